@@ -1,0 +1,75 @@
+/**
+ * Documents that a host signs and that both server and members check.
+ *
+ * A document travels as the very text that was signed, so there is no canonical form to get wrong:
+ * `signature = Ed25519(hostKey, utf8(label) ‖ 0x00 ‖ utf8(body))`; `body` is JSON, parsed only after the signature held.
+ */
+import * as z from 'zod/mini';
+import { Generation, MeetingId, Ms, PeerId, PublicKey, Signature, bytesText, fixedBytesText } from './ids.ts';
+
+/** What a signature is for. A signature under one label never passes under another. */
+export const labels = {
+  record: 'parley meeting record 1',
+  hostState: 'parley host state 1',
+  hostCommand: 'parley host command 1',
+  proveLink: 'parley prove link 1',
+  proveAccess: 'parley prove access 1',
+  provePeer: 'parley prove peer 1',
+} as const;
+
+/** The text signed to answer a challenge, under `labels.prove…`; `peer` only with `provePeer`. */
+export function proofText(meeting: MeetingId, challenge: string, peer?: PeerId): string {
+  return peer === undefined ? `${meeting}\n${challenge}` : `${meeting}\n${challenge}\n${peer}`;
+}
+
+export const Signed = z.object({ body: z.string().check(z.minLength(2), z.maxLength(8192)), signature: Signature });
+export type Signed = z.infer<typeof Signed>;
+
+/** MLS suite of a meeting. Fixed at creation, never lowered. */
+export const Suite = z.literal('X-Wing/AES-256-GCM/SHA-512/Ed25519');
+
+export const Settings = z.object({
+  /** Up to this many peers meet in a mesh. */
+  meshLimit: z.int().check(z.minimum(2), z.maximum(6)),
+  /** Most peers at one time. */
+  capacity: z.int().check(z.minimum(2), z.maximum(100)),
+});
+export type Settings = z.infer<typeof Settings>;
+
+/**
+ * The public record of a meeting, one per generation. It certifies itself: the meeting id is the hash of `hostKey`.
+ * `title` is sealed under the title key of this generation's link.
+ */
+export const MeetingRecord = z.object({
+  version: z.literal(1),
+  hostKey: PublicKey,
+  suite: Suite,
+  generation: Generation,
+  createdAt: Ms,
+  /** Argon2id salt of the password, absent where the meeting has none. */
+  salt: z.optional(fixedBytesText(16)),
+  linkKey: PublicKey,
+  accessKey: PublicKey,
+  title: bytesText(1024),
+  settings: Settings,
+});
+export type MeetingRecord = z.infer<typeof MeetingRecord>;
+
+/** What hosts have decided. Members refuse a lower version, or an equal one with another body. */
+export const HostState = z.object({
+  version: z.int().check(z.nonnegative()),
+  meeting: MeetingId,
+  generation: Generation,
+  /** Nobody new comes in. */
+  locked: z.boolean(),
+  /** Identity keys that may not come back. */
+  bans: z.array(PublicKey).check(z.maxLength(256)),
+});
+export type HostState = z.infer<typeof HostState>;
+
+/** An order to the server. What it orders in the group (a removal) is signed apart, in the commit itself. */
+export const HostCommand = z.discriminatedUnion('action', [
+  z.object({ action: z.literal('remove'), meeting: MeetingId, peer: PeerId, sequence: Ms }),
+  z.object({ action: z.literal('end'), meeting: MeetingId, sequence: Ms }),
+]);
+export type HostCommand = z.infer<typeof HostCommand>;

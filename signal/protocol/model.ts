@@ -1,0 +1,45 @@
+/** Nouns that several requests and events share. */
+import * as z from 'zod/mini';
+import { Signed } from './documents.ts';
+import { Epoch, GroupId, PeerId, bytesText } from './ids.ts';
+
+/** The group as the server knows it: an id, and how many commits it has ordered. */
+export const GroupRef = z.object({ id: GroupId, epoch: Epoch });
+export type GroupRef = z.infer<typeof GroupRef>;
+
+/** A name sealed under the metadata key. */
+export const SealedName = bytesText(512);
+
+/** One connected device as the server sees it. Who is *in* the meeting is told by the group's tree, never by this. */
+export const RosterPeer = z.object({
+  peer: PeerId,
+  name: SealedName,
+  /** `away`: its socket is lost and may still come back. */
+  presence: z.enum(['here', 'away']),
+  /** It is a member of the group, as far as the server can tell. */
+  inGroup: z.boolean(),
+});
+export type RosterPeer = z.infer<typeof RosterPeer>;
+
+/** As RTCIceServer takes it (W3C WebRTC §4.2.2). */
+export const IceServer = z.object({
+  urls: z.array(z.string().check(z.maxLength(512))).check(z.minLength(1), z.maxLength(8)),
+  username: z.optional(z.string()),
+  credential: z.optional(z.string()),
+});
+export type IceServer = z.infer<typeof IceServer>;
+
+/** A commit as it was ordered: it ends `epoch`. */
+export const OrderedCommit = z.object({ groupId: GroupId, epoch: Epoch, by: PeerId, commit: bytesText(512 * 1024) });
+export type OrderedCommit = z.infer<typeof OrderedCommit>;
+
+export const LeaveReason = z.enum(['left', 'lost', 'removed', 'replaced']);
+export type LeaveReason = z.infer<typeof LeaveReason>;
+
+/** What somebody sees who has proven link and password, before joining. */
+export const Lobby = z.object({
+  peers: z.array(RosterPeer).check(z.maxLength(128)),
+  group: z.nullable(GroupRef),
+  hostState: z.nullable(Signed),
+});
+export type Lobby = z.infer<typeof Lobby>;
