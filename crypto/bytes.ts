@@ -1,0 +1,145 @@
+/**
+ * Byte strings: joining, comparing, wiping, and their text forms.
+ *
+ * Decoders are strict (one text form per value, except where people type: Crockford base32) and throw
+ * CryptoError 'malformed'. Sources: base64url RFC 4648 §5 without padding; Crockford base32 as its author describes it.
+ */
+import { CryptoError } from './errors.ts';
+
+/** Bytes on a buffer of their own kind: never shared memory, so WebCrypto takes them. */
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+const encoder = new TextEncoder();
+// ignoreBOM keeps a leading U+FEFF, so that decoding and encoding again gives the same bytes.
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** Joins `parts` into one new buffer. */
+export function concat(...parts: readonly Uint8Array[]): Bytes {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** Compares without stopping at the first difference. Lengths are not secret: unequal lengths return at once. */
+export function equal(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  let difference = 0;
+  for (let i = 0; i < a.length; i++) difference |= a[i]! ^ b[i]!;
+  return difference === 0;
+}
+
+/** Overwrites secrets that are no longer needed. Best effort: the engine may have made copies that we cannot reach. */
+export function wipe(...secrets: readonly Uint8Array[]): void {
+  for (const secret of secrets) secret.fill(0);
+}
+
+/** UTF-8 of `text`. Lone surrogates become U+FFFD, as TextEncoder defines. */
+export function utf8(text: string): Bytes {
+  return encoder.encode(text);
+}
+
+/** @throws CryptoError 'malformed' on anything that is not UTF-8 */
+export function fromUtf8(bytes: Uint8Array<ArrayBuffer>): string {
+  try {
+    return decoder.decode(bytes);
+  } catch (cause) {
+    throw new CryptoError('malformed', 'not UTF-8', { cause });
+  }
+}
+
+interface Alphabet {
+  readonly digits: string;
+  /** Digit value by character code, 0xff where there is none. */
+  readonly values: Uint8Array;
+}
+
+const BASE64URL = alphabet('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_');
+const HEX = alphabet('0123456789abcdef', 'ABCDEF', 'abcdef');
+/** Lower case; i, l, o and u are left out, the first three are read as 1, 1 and 0. */
+const CROCKFORD = alphabet(
+  '0123456789abcdefghjkmnpqrstvwxyz',
+  'ABCDEFGHJKMNPQRSTVWXYZoOiIlL',
+  'abcdefghjkmnpqrstvwxyz001111',
+);
+
+/** Base64url without padding. */
+export function base64url(bytes: Uint8Array): string {
+  return encodeBits(bytes, 6, BASE64URL);
+}
+
+/** Strict: no padding, no white space, unused bits zero. @throws CryptoError 'malformed' */
+export function fromBase64url(text: string): Bytes {
+  return decodeBits(text, 6, BASE64URL);
+}
+
+/** Crockford base32, lower case, without separators. Every 5 bytes make 8 characters. */
+export function crockford(bytes: Uint8Array): string {
+  return encodeBits(bytes, 5, CROCKFORD);
+}
+
+/** Reads either case, o as 0, i and l as 1; nothing else. Unused bits must be zero. @throws CryptoError 'malformed' */
+export function fromCrockford(text: string): Bytes {
+  return decodeBits(text, 5, CROCKFORD);
+}
+
+/** Lower-case hexadecimal. */
+export function hex(bytes: Uint8Array): string {
+  return encodeBits(bytes, 4, HEX);
+}
+
+/** Either case. @throws CryptoError 'malformed' */
+export function fromHex(text: string): Bytes {
+  return decodeBits(text, 4, HEX);
+}
+
+/** @param also characters that are read, never written, as the ones in `as` */
+function alphabet(digits: string, also = '', as = ''): Alphabet {
+  const values = new Uint8Array(128).fill(0xff);
+  for (let value = 0; value < digits.length; value++) values[digits.charCodeAt(value)] = value;
+  for (let i = 0; i < also.length; i++) values[also.charCodeAt(i)] = digits.indexOf(as.charAt(i));
+  return { digits, values };
+}
+
+/** Most significant bits first, as in RFC 4648 §4; the last digit is filled with zero bits. */
+function encodeBits(bytes: Uint8Array, bits: number, { digits }: Alphabet): string {
+  let text = '';
+  let held = 0;
+  let value = 0;
+  for (const byte of bytes) {
+    value = ((value << 8) | byte) & 0xffff;
+    held += 8;
+    while (held >= bits) {
+      held -= bits;
+      text += digits[(value >> held) & ((1 << bits) - 1)];
+    }
+  }
+  if (held > 0) text += digits[(value << (bits - held)) & ((1 << bits) - 1)];
+  return text;
+}
+
+function decodeBits(text: string, bits: number, { values }: Alphabet): Bytes {
+  const bytes = new Uint8Array(Math.floor((text.length * bits) / 8));
+  let at = 0;
+  let held = 0;
+  let value = 0;
+  for (let i = 0; i < text.length; i++) {
+    const digit = values[text.charCodeAt(i)] ?? 0xff;
+    if (digit === 0xff) throw new CryptoError('malformed', 'a character outside of the alphabet');
+    value = ((value << bits) | digit) & 0xffff;
+    held += bits;
+    if (held >= 8) {
+      held -= 8;
+      bytes[at++] = (value >> held) & 0xff;
+    }
+  }
+  // Fewer left-over bits than one digit holds, and all of them zero: else two texts would mean the same bytes.
+  if (held >= bits || (value & ((1 << held) - 1)) !== 0)
+    throw new CryptoError('malformed', 'not a whole number of bytes');
+  return bytes;
+}
