@@ -1,0 +1,196 @@
+/**
+ * What the screens see of a meeting, and what they may ask of it. Types only: `meeting.svelte.ts` and `devices.svelte.ts`
+ * make them true, the components render them and forward intent.
+ */
+import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
+import type { TrackKind } from '../e2ee/messages.ts';
+
+/** Why a person is not, or no longer, in the meeting. Each has its own words and its own next step on the screen. */
+export type ClosedReason =
+  | 'left'
+  | 'removed'
+  | 'ended'
+  | 'notFound'
+  | 'oldLink'
+  | 'locked'
+  | 'full'
+  | 'elsewhere'
+  | 'serverLies'
+  | 'needsLink'
+  | 'unsupportedBrowser'
+  | 'insecureOrigin'
+  | 'noSealedFrames'
+  | 'offline'
+  | 'internal';
+
+export type TileState =
+  | { at: 'joining' }
+  | { at: 'connecting' }
+  | { at: 'securing' }
+  | { at: 'connected' }
+  | { at: 'poor' }
+  | { at: 'reconnecting'; since: number }
+  | { at: 'frozen'; since: number }
+  | { at: 'unsafe'; detail: 'clearFrames' | 'nothingOpened' | 'workerLost' };
+
+export interface TileView {
+  peer: PeerId;
+  name: string;
+  self: boolean;
+  host: boolean;
+  /** Never seen in this browser before. */
+  unknown: boolean;
+  state: TileState;
+  camera: MediaStreamTrack | null;
+  microphone: MediaStreamTrack | null;
+  cameraOn: boolean;
+  microphoneOn: boolean;
+  speaking: boolean;
+  handRaised: boolean;
+  pairCode: string[];
+  path: 'direct' | 'turn' | 'relay' | null;
+}
+
+export interface ScreenShareView {
+  peer: PeerId;
+  name: string;
+  self: boolean;
+  video: MediaStreamTrack;
+  audio: MediaStreamTrack | null;
+}
+
+/** A line for people, shown as a toast and read out; `key` names it in the message catalogue. */
+export interface NoticeView {
+  id: number;
+  key:
+    | 'joined'
+    | 'left'
+    | 'removedByHost'
+    | 'lost'
+    | 'linkChanged'
+    | 'locked'
+    | 'unlocked'
+    | 'screenStarted'
+    | 'split'
+    | 'withheld'
+    | 'forged'
+    | 'commitRefused'
+    | 'deviceLost'
+    | 'deviceSwitched'
+    | 'serverBack'
+    | 'shareFailed';
+  /** Who it is about, and who said it, as names. */
+  name?: string;
+  by?: string;
+  tone: 'info' | 'warning' | 'danger';
+}
+
+export interface LiveView {
+  at: 'live';
+  title: string;
+  meeting: MeetingId;
+  inviteUrl: string;
+  since: number;
+  connection: 'online' | 'reconnecting';
+  /** Order: self last; others by joining. */
+  tiles: TileView[];
+  screens: ScreenShareView[];
+  self: { microphoneOn: boolean; cameraOn: boolean; screenOn: boolean; handRaised: boolean; host: boolean; speakingWhileMuted: boolean };
+  /** Group verification code, groups of five digits; and the epoch's for experts. */
+  code: string[];
+  authenticator: string[];
+  epoch: number;
+  locked: boolean;
+  /** Most others are lost: nothing is sent until they are gone or the person says go on. */
+  sendingPaused: boolean;
+  /** Playback was blocked by the browser until a click. */
+  needsGesture: boolean;
+}
+
+export type MeetingView =
+  | { at: 'opening'; slow: boolean }
+  | {
+      at: 'lobby';
+      title: string;
+      meeting: MeetingId;
+      /** The password comes first; with it we know who is in. `waitUntil`: too many tries. */
+      access:
+        | { at: 'password'; wrong: boolean; checking: boolean; waitUntil: number | null }
+        | { at: 'open'; peers: (string | null)[] };
+      joining: null | { step: 'connecting' | 'securing' | 'waitingForOthers'; slow: boolean };
+    }
+  | LiveView
+  | { at: 'closed'; reason: ClosedReason; title: string | null; rejoin: boolean; code: string };
+
+export interface MeetingFacade {
+  readonly view: MeetingView;
+  readonly notices: readonly NoticeView[];
+  /** Remembered in this browser. */
+  name: string;
+  submitPassword(password: string): void;
+  join(): void;
+  toggleMicrophone(): void;
+  toggleCamera(): void;
+  toggleScreen(): void;
+  toggleHand(): void;
+  /** For push to talk: on while held. */
+  holdToTalk(down: boolean): void;
+  leave(): void;
+  rejoin(): void;
+  goOn(): void;
+  resumePlayback(): void;
+  removePeer(peer: PeerId): void;
+  setLocked(locked: boolean): void;
+  endForAll(): void;
+  dismiss(notice: number): void;
+  /** Idempotent; the screen is gone. */
+  destroy(): void;
+}
+
+export type DeviceProblem = 'denied' | 'dismissed' | 'inUse' | 'missing' | 'unplugged' | 'insecureOrigin' | 'unknown';
+
+export interface DeviceSlot {
+  /** `id` is the browser's deviceId; labels are empty until permission. */
+  list: { id: string; label: string }[];
+  chosen: string | null;
+  on: boolean;
+  problem: DeviceProblem | null;
+  starting: boolean;
+}
+
+export interface DevicesFacade {
+  readonly camera: DeviceSlot;
+  readonly microphone: DeviceSlot;
+  readonly speaker: { list: { id: string; label: string }[]; chosen: string | null; supported: boolean };
+  /** The live camera track for the mirror, null when off or absent. */
+  readonly preview: MediaStreamTrack | null;
+  /** Microphone level 0 … 1, about ten times a second. */
+  readonly level: number;
+  start(): Promise<void>;
+  choose(kind: 'camera' | 'microphone' | 'speaker', id: string): void;
+  setOn(kind: 'camera' | 'microphone', on: boolean): void;
+  retry(kind: 'camera' | 'microphone'): void;
+  track(kind: TrackKind): MediaStreamTrack | null;
+  stop(): void;
+}
+
+/** A meeting that this browser has made or joined; kept locally, removable. */
+export interface KnownMeeting {
+  meeting: MeetingId;
+  title: string;
+  /** With the secret in the fragment, as it was opened; null where only the id is known. */
+  url: string;
+  host: boolean;
+  lastUsed: number;
+}
+
+export interface HomeFacade {
+  readonly known: readonly KnownMeeting[];
+  readonly creating: boolean;
+  readonly problem: null | 'offline' | 'tooMany' | 'internal' | 'storage';
+  /** Makes a meeting and answers its URL with the fragment. */
+  create(options: { title: string; password: string | null }): Promise<string | null>;
+  /** Where a pasted link, id#secret or bare id leads; null if it is none of these. */
+  resolve(text: string): { url: string; hasSecret: boolean } | null;
+  forget(meeting: MeetingId): void;
+}

@@ -1,0 +1,51 @@
+/**
+ * How media gets from here to the other peers. The mesh satisfies it today, the relay beside it; the meeting knows only this.
+ *
+ * Every sender and receiver carries its frame transform from the task that made it. No key, no frame: nothing here can send in the clear.
+ */
+import type { PeerId } from '../../signal/protocol/ids.ts';
+import type { TrackKind } from '../e2ee/messages.ts';
+
+/** State of the path to one peer. `unsafe`: the watchdog closed it, and `detail` says why. */
+export type PathState =
+  | { at: 'connecting' }
+  /** Connected, no frame opened yet. */
+  | { at: 'securing' }
+  | { at: 'connected'; poor: boolean }
+  | { at: 'reconnecting'; since: number }
+  | { at: 'unsafe'; detail: 'clearFrames' | 'nothingOpened' | 'workerLost' }
+  | { at: 'closed' };
+
+export interface PathStats {
+  path: 'direct' | 'turn' | 'relay';
+  roundTripMs: number | null;
+  /** Share of packets lost on receiving in the last interval, 0 … 1. */
+  loss: number | null;
+  /** Speech level of the peer's microphone 0 … 1, computed here from what was decoded. */
+  level: number;
+}
+
+export interface TransportEvents {
+  /** A track of a peer is decodable: its first frame was opened. Ends with `null`. */
+  track: (peer: PeerId, kind: TrackKind, track: MediaStreamTrack | null) => void;
+  state: (peer: PeerId, state: PathState) => void;
+  stats: (peer: PeerId, stats: PathStats) => void;
+}
+
+export interface MediaTransport {
+  /** The peers to be connected with: the group's members but ourselves. Called with each change. */
+  setPeers(peers: readonly PeerId[]): void;
+  /** What is sent as `kind` to everybody from now on; null sends nothing. Resolves when every sender has it (or waits behind its seal check). */
+  publish(kind: TrackKind, track: MediaStreamTrack | null): Promise<void>;
+  /** A `mesh.signal` message of a member. */
+  receive(from: PeerId, body: string): void;
+  /** Sealed bytes over every open data channel. */
+  broadcast(body: string): void;
+  on<E extends keyof TransportEvents>(event: E, listener: TransportEvents[E]): () => void;
+  /** Takes every real track off at once: the worker failed, or sending is paused. `false` puts them back behind the seal check. */
+  hold(held: boolean): void;
+  /** The network changed: restart ICE everywhere. */
+  refresh(): void;
+  /** Idempotent. */
+  close(): Promise<void>;
+}
