@@ -26,6 +26,16 @@ export function concat(...parts: readonly Uint8Array[]): Bytes {
   return whole;
 }
 
+/**
+ * label ‖ 0x00 ‖ parts: the one way in which this package says what bytes are for. The label holds purpose and version.
+ * @throws CryptoError 'usage' for an empty label or one with a zero, since two inputs could then be the same bytes
+ */
+export function labelled(label: string, ...parts: readonly Uint8Array[]): Bytes {
+  if (label.length === 0 || label.includes('\0'))
+    throw new CryptoError('usage', 'a label is not empty and has no zero');
+  return concat(utf8(label), Uint8Array.of(0), ...parts);
+}
+
 /** Compares without stopping at the first difference. Lengths are not secret: unequal lengths return at once. */
 export function equal(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;

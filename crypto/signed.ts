@@ -6,8 +6,7 @@
  * Plain Ed25519, RFC 8032 §5.1.
  */
 import type { Bytes } from './bytes.ts';
-import { concat, utf8 } from './bytes.ts';
-import { CryptoError } from './errors.ts';
+import { labelled, utf8 } from './bytes.ts';
 import { sign, verify } from './primitives.ts';
 
 /** Signs a text, for example a JSON document exactly as it will be sent. @returns 64 bytes */
@@ -22,17 +21,9 @@ export function verifyText(label: string, body: string, signature: Bytes, public
 
 /** @param privateKey 32-byte seed @returns 64 bytes */
 export async function signBytes(label: string, body: Bytes, privateKey: Bytes): Promise<Bytes> {
-  return sign(privateKey, signedInput(label, body));
+  return sign(privateKey, labelled(label, body));
 }
 
 export async function verifyBytes(label: string, body: Bytes, signature: Bytes, publicKey: Bytes): Promise<boolean> {
-  return verify(publicKey, signedInput(label, body), signature);
-}
-
-/** label ‖ 0x00 ‖ body: what is really signed. For signers that keep the private key to themselves. */
-export function signedInput(label: string, body: Bytes): Bytes {
-  // The zero byte ends the label: were one inside, two pairs of label and body could share a signature.
-  if (label.length === 0 || label.includes('\0'))
-    throw new CryptoError('usage', 'a label is not empty and has no zero');
-  return concat(utf8(label), Uint8Array.of(0), body);
+  return verify(publicKey, labelled(label, body), signature);
 }
