@@ -107,7 +107,16 @@ export interface TransformCounts {
   passed: number;
   /** Empty Opus frames (DTX) let through on sending, dropped on receiving. */
   empty: number;
-  dropped: { noKey: number; unknownKey: number; forged: number; replayed: number; wrongSender: number; malformed: number };
+  dropped: {
+    noKey: number;
+    unknownKey: number;
+    forged: number;
+    replayed: number;
+    wrongSender: number;
+    malformed: number;
+    /** More frames than the worker could keep up with. */
+    shed: number;
+  };
 }
 
 export type Notice =
@@ -134,5 +143,8 @@ export type Notice =
   | { type: 'alarm'; alarm: 'split' | 'withheld' | 'forged' | 'commitRefused'; detail: string }
   /** Sending is paused since most others are lost, or goes on again. */
   | { type: 'paused'; paused: boolean }
-  /** Our leaf is gone. `removed` by a host; `repair`: make a new leaf and join again, nothing is lost but the leaf. */
-  | { type: 'out'; why: 'removed' | 'repair' | 'ended' };
+  /**
+   * Our leaf is gone. `removed` by a host; `repair`: make a new leaf and join again, nothing is lost but the leaf;
+   * `elsewhere`: this browser made a new leaf that replaced ours, in another tab.
+   */
+  | { type: 'out'; why: 'removed' | 'repair' | 'ended' | 'elsewhere' };
