@@ -1,0 +1,41 @@
+/** The built client in dist/: built when something that goes into it has changed. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { installed, ROOT } from './paths.mjs';
+import { run } from './run.mjs';
+import { findRuntime, runtimeEnv } from './runtime.mjs';
+import { SetupError, step } from './say.mjs';
+import { hashOf, stamps } from './stamp.mjs';
+
+/** Whatever can change a byte of dist/. What does not exist (yet) counts as that. */
+const INPUTS = [
+  'client',
+  'crypto',
+  'index.html',
+  'messages',
+  'package-lock.json',
+  'patches',
+  'project.inlang',
+  'public',
+  'signal/protocol',
+  'svelte.config.js',
+  'tsconfig.json',
+  'vite.config.ts',
+];
+
+/** Made by the build itself, from messages/. */
+const GENERATED = ['client/paraglide', 'project.inlang/cache', 'project.inlang/.gitignore', 'project.inlang/README.md'];
+
+/** Builds the client if it has to be. Needs the dependencies. */
+export async function ensureClient() {
+  const hash = hashOf(INPUTS, { without: GENERATED });
+  const outputs = ['dist/index.html', ...(existsSync(join(ROOT, 'project.inlang')) ? ['client/paraglide'] : [])];
+  if (stamps.isCurrent('client', hash) && outputs.every((path) => existsSync(join(ROOT, path)))) return;
+  await step('Building the client', async () => {
+    const vite = installed('vite', 'bin', 'vite.js');
+    const { code, output } = await run(findRuntime(), [vite, 'build', '--logLevel', 'warn'], { env: runtimeEnv() });
+    if (code !== 0) throw new SetupError(`The client could not be built:\n${output}`);
+  });
+  // Hashed before: a file that somebody saved during the build makes the next start build again.
+  stamps.remember('client', hash);
+}
