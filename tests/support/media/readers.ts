@@ -1,0 +1,140 @@
+/**
+ * What a test reads inside a page: numbers from a <video>, tones from an audio track.
+ *
+ * `readerScript` is the text of an init script that puts `parleyReaders` on the page's global object; playwright and
+ * puppeteer take it alike. It only looks: nothing of the page is wrapped or changed.
+ */
+import { GRID, crc8, decodePicture } from './picture.ts';
+import type { Reading } from './picture.ts';
+
+export interface TimedReading extends Reading {
+  /** When the frame was presented, milliseconds since 1970. All pages of one machine share that clock. */
+  at: number;
+}
+
+export interface Tone {
+  /** Loudest frequency, hertz. */
+  frequency: number;
+  /** Its level, decibels full scale; −Infinity for digital silence. */
+  level: number;
+  /** Median level of all frequencies between 200 and 4,000 Hz. */
+  floor: number;
+}
+
+export interface Watch {
+  readings: TimedReading[];
+  /** Presented frames that carry no number: black, frozen garbage, or something else. */
+  unreadable: number;
+}
+
+export interface Readers {
+  /** Collects from now on; one watch per video element and name. */
+  watch(name: string, video: HTMLVideoElement): void;
+  /** What was collected so far, as a copy. */
+  watched(name: string): Watch;
+  /** What the element shows at this moment. */
+  now(video: HTMLVideoElement): Reading | null;
+  /** Listens for `ms`, the tracks mixed. */
+  tone(tracks: readonly MediaStreamTrack[], ms: number): Promise<Tone>;
+}
+
+declare global {
+  var parleyReaders: Readers;
+}
+
+/** Sent to the page as text, so it may use its parameter and globals alone: the test runner renames what is imported. */
+function installReaders(decode: typeof decodePicture): void {
+  const canvas = new OffscreenCanvas(160, 90);
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  const watches = new Map<string, Watch>();
+  let audio: AudioContext | undefined;
+
+  function now(video: HTMLVideoElement): Reading | null {
+    if (context === null || video.videoWidth === 0) return null;
+    context.drawImage(video, 0, 0, canvas.width, canvas.height);
+    return decode(context.getImageData(0, 0, canvas.width, canvas.height).data, canvas.width, canvas.height);
+  }
+
+  function watch(name: string, video: HTMLVideoElement): void {
+    const seen: Watch = { readings: [], unreadable: 0 };
+    watches.set(name, seen);
+    const onFrame = (): void => {
+      if (watches.get(name) !== seen) return;
+      const reading = now(video);
+      if (reading === null) seen.unreadable++;
+      else seen.readings.push({ ...reading, at: performance.timeOrigin + performance.now() });
+      video.requestVideoFrameCallback(onFrame);
+    };
+    video.requestVideoFrameCallback(onFrame);
+  }
+
+  function watched(name: string): Watch {
+    const seen = watches.get(name);
+    return { readings: [...(seen?.readings ?? [])], unreadable: seen?.unreadable ?? 0 };
+  }
+
+  async function tone(tracks: readonly MediaStreamTrack[], ms: number): Promise<Tone> {
+    audio ??= new AudioContext();
+    if (audio.state !== 'running') await audio.resume();
+    const analyser = new AnalyserNode(audio, { fftSize: 8192, smoothingTimeConstant: 0 });
+    const source = audio.createMediaStreamSource(new MediaStream([...tracks]));
+    source.connect(analyser);
+    const bins = new Float32Array(analyser.frequencyBinCount);
+    const power = new Float64Array(bins.length);
+    const width = audio.sampleRate / 2 / bins.length;
+    let rounds = 0;
+    const until = performance.now() + ms;
+    // The analyser's window is 171 ms at 48 kHz: the first look would still see what was before.
+    await new Promise((resolve) => setTimeout(resolve, 180));
+    do {
+      analyser.getFloatFrequencyData(bins);
+      for (let i = 0; i < bins.length; i++) power[i]! += 10 ** (bins[i]! / 10);
+      rounds++;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    } while (performance.now() < until);
+    source.disconnect();
+    const from = Math.floor(200 / width);
+    const to = Math.ceil(4000 / width);
+    let top = from;
+    for (let i = from; i <= to; i++) if (power[i]! > power[top]!) top = i;
+    const level = (value: number): number => 10 * Math.log10(value / rounds);
+    const sorted = [...power.subarray(from, to + 1)].sort((a, b) => a - b);
+    // The true frequency lies between bins: the centre of the three highest ones.
+    const [a, b, c] = [power[top - 1]!, power[top]!, power[top + 1]!];
+    const centre = a + b + c === 0 ? top : top + (c - a) / (a + b + c);
+    return { frequency: centre * width, level: level(power[top]!), floor: level(sorted[sorted.length >> 1]!) };
+  }
+
+  globalThis.parleyReaders = { watch, now, tone, watched };
+}
+
+/** Give it to `addInitScript` or `evaluateOnNewDocument`. */
+export const readerScript = `(() => {
+const GRID = ${JSON.stringify(GRID)};
+${crc8.toString()}
+${decodePicture.toString()}
+(${installReaders.toString()})(decodePicture);
+})();`;
+
+/** The tone is there: right frequency (± 2 %), loud enough, far above everything else. */
+export function isTone(heard: Tone, frequency: number): boolean {
+  return (
+    Math.abs(heard.frequency - frequency) < frequency * 0.02 && heard.level > -60 && heard.level - heard.floor > 20
+  );
+}
+
+/**
+ * Numbers come in the order of the film, which may start again; a repeated number is a frame shown twice.
+ * @param frames  length of the film
+ * @returns       how often a step went back (0 is right) and the largest step forward
+ */
+export function orderOf(readings: readonly Reading[], frames: number): { backward: number; largestStep: number } {
+  let backward = 0;
+  let largestStep = 0;
+  for (let i = 1; i < readings.length; i++) {
+    const step = (readings[i]!.number - readings[i - 1]!.number + frames) % frames;
+    if (step > frames / 2) backward++;
+    else largestStep = Math.max(largestStep, step);
+  }
+  return { backward, largestStep };
+}
