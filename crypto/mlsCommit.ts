@@ -1,0 +1,154 @@
+/**
+ * Making and applying commits with ts-mls: private messages, inline proposals, our PSK and nothing else.
+ *
+ * The traps of ts-mls are stepped around here: `processMessage` forgets external PSKs (so `processPrivateMessage`), the
+ * default callback accepts everything (so ours, always), neither compares the group id, and `createCommit` leaves the
+ * committer's handshake ratchet where it was, so that two commits of one epoch would share an AEAD key.
+ */
+import type { ClientState, KeyPackage, MLSMessage, PreSharedKeyID, Proposal } from 'ts-mls';
+import { createCommit, processPrivateMessage } from 'ts-mls';
+import { consumeRatchet } from 'ts-mls/secretTree.js';
+import type { Bytes } from './bytes.ts';
+import { equal, wipe } from './bytes.ts';
+import { isPsk } from './commitRules.ts';
+import { CryptoError } from './errors.ts';
+import type { Ledger } from './ledger.ts';
+import { encodeLedger } from './ledger.ts';
+import { encodeMessage } from './mlsState.ts';
+import { HASH_BYTES, MAX_STAGED_PER_EPOCH, owned, pskIdOf, suite } from './mlsSuite.ts';
+import type { Psk } from './newMember.ts';
+import { LEDGER_EXTENSION } from './newMember.ts';
+import { random } from './primitives.ts';
+
+type PrivateMessage = Extract<MLSMessage, { wireformat: 'mls_private_message' }>['privateMessage'];
+
+/** A commit in a private message, not decrypted yet. */
+export interface SealedCommit {
+  readonly message: PrivateMessage;
+  readonly authenticatedData: Bytes;
+}
+
+/** The commit in `message` if it is one for this group and epoch. */
+export function sealedCommit(
+  message: MLSMessage | null,
+  state: ClientState,
+): SealedCommit | 'malformed' | 'otherGroup' | 'staleEpoch' | 'unknownEpoch' {
+  if (message?.wireformat !== 'mls_private_message' || message.privateMessage.contentType !== 'commit')
+    return 'malformed';
+  const { groupId, epoch, authenticatedData } = message.privateMessage;
+  if (!equal(groupId, state.groupContext.groupId)) return 'otherGroup';
+  if (epoch < state.groupContext.epoch) return 'staleEpoch';
+  if (epoch > state.groupContext.epoch) return 'unknownEpoch';
+  return { message: message.privateMessage, authenticatedData: owned(authenticatedData) };
+}
+
+export interface Applied {
+  readonly next: ClientState;
+  readonly committer: number;
+  readonly proposals: readonly Proposal[];
+}
+
+/**
+ * Applies a commit to `state`, which stays as it is.
+ * @param psk the PSK that the commit may use; null where we have none of its generation
+ */
+export async function applyCommit(
+  state: ClientState,
+  sealed: SealedCommit,
+  psk: Psk | null,
+): Promise<Applied | 'own' | 'psk' | 'invalid'> {
+  const seen: { committer?: number; proposals?: Proposal[]; own?: boolean; strangePsk?: boolean } = {};
+  const expected = psk && pskIdOf(psk.generation, state.groupContext.groupId);
+  const pskIndex = {
+    findPsk: (id: PreSharedKeyID): Uint8Array | undefined => {
+      if (psk !== null && expected !== null && isPsk(id, expected)) return psk.secret;
+      seen.strangePsk = true;
+      return undefined;
+    },
+  };
+  try {
+    const result = await processPrivateMessage(state, sealed.message, pskIndex, await suite(), (incoming) => {
+      if (incoming.kind !== 'commit' || incoming.senderLeafIndex === undefined) return 'reject';
+      seen.own = incoming.senderLeafIndex === state.privatePath.leafIndex;
+      seen.committer = incoming.senderLeafIndex;
+      seen.proposals = incoming.proposals.map(({ proposal }) => proposal);
+      return seen.own ? 'reject' : 'accept';
+    });
+    if (seen.own) return 'own';
+    if (result.kind !== 'newState' || result.actionTaken !== 'accept') return 'invalid';
+    if (seen.committer === undefined || seen.proposals === undefined) return 'invalid';
+    return { next: result.newState, committer: seen.committer, proposals: seen.proposals };
+  } catch {
+    // Nothing is said of what it was: whoever forges learns nothing, and members decide the same whatever the reason.
+    return seen.strangePsk ? 'psk' : 'invalid';
+  }
+}
+
+export interface Made {
+  readonly commit: Bytes;
+  readonly welcome: Bytes | null;
+  readonly next: ClientState;
+  readonly proposals: readonly Proposal[];
+  /** The present epoch's, with the key used up that sealed this commit. */
+  readonly secretTree: ClientState['secretTree'];
+}
+
+/**
+ * Makes a commit; `state` stays as it is.
+ * @param change.ledger the ledger after this commit, for those it adds
+ * @throws CryptoError 'exhausted' after MAX_STAGED_PER_EPOCH commits in one epoch, 'usage' if ts-mls cannot make it
+ */
+export async function makeCommit(
+  state: ClientState,
+  change: {
+    adds: readonly KeyPackage[];
+    removes: readonly number[];
+    psk: Psk | null;
+    authenticatedData: Bytes;
+    ledger: Ledger;
+  },
+): Promise<Made> {
+  const impl = await suite();
+  const ownNode = 2 * state.privatePath.leafIndex;
+  // A generation further than this no recipient would reach for.
+  if (state.secretTree[ownNode]!.handshake.generation >= MAX_STAGED_PER_EPOCH) {
+    throw new CryptoError('exhausted', 'too many commits prepared in one epoch');
+  }
+  const { psk } = change;
+  const proposals: Proposal[] = [
+    ...change.removes.map((removed): Proposal => ({ proposalType: 'remove', remove: { removed } })),
+    ...change.adds.map((keyPackage): Proposal => ({ proposalType: 'add', add: { keyPackage } })),
+  ];
+  if (psk !== null) {
+    const preSharedKeyId: PreSharedKeyID = {
+      psktype: 'external',
+      pskId: pskIdOf(psk.generation, state.groupContext.groupId),
+      pskNonce: random(HASH_BYTES),
+    };
+    proposals.push({ proposalType: 'psk', psk: { preSharedKeyId } });
+  }
+  let made;
+  try {
+    made = await createCommit(
+      { state, cipherSuite: impl, pskIndex: { findPsk: () => psk?.secret } },
+      {
+        extraProposals: proposals,
+        authenticatedData: change.authenticatedData,
+        ratchetTreeExtension: true,
+        groupInfoExtensions: [{ extensionType: LEDGER_EXTENSION, extensionData: encodeLedger(change.ledger) }],
+      },
+    );
+  } catch (cause) {
+    throw new CryptoError('usage', 'a commit that cannot be made', { cause });
+  }
+  const used = await consumeRatchet(state.secretTree, ownNode, 'commit', impl);
+  wipe(...used.consumed);
+  const { newState, commit, welcome } = made;
+  return {
+    commit: encodeMessage(commit),
+    welcome: welcome ? encodeMessage({ version: 'mls10', wireformat: 'mls_welcome', welcome }) : null,
+    next: newState,
+    proposals,
+    secretTree: used.newTree,
+  };
+}
