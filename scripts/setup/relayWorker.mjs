@@ -57,12 +57,18 @@ function copyInto(from, to) {
   renameSync(`${to}.part`, to);
 }
 
+/** The binary that somebody has named; `-` is what one says to mediasoup's install script, and names none. */
+function named() {
+  const own = process.env.MEDIASOUP_WORKER_BIN;
+  return own && own !== '-' ? own : null;
+}
+
 /** Looks for a worker that is there, in a fraction of a second. @returns whether there is one */
 export async function findRelayWorker() {
-  const own = process.env.MEDIASOUP_WORKER_BIN;
-  if (own && own !== '-') {
+  const own = named();
+  if (own) {
     const works = await starts(own);
-    report(works ? 'ready' : 'failed', works ? own : `MEDIASOUP_WORKER_BIN is ${own}, which does not start here`);
+    report(works ? 'ready' : 'failed', works ? own : `MEDIASOUP_WORKER_BIN is ${own}, which does not start here.`);
     return works;
   }
   const found = async () => {
@@ -125,6 +131,8 @@ async function build(signal) {
  */
 export async function obtainRelayWorker(signal) {
   if (await findRelayWorker()) return null;
+  // Whoever names a binary wants that one or none.
+  if (named()) return `MEDIASOUP_WORKER_BIN is ${named()}, which does not start here.`;
   const refused = (await fetchOfficial(signal)) || signal?.aborted ? null : await build(signal);
   if (signal?.aborted) {
     report('missing', 'interrupted');

@@ -9,12 +9,20 @@ import { constants } from 'node:os';
 import { ROOT } from './paths.mjs';
 
 /**
- * Runs a command, in the project's folder unless `cwd` says otherwise.
- * @param options.env    added to ours; an undefined value takes the variable away
- * @param options.stdio  'inherit', or 'pipe' (default) to have the output in the answer
- * @param options.onLine called with each line of output, when piped
- * @param options.timeoutMs  the whole process group is ended then
- * @param options.signal     AbortSignal that ends the process group too
+ * @typedef {object} RunOptions
+ * @property {Record<string, string | undefined>} [env]  added to ours; an undefined value takes the variable away
+ * @property {string} [cwd]  the project's folder unless said otherwise
+ * @property {'inherit' | 'pipe'} [stdio]  piped by default, to have the output in the answer
+ * @property {(line: string) => void} [onLine]  called with each line of output, when piped
+ * @property {number} [timeoutMs]  the command and all its children are ended then
+ * @property {AbortSignal} [signal]  ends the command and all its children too
+ */
+
+/**
+ * Runs a command to its end.
+ * @param {string} command
+ * @param {string[]} args
+ * @param {RunOptions} [options]
  * @returns {Promise<{code: number, output: string}>} code 127 where the command does not exist, 128 + n after signal n
  */
 export function run(command, args, { env = {}, cwd = ROOT, stdio = 'pipe', onLine, timeoutMs, signal } = {}) {
@@ -81,9 +89,22 @@ export function becomeChild(command, args, env = {}) {
     child.kill(signalName);
   };
   for (const signalName of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signalName, handDown);
+  const parentWatch = whenOrphaned(() => child.kill('SIGTERM'));
   const ended = new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', (code, signalName) => resolve(exitCode(code, signalName)));
-  });
+  }).finally(() => clearInterval(parentWatch));
   return { child, ended };
+}
+
+/**
+ * npm runs us through a shell and hands signals to that shell alone (npm 10 and 11, with dash): it dies, and we would
+ * serve on unseen. So whoever was started by npm ends when its shell is gone. Started by hand we may outlive a parent.
+ */
+function whenOrphaned(end) {
+  if (!process.env.npm_lifecycle_event) return undefined;
+  const parent = process.ppid;
+  return setInterval(() => {
+    if (process.ppid !== parent) end();
+  }, 500);
 }

@@ -11,8 +11,9 @@ import { ROOT, STATE } from './paths.mjs';
 /**
  * Hash over names and contents of files and folders. What does not exist counts as such, so that making or deleting a
  * file changes the hash.
- * @param paths  relative to `root`; order does not matter
- * @param without  paths (relative to `root`) that are left out, with all below them: what the step itself makes
+ * @param {string[]} paths  relative to `root`; order does not matter
+ * @param {{without?: string[], root?: string}} [options]  `without`: paths, relative to `root`, that are left out with
+ *   all below them: what the step itself makes
  */
 export function hashOf(paths, { without = [], root = ROOT } = {}) {
   const hash = createHash('sha256');
