@@ -1,0 +1,123 @@
+/** Rows 1 and 2: what sealing and opening a frame costs, in microseconds and in bytes. */
+import { launchBrowser, openContext } from '../support/browser.ts';
+import { servePage } from '../support/pageServer.ts';
+import { bundle } from './bundle.ts';
+import type { Bench, Figure } from './measure.ts';
+import { figure, median } from './measure.ts';
+import type { Contender, FramesResult } from './pages/frames.worker.ts';
+
+const SIZES = [160, 1200, 5000, 30_000] as const;
+const CONTENDERS: readonly Contender[] = ['parley', 'raw', 'livekit'];
+
+/** Results of every contender and size, round by round. */
+async function measure(rounds: number, count: number): Promise<Map<string, FramesResult[]>> {
+  const site = await servePage({ '/worker.js': await bundle(new URL('pages/frames.worker.ts', import.meta.url)) });
+  const browser = await launchBrowser();
+  try {
+    const { context } = await openContext(browser);
+    const page = await context.newPage();
+    await page.goto(site.origin);
+    const results = new Map<string, FramesResult[]>();
+    for (let round = -1; round < rounds; round++) {
+      for (const size of SIZES) {
+        for (const contender of CONTENDERS) {
+          const result = await page.evaluate(
+            ({ contender, size, count }) =>
+              new Promise<FramesResult>((resolve, reject) => {
+                const worker = new Worker('/worker.js', { type: 'module' });
+                worker.onerror = (event) => reject(new Error(event.message));
+                worker.onmessage = ({ data }: MessageEvent<{ result?: FramesResult; error?: string }>) => {
+                  if (data.result === undefined && data.error === undefined) return; // LiveKit's own messages
+                  worker.terminate();
+                  if (data.result === undefined) reject(new Error(data.error));
+                  else resolve(data.result);
+                };
+                worker.postMessage({ contender, size, count });
+              }),
+            { contender, size, count },
+          );
+          if (result.intact !== count)
+            throw new Error(`${contender}: ${result.intact} of ${count} frames of ${size} B came back`);
+          if (round < 0) continue;
+          const key = `${contender} ${size}`;
+          results.set(key, [...(results.get(key) ?? []), result]);
+        }
+      }
+    }
+    return results;
+  } finally {
+    await browser.close();
+    await site.close();
+  }
+}
+
+function of(
+  results: Map<string, FramesResult[]>,
+  contender: Contender,
+  size: number,
+  what: keyof FramesResult,
+): number[] {
+  return (results.get(`${contender} ${size}`) ?? []).map((result) => result[what]);
+}
+
+export const sealing: Bench = {
+  row: 1,
+  name: 'sealing',
+  title: 'Sealing and opening a frame, dedicated worker',
+  async run({ rounds, quick }) {
+    const count = quick ? 500 : 3000;
+    const results = await measure(rounds, count);
+    const figures: Figure[] = [];
+    for (const size of SIZES) {
+      for (const what of ['seal', 'open'] as const) {
+        const ours = of(results, 'parley', size, what);
+        figures.push(
+          figure(`${what} ${size} B`, 'µs', ours, of(results, 'raw', size, what), {
+            against: 'raw WebCrypto',
+            limit: 1.15,
+          }),
+        );
+        figures.push(
+          figure(`${what} ${size} B`, 'µs', ours, of(results, 'livekit', size, what), {
+            against: 'livekit-client',
+            limit: 0.7,
+          }),
+        );
+      }
+    }
+    return {
+      figures,
+      checked: [`${count} frames of each size came back byte for byte, in each round and from each contender`],
+    };
+  },
+};
+
+export const overhead: Bench = {
+  row: 2,
+  name: 'overhead',
+  title: 'Bytes added per frame',
+  async run() {
+    const results = await measure(1, 300);
+    const figures = SIZES.map((size): Figure => {
+      const ours = median(of(results, 'parley', size, 'added'));
+      const other = median(of(results, 'livekit', size, 'added'));
+      return {
+        what: `${size} B`,
+        unit: 'B',
+        ours,
+        other,
+        ratio: ours / other,
+        against: 'livekit-client',
+        target: '≤ 22 B',
+        met: ours <= 22,
+      };
+    });
+    return {
+      figures,
+      checked: [
+        '300 frames of each size came back byte for byte',
+        'the clear prefix and the header are authenticated: tests/crypto',
+      ],
+    };
+  },
+};

@@ -1,0 +1,64 @@
+/**
+ * npm run bench: measures the rows that docs/benchmarks.md names, one after the other, never two at once.
+ *
+ * `npm run bench -- sealing` or `-- 1` runs one; `--rounds 5`, `--quick` (fewer repetitions, for trying a bench itself), `--write` puts the
+ * tables into docs/benchmarks.md. Results also go to .cache/bench/ as JSON, with commit and machine. Never fails for slowness: only a
+ * correctness check that does not hold, or a mistake, ends it with 1.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+import { parseArgs } from 'node:util';
+import { overhead, sealing } from './frames.ts';
+import type { Bench, Report } from './measure.ts';
+import { tableOf, writeTables } from './table.ts';
+
+const BENCHES: readonly Bench[] = [sealing, overhead];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: '5' },
+    quick: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+  },
+});
+
+const chosen =
+  positionals.length === 0
+    ? BENCHES
+    : BENCHES.filter((bench) => positionals.some((name) => name === bench.name || Number(name) === bench.row));
+if (chosen.length === 0) {
+  console.error(`No such bench. There are: ${BENCHES.map((bench) => `${bench.row} ${bench.name}`).join(', ')}`);
+  process.exit(2);
+}
+
+const rounds = values.quick ? 1 : Math.max(3, Number(values.rounds) || 0);
+const machine = {
+  at: new Date().toISOString(),
+  commit: execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim(),
+  changed: execFileSync('git', ['status', '--porcelain', '-uno'], { encoding: 'utf8' }).trim() !== '',
+  cpu: `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`,
+  memoryGiB: Math.round(totalmem() / 2 ** 30),
+  system: `${process.platform} ${release()}`,
+  node: process.version,
+};
+
+const folder = new URL('../../.cache/bench/', import.meta.url);
+mkdirSync(folder, { recursive: true });
+let failed = false;
+for (const bench of chosen) {
+  console.log(`\n${bench.row}. ${bench.title}`);
+  try {
+    const result = await bench.run({ rounds, quick: values.quick, say: (line) => console.log(`   ${line}`) });
+    const report: Report = { row: bench.row, title: bench.title, rounds, ...result };
+    console.log(tableOf(report));
+    if (!values.quick)
+      writeFileSync(new URL(`${bench.name}.json`, folder), JSON.stringify({ machine, ...report }, null, 2));
+  } catch (error) {
+    failed = true;
+    console.error(`   failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  }
+}
+if (values.write) writeTables(folder, new URL('../../docs/benchmarks.md', import.meta.url));
+process.exit(failed ? 1 : 0);

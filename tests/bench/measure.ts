@@ -1,0 +1,95 @@
+/**
+ * How a figure is made: us and the other interleaved, A B A B, a ratio per round, and the median of the ratios.
+ *
+ * A machine that is slower in one round is slower for both, so the ratio holds where absolute numbers do not.
+ */
+
+export interface Figure {
+  /** What was measured, with size or count. */
+  what: string;
+  unit: 'µs' | 'ms' | 'B' | 'kB' | 'fps' | '% CPU' | '';
+  /** Medians over the rounds. */
+  ours: number;
+  /** null where there is nothing to compare with. */
+  other: number | null;
+  /** Median of the rounds' ours ÷ other. */
+  ratio: number | null;
+  /** Whose number `other` is. */
+  against: string;
+  target: string;
+  /** null where the target does not speak of this figure. */
+  met: boolean | null;
+}
+
+export interface Report {
+  row: number;
+  title: string;
+  figures: Figure[];
+  /** What was checked in the same run, so that a broken direction does not look fast. */
+  checked: string[];
+  rounds: number;
+}
+
+export interface Bench {
+  row: number;
+  name: string;
+  title: string;
+  run(options: {
+    rounds: number;
+    quick: boolean;
+    say: (line: string) => void;
+  }): Promise<Omit<Report, 'row' | 'title' | 'rounds'>>;
+}
+
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+/** @param q 0 … 1; interpolated between neighbours */
+export function quantile(values: readonly number[], q: number): number {
+  if (values.length === 0) return NaN;
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (sorted.length - 1) * q;
+  const low = sorted[Math.floor(at)]!;
+  const high = sorted[Math.ceil(at)]!;
+  return low + (high - low) * (at - Math.floor(at));
+}
+
+/** Runs A B A B …; each answers named numbers. One unrecorded round first, unless `warm` is false. */
+export async function interleave<A extends string, B extends string>(
+  rounds: number,
+  ours: () => Promise<Record<A, number>>,
+  other: () => Promise<Record<B, number>>,
+  warm = true,
+): Promise<{ ours: Record<A, number>[]; other: Record<B, number>[] }> {
+  const result = { ours: [] as Record<A, number>[], other: [] as Record<B, number>[] };
+  for (let round = warm ? -1 : 0; round < rounds; round++) {
+    const a = await ours();
+    const b = await other();
+    if (round < 0) continue;
+    result.ours.push(a);
+    result.other.push(b);
+  }
+  return result;
+}
+
+/** A figure of rounds; `limit` is the largest ratio that meets the target. */
+export function figure(
+  what: string,
+  unit: Figure['unit'],
+  ours: readonly number[],
+  other: readonly number[],
+  { against, limit, target }: { against: string; limit?: number; target?: string },
+): Figure {
+  const ratio = median(ours.map((value, i) => value / other[i]!));
+  return {
+    what,
+    unit,
+    ours: median(ours),
+    other: median(other),
+    ratio,
+    against,
+    target: target ?? (limit === undefined ? '' : `≤ ${limit} ×`),
+    met: limit === undefined ? null : ratio <= limit,
+  };
+}

@@ -1,0 +1,59 @@
+/** Reports as Markdown: for the terminal, and for docs/benchmarks.md between its two marks. */
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import type { Figure, Report } from './measure.ts';
+
+const BEGIN = '<!-- results: written by `npm run bench -- --write` -->';
+const END = '<!-- end of results -->';
+
+interface Stored extends Report {
+  machine: {
+    at: string;
+    commit: string;
+    changed: boolean;
+    cpu: string;
+    memoryGiB: number;
+    system: string;
+    node: string;
+  };
+}
+
+export function tableOf(report: Pick<Report, 'figures' | 'checked'>): string {
+  const lines = report.figures.map((figure) => {
+    const met = figure.met === null ? '' : figure.met ? 'met' : '**missed**';
+    const cells = [
+      figure.what,
+      value(figure.ours, figure),
+      value(figure.other, figure),
+      figure.ratio === null ? '' : `${figure.ratio.toFixed(2)} ×`,
+    ];
+    return `| ${[...cells, figure.against, figure.target, met].join(' | ')} |`;
+  });
+  const head = [
+    '| what | ours | other | ratio | against | target | |',
+    '| --- | ---: | ---: | ---: | --- | --- | --- |',
+  ];
+  return [...head, ...lines, '', ...report.checked.map((check) => `Checked: ${check}.`)].join('\n');
+}
+
+function value(number: number | null, { unit }: Figure): string {
+  if (number === null) return '';
+  const digits = Math.abs(number) >= 100 ? 0 : Math.abs(number) >= 10 ? 1 : 2;
+  return `${Number(number.toFixed(digits)).toLocaleString('en')}${unit === '' ? '' : ` ${unit}`}`;
+}
+
+/** Puts every stored report into the page, newest run of each row. */
+export function writeTables(folder: URL, page: URL): void {
+  const stored = readdirSync(folder)
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as Stored)
+    .sort((a, b) => a.row - b.row);
+  const sections = stored.map((report) => {
+    const { at, commit, changed, cpu, memoryGiB, system, node } = report.machine;
+    const where = `${at.slice(0, 10)}, commit ${commit}${changed ? ' with changes' : ''}, ${cpu}, ${memoryGiB} GiB, ${system}, Node ${node}, ${report.rounds} rounds`;
+    return `### ${report.row}. ${report.title}\n\n${tableOf(report)}\n\n*${where}*\n`;
+  });
+  const text = existsSync(page) ? readFileSync(page, 'utf8') : `# Benchmarks\n\n${BEGIN}\n${END}\n`;
+  const [before, rest = ''] = text.split(BEGIN);
+  const after = rest.split(END)[1] ?? '\n';
+  writeFileSync(page, `${before}${BEGIN}\n\n${sections.join('\n')}\n${END}${after}`);
+}

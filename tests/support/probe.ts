@@ -1,0 +1,136 @@
+/**
+ * Watches a page of the product from outside, and can make its browser misbehave.
+ *
+ * `probeScript` runs before the page's own scripts. It keeps the product's own statistics (the worker's notices), the peer
+ * connections and the workers where a test can reach them; the product has no hook of its own. The misbehaviours are those
+ * of section 5 of docs/design.md's "Frames": a transform that is set too late, never, or a worker that dies.
+ */
+import type { FromWorker, Notice, TransformCounts, TransformOptions } from '../../client/e2ee/messages.ts';
+
+/** What is done with a `transform` that the page sets. `late`: one task later, which Chromium ignores without a word. */
+export type SetTransform = 'set' | 'late' | 'ignore';
+
+export interface Probe {
+  /** Every frame transform that was made, in order. */
+  transforms: TransformOptions[];
+  /** Newest counts of each transform, kept after its end. */
+  counts: Record<string, TransformCounts>;
+  /** What else the worker said, oldest first. */
+  notices: Exclude<Notice, { type: 'counts' }>[];
+  connections: RTCPeerConnection[];
+  workers: Worker[];
+  senders: SetTransform;
+  receivers: SetTransform;
+  /** `close()` of peer connections does nothing: for an eavesdropper who would rather stay. */
+  keepConnections: boolean;
+}
+
+declare global {
+  var parleyProbe: Probe;
+}
+
+export interface ProbeOptions {
+  senders?: SetTransform;
+  receivers?: SetTransform;
+  keepConnections?: boolean;
+}
+
+function installProbe(options: ProbeOptions): void {
+  const probe: Probe = {
+    transforms: [],
+    counts: {},
+    notices: [],
+    connections: [],
+    workers: [],
+    senders: options.senders ?? 'set',
+    receivers: options.receivers ?? 'set',
+    keepConnections: options.keepConnections ?? false,
+  };
+  globalThis.parleyProbe = probe;
+
+  globalThis.Worker = class extends Worker {
+    constructor(url: string | URL, workerOptions?: WorkerOptions) {
+      super(url, workerOptions);
+      probe.workers.push(this);
+      this.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => {
+        if (data?.type !== 'notice') return;
+        if (data.notice.type === 'counts') for (const counts of data.notice.counts) probe.counts[counts.id] = counts;
+        else probe.notices.push(data.notice);
+      });
+    }
+  };
+
+  globalThis.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(configuration?: RTCConfiguration) {
+      super(configuration);
+      probe.connections.push(this);
+    }
+    override close(): void {
+      if (!probe.keepConnections) super.close();
+    }
+  };
+
+  globalThis.RTCRtpScriptTransform = class extends RTCRtpScriptTransform {
+    constructor(worker: Worker, transformOptions?: unknown, transfer?: object[]) {
+      super(worker, transformOptions, transfer);
+      const known = transformOptions as Partial<TransformOptions> | undefined;
+      if (typeof known?.id === 'string') probe.transforms.push(known as TransformOptions);
+    }
+  };
+
+  for (const [prototype, side] of [
+    [RTCRtpSender.prototype, 'senders'],
+    [RTCRtpReceiver.prototype, 'receivers'],
+  ] as const) {
+    const native = Object.getOwnPropertyDescriptor(prototype, 'transform')!;
+    const pretended = new WeakMap<object, unknown>();
+    Object.defineProperty(prototype, 'transform', {
+      configurable: true,
+      enumerable: true,
+      get(this: object) {
+        return pretended.get(this) ?? native.get!.call(this);
+      },
+      set(this: object, transform: unknown) {
+        if (probe[side] === 'set') return native.set!.call(this, transform);
+        pretended.set(this, transform);
+        if (probe[side] === 'late') setTimeout(() => native.set!.call(this, transform), 0);
+      },
+    });
+  }
+}
+
+/** Give it to `addInitScript`. */
+export function probeScript(options: ProbeOptions = {}): string {
+  return `(${installProbe.toString()})(${JSON.stringify(options)});`;
+}
+
+/** Totals over all transforms of one page, or of those that `which` picks. */
+export interface Totals {
+  transforms: number;
+  /** Transforms that passed nothing, by "side kind": 0 frames where frames should be is a failure. */
+  idle: string[];
+  passed: number;
+  /** Receiving: what could not be opened, for any reason. */
+  unopened: number;
+  /** Sending: what was dropped for want of a key. */
+  unsealed: number;
+  byReason: Record<string, number>;
+}
+
+/** Adds up; runs in Node on what `page.evaluate(() => …)` brought. */
+export function totalsOf({ transforms, counts }: Pick<Probe, 'transforms' | 'counts'>): Totals {
+  const totals: Totals = { transforms: transforms.length, idle: [], passed: 0, unopened: 0, unsealed: 0, byReason: {} };
+  for (const options of transforms) {
+    const count = counts[options.id];
+    if (count === undefined || count.passed === 0) totals.idle.push(`${options.side} ${options.kind}`);
+    if (count === undefined) continue;
+    totals.passed += count.passed;
+    for (const [reason, frames] of Object.entries(count.dropped)) {
+      if (options.side === 'send') totals.unsealed += frames;
+      else totals.unopened += frames;
+      if (frames > 0)
+        totals.byReason[`${options.side} ${reason}`] = (totals.byReason[`${options.side} ${reason}`] ?? 0) + frames;
+    }
+  }
+  return totals;
+}
