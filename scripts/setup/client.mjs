@@ -7,30 +7,29 @@ import { findRuntime, runtimeEnv } from './runtime.mjs';
 import { SetupError, step } from './say.mjs';
 import { hashOf, stamps } from './stamp.mjs';
 
-/** Whatever can change a byte of dist/. What does not exist (yet) counts as that. */
+/** Whatever can change a byte of dist/. What does not exist counts as that. */
 const INPUTS = [
   'client',
   'crypto',
   'index.html',
-  'messages',
   'package-lock.json',
   'patches',
-  'project.inlang',
-  'public',
+  'project.inlang/settings.json',
   'signal/protocol',
   'svelte.config.js',
   'tsconfig.json',
   'vite.config.ts',
 ];
 
-/** Made by the build itself, from messages/. */
-const GENERATED = ['client/paraglide', 'project.inlang/cache', 'project.inlang/.gitignore', 'project.inlang/README.md'];
+/** Made by the build itself, from client/messages. */
+const TEXTS = 'client/paraglide';
+
+const OUTPUTS = ['dist/index.html', TEXTS];
 
 /** Builds the client if it has to be. Needs the dependencies. */
 export async function ensureClient() {
-  const hash = hashOf(INPUTS, { without: GENERATED });
-  const outputs = ['dist/index.html', ...(existsSync(join(ROOT, 'project.inlang')) ? ['client/paraglide'] : [])];
-  if (stamps.isCurrent('client', hash) && outputs.every((path) => existsSync(join(ROOT, path)))) return;
+  const hash = hashOf(INPUTS, { without: [TEXTS] });
+  if (stamps.isCurrent('client', hash) && OUTPUTS.every((path) => existsSync(join(ROOT, path)))) return;
   await step('Building the client', async () => {
     const vite = installed('vite', 'bin', 'vite.js');
     const { code, output } = await run(findRuntime(), [vite, 'build', '--logLevel', 'warn'], { env: runtimeEnv() });
