@@ -37,7 +37,10 @@ const CTR_KEY_BYTES = 16;
 /** A key is for one direction only: RFC 9605 §4.4.1. */
 export type Direction = 'seal' | 'open';
 
-/** An AEAD bound to its key. `seal` gives ciphertext ‖ tag; `open` rejects whatever is not authentic. */
+/**
+ * An AEAD bound to its key. `seal` gives ciphertext ‖ tag; `open` rejects whatever is not authentic. Both have copied nonce
+ * and aad by the time they return, so the caller may use the same arrays for the next frame at once.
+ */
 export interface FrameCipher {
   seal(nonce: Bytes, aad: Bytes, plaintext: Bytes): Promise<ArrayBuffer>;
   open(nonce: Bytes, aad: Bytes, ciphertext: Bytes): Promise<ArrayBuffer>;
@@ -45,11 +48,21 @@ export interface FrameCipher {
 
 /** @param key AES-GCM CryptoKey whose usages fit the direction */
 export function gcmCipher(key: CryptoKey): FrameCipher {
+  // One object for all frames: WebCrypto copies its parameters, with their bytes, before a call returns ("normalize an
+  // algorithm", step for BufferSource), and this is the hot path.
+  const none = new Uint8Array(0);
+  const parameters = { name: 'AES-GCM', iv: none, additionalData: none, tagLength: 128 };
   return {
-    seal: (iv, additionalData, plaintext) =>
-      crypto.subtle.encrypt({ name: 'AES-GCM', iv, additionalData, tagLength: 128 }, key, plaintext),
-    open: (iv, additionalData, ciphertext) =>
-      crypto.subtle.decrypt({ name: 'AES-GCM', iv, additionalData, tagLength: 128 }, key, ciphertext),
+    seal(nonce, aad, plaintext) {
+      parameters.iv = nonce;
+      parameters.additionalData = aad;
+      return crypto.subtle.encrypt(parameters, key, plaintext);
+    },
+    open(nonce, aad, ciphertext) {
+      parameters.iv = nonce;
+      parameters.additionalData = aad;
+      return crypto.subtle.decrypt(parameters, key, ciphertext);
+    },
   };
 }
 
@@ -69,23 +82,27 @@ export async function ctrHmacCipher(suite: 1 | 2 | 3, key: Bytes, direction: Dir
     length: 32,
   });
 
-  const tagOf = async (nonce: Bytes, aad: Bytes, ciphertext: Bytes): Promise<Bytes> => {
-    const lengths = new Writer().u64(aad.length).u64(ciphertext.length).u64(tagBytes).done();
-    const tag = await crypto.subtle.sign('HMAC', hmac, concat(lengths, nonce, aad, ciphertext));
-    return new Uint8Array(tag, 0, tagBytes);
-  };
+  /** What the tag covers in front of the ciphertext. */
+  const before = (nonce: Bytes, aad: Bytes, ciphertextBytes: number): Bytes =>
+    concat(new Writer().u64(aad.length).u64(ciphertextBytes).u64(tagBytes).done(), nonce, aad);
+
+  const tagOf = async (prefix: Bytes, ciphertext: Bytes): Promise<Bytes> =>
+    new Uint8Array(await crypto.subtle.sign('HMAC', hmac, concat(prefix, ciphertext)), 0, tagBytes);
 
   return {
     async seal(nonce, aad, plaintext) {
+      const prefix = before(nonce, aad, plaintext.length);
       const ciphertext = new Uint8Array(await crypto.subtle.encrypt(counterMode(nonce), aes, plaintext));
-      return concat(ciphertext, await tagOf(nonce, aad, ciphertext)).buffer;
+      return concat(ciphertext, await tagOf(prefix, ciphertext)).buffer;
     },
     async open(nonce, aad, sealed) {
       if (sealed.length < tagBytes) throw new CryptoError('malformed', 'shorter than its tag');
       const ciphertext = sealed.subarray(0, sealed.length - tagBytes);
       const tag = sealed.subarray(sealed.length - tagBytes);
-      if (!equal(tag, await tagOf(nonce, aad, ciphertext))) throw new CryptoError('forged', 'does not open');
-      return crypto.subtle.decrypt(counterMode(nonce), aes, ciphertext);
+      const parameters = counterMode(nonce);
+      const expected = await tagOf(before(nonce, aad, ciphertext.length), ciphertext);
+      if (!equal(tag, expected)) throw new CryptoError('forged', 'does not open');
+      return crypto.subtle.decrypt(parameters, aes, ciphertext);
     },
   };
 }
