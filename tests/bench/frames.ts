@@ -1,7 +1,5 @@
 /** Rows 1 and 2: what sealing and opening a frame costs, in microseconds and in bytes. */
-import { launchBrowser, openContext } from '../support/browser.ts';
-import { servePage } from '../support/pageServer.ts';
-import { bundle } from './bundle.ts';
+import { openWorkerPage } from './inWorker.ts';
 import type { Bench, Figure } from './measure.ts';
 import { figure, median } from './measure.ts';
 import type { Contender, FramesResult } from './pages/frames.worker.ts';
@@ -11,43 +9,24 @@ const CONTENDERS: readonly Contender[] = ['parley', 'raw', 'livekit'];
 
 /** Results of every contender and size, round by round. */
 async function measure(rounds: number, count: number): Promise<Map<string, FramesResult[]>> {
-  const site = await servePage({ '/worker.js': await bundle(new URL('pages/frames.worker.ts', import.meta.url)) });
-  const browser = await launchBrowser();
+  const page = await openWorkerPage(new URL('pages/frames.worker.ts', import.meta.url));
   try {
-    const { context } = await openContext(browser);
-    const page = await context.newPage();
-    await page.goto(site.origin);
     const results = new Map<string, FramesResult[]>();
+    // One unrecorded round first.
     for (let round = -1; round < rounds; round++) {
       for (const size of SIZES) {
         for (const contender of CONTENDERS) {
-          const result = await page.evaluate(
-            ({ contender, size, count }) =>
-              new Promise<FramesResult>((resolve, reject) => {
-                const worker = new Worker('/worker.js', { type: 'module' });
-                worker.onerror = (event) => reject(new Error(event.message));
-                worker.onmessage = ({ data }: MessageEvent<{ result?: FramesResult; error?: string }>) => {
-                  if (data.result === undefined && data.error === undefined) return; // LiveKit's own messages
-                  worker.terminate();
-                  if (data.result === undefined) reject(new Error(data.error));
-                  else resolve(data.result);
-                };
-                worker.postMessage({ contender, size, count });
-              }),
-            { contender, size, count },
-          );
+          const result = await page.run<FramesResult>({ contender, size, count });
           if (result.intact !== count)
             throw new Error(`${contender}: ${result.intact} of ${count} frames of ${size} B came back`);
-          if (round < 0) continue;
           const key = `${contender} ${size}`;
-          results.set(key, [...(results.get(key) ?? []), result]);
+          if (round >= 0) results.set(key, [...(results.get(key) ?? []), result]);
         }
       }
     }
     return results;
   } finally {
-    await browser.close();
-    await site.close();
+    await page.close();
   }
 }
 

@@ -10,10 +10,11 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { overhead, sealing } from './frames.ts';
+import { groups } from './groups.ts';
 import type { Bench, Report } from './measure.ts';
 import { tableOf, writeTables } from './table.ts';
 
-const BENCHES: readonly Bench[] = [sealing, overhead];
+const BENCHES: readonly Bench[] = [sealing, overhead, groups];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
