@@ -2,17 +2,38 @@
  * Two projects: everything that runs in a process, two files at a time; then the browsers, one file at a time, because
  * what they show depends on timing and the machine may have two cores.
  */
-import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { stripTypeScriptTypes } from 'node:module';
+import { compileModule } from 'svelte/compiler';
 import { configDefaults, defineConfig } from 'vitest/config';
+import type { Plugin } from 'vite';
 
 /** Long seeded walks run by `npm run soak` only; tests that scale themselves read the same variable. */
 const isSoak = Boolean(process.env['PARLEY_SOAK']);
 const soak = 'tests/soak/**/*.test.ts';
 const e2e = 'tests/e2e/**/*.test.ts';
 
+/**
+ * Rune modules (*.svelte.ts) as the browser has them. Svelte's own plugin sees Node and compiles them for a server, where
+ * effects never run; components need a browser anyway, and are tested in one.
+ */
+const runes: Plugin = {
+  name: 'parley:runes',
+  enforce: 'pre',
+  transform(code, id) {
+    const filename = id.replace(/\?.*$/, '');
+    if (!filename.endsWith('.svelte.ts')) return null;
+    return compileModule(stripTypeScriptTypes(code), { filename, generate: 'client' }).js;
+  },
+};
+
+const svelteForBrowsers = [
+  { find: /^svelte$/, replacement: 'svelte/src/index-client.js' },
+  { find: /^svelte\/reactivity$/, replacement: 'svelte/src/reactivity/index-client.js' },
+].map(({ find, replacement }) => ({ find, replacement: `${import.meta.dirname}/node_modules/${replacement}` }));
+
 export default defineConfig({
-  // Rune modules (*.svelte.ts) are compiled as they are for the browser.
-  plugins: [svelte()],
+  plugins: [runes],
+  resolve: { alias: svelteForBrowsers },
   test: {
     pool: 'forks',
     projects: [
