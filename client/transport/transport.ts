@@ -23,6 +23,8 @@ export interface PathStats {
   loss: number | null;
   /** Speech level of the peer's microphone 0 … 1, computed here from what was decoded. */
   level: number;
+  /** Since the last camera frame that opened, in milliseconds; 0 before the first. Large while the camera is on: the picture is frozen. */
+  cameraQuietMs: number;
 }
 
 export interface TransportEvents {

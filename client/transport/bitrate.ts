@@ -1,0 +1,39 @@
+/**
+ * How much each sender may use, by how many others the mesh has. Pure.
+ *
+ * A mesh encodes and uploads once per peer, so the share shrinks as peers come: the sums stay near 1.2 to 1.6 Mbit/s up for the
+ * camera, which a bad hotel network and two cores can carry.
+ */
+import type { TrackKind } from '../e2ee/messages.ts';
+
+export interface Budget {
+  maxBitrate: number;
+  /** Video only: the picture is scaled down to at most this many lines. */
+  maxHeight?: number;
+  maxFramerate?: number;
+}
+
+const CAMERA: readonly Budget[] = [
+  { maxBitrate: 1_200_000, maxHeight: 720, maxFramerate: 30 },
+  { maxBitrate: 800_000, maxHeight: 540, maxFramerate: 30 },
+  { maxBitrate: 500_000, maxHeight: 360, maxFramerate: 30 },
+];
+const SCREEN: readonly Budget[] = [
+  { maxBitrate: 2_500_000, maxFramerate: 15 },
+  { maxBitrate: 1_800_000, maxFramerate: 15 },
+  { maxBitrate: 1_200_000, maxFramerate: 10 },
+];
+
+/** @param others  peers that are sent to; 0 counts as 1 */
+export function budgetOf(kind: TrackKind, others: number): Budget {
+  if (kind === 'microphone') return { maxBitrate: 40_000 };
+  if (kind === 'screenAudio') return { maxBitrate: 96_000 };
+  const table = kind === 'camera' ? CAMERA : SCREEN;
+  return table[Math.min(Math.max(others, 1), table.length) - 1]!;
+}
+
+/** @returns factor ≥ 1 for `scaleResolutionDownBy` */
+export function scaleDown(height: number | undefined, maxHeight: number | undefined): number {
+  if (!height || !maxHeight || height <= maxHeight) return 1;
+  return height / maxHeight;
+}

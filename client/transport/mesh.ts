@@ -1,0 +1,150 @@
+/**
+ * The mesh: one connection with each peer, behind MediaTransport.
+ *
+ * Nothing here can send in the clear: senders prove their transforms first (sealedSender.ts), the watchdog closes what does not add
+ * up, and a worker that is silent for a second takes every real track off.
+ */
+import type { PeerId } from '../../signal/protocol/ids.ts';
+import { trackKinds, type TrackKind } from '../e2ee/messages.ts';
+import { createPlaceholders } from '../media/placeholder.ts';
+import { MeshPeer } from './meshPeer.ts';
+import { MeshMonitor } from './meshMonitor.ts';
+import type { SealPort } from './sealPort.ts';
+import { offers, readSignal } from './signals.ts';
+import type { MediaTransport, TransportEvents } from './transport.ts';
+import { watchPulse } from './workerPulse.ts';
+
+export interface MeshOptions {
+  self: PeerId;
+  iceServers: RTCIceServer[];
+  port: SealPort;
+  /** Seals `body` as a `mesh.signal` message to one peer and sends it. */
+  signal(to: PeerId, body: string): void;
+}
+
+type Listeners = { [E in keyof TransportEvents]: Set<TransportEvents[E]> };
+
+export function createMesh(options: MeshOptions): MediaTransport {
+  return new Mesh(options);
+}
+
+class Mesh implements MediaTransport {
+  readonly #options: MeshOptions;
+  readonly #peers = new Map<PeerId, MeshPeer>();
+  readonly #wanted = new Map<TrackKind, MediaStreamTrack | null>(trackKinds.map((kind) => [kind, null]));
+  readonly #placeholders = createPlaceholders();
+  readonly #listeners: Listeners = { track: new Set(), state: new Set(), stats: new Set() };
+  readonly #monitor: MeshMonitor;
+  readonly #stop: (() => void)[];
+  #held = false;
+  #workerLost = false;
+  #closed = false;
+
+  constructor(options: MeshOptions) {
+    this.#options = options;
+    this.#monitor = new MeshMonitor({
+      peers: this.#peers,
+      paused: () => this.#workerLost,
+      stats: (peer, stats) => this.#emit('stats', peer, stats),
+    });
+    this.#stop = [
+      options.port.onNotice((notice) => {
+        if (notice.type === 'counts')
+          for (const counts of notice.counts) for (const peer of this.#peers.values()) peer.counted(counts);
+      }),
+      options.port.onDead(() => this.#setWorkerLost(true)),
+      watchPulse({
+        ping: () => options.port.call('ping', {}),
+        lost: () => this.#setWorkerLost(true),
+        back: () => this.#setWorkerLost(false),
+      }),
+      () => this.#monitor.stop(),
+    ];
+  }
+
+  setPeers(peers: readonly PeerId[]): void {
+    if (this.#closed) return;
+    const wanted = new Set(peers.filter((peer) => peer !== this.#options.self));
+    for (const [peer, one] of [...this.#peers]) {
+      if (wanted.has(peer)) continue;
+      one.close();
+      this.#peers.delete(peer);
+    }
+    for (const peer of this.#peers.values()) peer.configure({ others: wanted.size });
+    for (const peer of wanted) if (!this.#peers.has(peer)) this.#add(peer, wanted.size);
+  }
+
+  async publish(kind: TrackKind, track: MediaStreamTrack | null): Promise<void> {
+    this.#wanted.set(kind, track);
+    await Promise.all([...this.#peers.values()].map((peer) => peer.publish(kind, track)));
+  }
+
+  receive(from: PeerId, body: string): void {
+    const signal = readSignal(body);
+    if (signal) this.#peers.get(from)?.receive(signal);
+  }
+
+  broadcast(body: string): void {
+    for (const peer of this.#peers.values()) peer.connection?.sendData(body);
+  }
+
+  on<E extends keyof TransportEvents>(event: E, listener: TransportEvents[E]): () => void {
+    this.#listeners[event].add(listener);
+    return () => this.#listeners[event].delete(listener);
+  }
+
+  hold(held: boolean): void {
+    this.#held = held;
+    this.#applyHold();
+  }
+
+  refresh(): void {
+    for (const peer of this.#peers.values()) peer.refresh();
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const stop of this.#stop) stop();
+    for (const peer of this.#peers.values()) peer.close();
+    this.#peers.clear();
+    this.#placeholders.close();
+  }
+
+  #add(peer: PeerId, others: number): void {
+    const { self, iceServers, port, signal } = this.#options;
+    const added: MeshPeer = new MeshPeer({
+      peer,
+      offering: offers(self, peer),
+      iceServers,
+      port,
+      placeholders: this.#placeholders,
+      wanted: this.#wanted,
+      held: this.#held || this.#workerLost,
+      others,
+      send: (message) => signal(peer, JSON.stringify(message)),
+      on: {
+        state: (state) => this.#emit('state', peer, state),
+        track: (kind, track) => this.#emit('track', peer, kind, track),
+        data: (body) => void port.call('peer.data', { body }).catch(() => undefined),
+      },
+    });
+    this.#peers.set(peer, added);
+    this.#emit('state', peer, added.state);
+  }
+
+  #setWorkerLost(lost: boolean): void {
+    if (this.#workerLost === lost || this.#closed) return;
+    this.#workerLost = lost;
+    this.#applyHold();
+    for (const peer of this.#peers.values()) peer.setWorkerLost(lost);
+  }
+
+  #applyHold(): void {
+    for (const peer of this.#peers.values()) peer.configure({ held: this.#held || this.#workerLost });
+  }
+
+  #emit<E extends keyof TransportEvents>(event: E, ...values: Parameters<TransportEvents[E]>): void {
+    for (const listener of this.#listeners[event]) (listener as (...all: typeof values) => void)(...values);
+  }
+}

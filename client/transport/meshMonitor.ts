@@ -1,0 +1,158 @@
+/**
+ * Looks at every connection of the mesh: four times a second who speaks, once a second whether all that moves is sealed, every two
+ * seconds how good the path is.
+ */
+import type { PeerId } from '../../signal/protocol/ids.ts';
+import type { MeshConnection } from './meshConnection.ts';
+import type { MeshPeer } from './meshPeer.ts';
+import { Quality, readReport, type ReportTotals } from './stats.ts';
+import type { PathStats } from './transport.ts';
+import { OpenWatch, seenFrames, Watch } from './watchdog.ts';
+
+const LEVEL_MS = 250;
+const WATCH_MS = 1000;
+const QUALITY_MS = 2000;
+/** Frames come for this long and none opens: this connection is of no use, another may be. Longer than any change of epoch. */
+const NOTHING_OPENS_MS = 8000;
+
+export interface MonitorOptions {
+  peers: ReadonlyMap<PeerId, MeshPeer>;
+  /** The worker does not count at present. */
+  paused(): boolean;
+  stats(peer: PeerId, stats: PathStats): void;
+}
+
+/** What is remembered of one connection. A new attempt starts anew. */
+interface Remembered {
+  watches: Map<string, Watch>;
+  opens: Map<string, OpenWatch>;
+  quality: Quality;
+  cameraPassed: number;
+  cameraAt: number;
+  watchedAt: number;
+  qualityAt: number;
+  last: PathStats;
+}
+
+export class MeshMonitor {
+  readonly #options: MonitorOptions;
+  readonly #remembered = new WeakMap<MeshConnection, Remembered>();
+  readonly #timer: ReturnType<typeof setInterval>;
+  #busy = false;
+
+  constructor(options: MonitorOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => void this.#look(), LEVEL_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    // Statistics of a busy browser come late: one round at a time.
+    if (this.#busy) return;
+    this.#busy = true;
+    await Promise.all([...this.#options.peers.values()].map((peer) => this.#lookAt(peer).catch(() => undefined)));
+    this.#busy = false;
+  }
+
+  async #lookAt(peer: MeshPeer): Promise<void> {
+    const connection = peer.connection;
+    if (!connection || connection.pc.connectionState !== 'connected') return;
+    const known = this.#recall(connection);
+    const level = await speechLevel(connection);
+    let last: PathStats = { ...known.last, level, cameraQuietMs: this.#cameraQuiet(connection, known) };
+    const now = performance.now();
+    // By the clock, not by counting rounds: timers of a hidden tab are slow.
+    if (now - known.watchedAt >= WATCH_MS) {
+      known.watchedAt = now;
+      const totals = readReport(await connection.pc.getStats());
+      if (peer.connection !== connection) return;
+      this.#watch(peer, connection, known, totals);
+      if (now - known.qualityAt >= QUALITY_MS) {
+        known.qualityAt = now;
+        const { loss, poor } = known.quality.sample(totals);
+        last = { ...last, loss, roundTripMs: totals.roundTripMs, path: totals.path ?? last.path };
+        peer.setPoor(poor);
+      }
+    }
+    known.last = last;
+    this.#options.stats(peer.peer, last);
+  }
+
+  #recall(connection: MeshConnection): Remembered {
+    let known = this.#remembered.get(connection);
+    if (!known) {
+      const last: PathStats = { path: 'direct', roundTripMs: null, loss: null, level: 0, cameraQuietMs: 0 };
+      known = {
+        watches: new Map(),
+        opens: new Map(),
+        quality: new Quality(),
+        cameraPassed: 0,
+        cameraAt: 0,
+        watchedAt: 0,
+        qualityAt: 0,
+        last,
+      };
+      this.#remembered.set(connection, known);
+    }
+    return known;
+  }
+
+  #cameraQuiet(connection: MeshConnection, known: Remembered): number {
+    const passed = connection.receiving.get('camera')?.counts.passed ?? 0;
+    if (passed === 0) return 0;
+    if (passed !== known.cameraPassed) {
+      known.cameraPassed = passed;
+      known.cameraAt = performance.now();
+    }
+    return performance.now() - known.cameraAt;
+  }
+
+  #watch(peer: MeshPeer, connection: MeshConnection, known: Remembered, totals: ReportTotals): void {
+    const now = performance.now();
+    if (this.#options.paused()) {
+      for (const watch of known.watches.values()) watch.reset();
+      return;
+    }
+    const watchOf = (id: string) => {
+      const watch = known.watches.get(id) ?? new Watch();
+      known.watches.set(id, watch);
+      return watch;
+    };
+    for (const { sealed, mid, counts } of connection.sending.values()) {
+      const section = totals.sections.get(String(mid()));
+      if (!section) continue;
+      const packets = section.sentPackets;
+      const sample = {
+        side: 'send' as const,
+        seen: seenFrames(counts),
+        moved: section.encodedFrames ?? packets,
+        packets,
+      };
+      if (watchOf(sealed.id).judge(sample, now) !== 'fine') return peer.distrust('clearFrames');
+    }
+    for (const { id, mid, counts } of connection.receiving.values()) {
+      const section = totals.sections.get(String(mid()));
+      if (!section) continue;
+      const moved = section.assembledFrames ?? section.receivedPackets;
+      const sample = { side: 'receive' as const, seen: seenFrames(counts), moved, packets: section.receivedPackets };
+      const opens = known.opens.get(id) ?? new OpenWatch();
+      known.opens.set(id, opens);
+      const useless = opens.quietMs(counts, now) > NOTHING_OPENS_MS;
+      if (useless || watchOf(id).judge(sample, now) !== 'fine') return peer.distrust('nothingOpened');
+    }
+  }
+}
+
+/** @returns 0 … 1, of what was decoded here: no packet says who speaks */
+async function speechLevel(connection: MeshConnection): Promise<number> {
+  const receiver = connection.receiving.get('microphone')?.receiver;
+  if (!receiver) return 0;
+  let level = 0;
+  (await receiver.getStats()).forEach((entry: { type: string; audioLevel?: number }) => {
+    if (entry.type === 'inbound-rtp' && typeof entry.audioLevel === 'number') level = entry.audioLevel;
+  });
+  return level;
+}

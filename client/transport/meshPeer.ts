@@ -1,0 +1,245 @@
+/**
+ * The way to one peer: attempts at a connection, one after the other, and what to do when one breaks.
+ *
+ * A path that is lost gets an ICE restart; an attempt that failed gets a successor. A connection on which the watchdog saw unsealed
+ * frames is closed at once, and rebuilt only a few times: then it stays closed, and says why.
+ */
+import type { PeerId } from '../../signal/protocol/ids.ts';
+import type { TrackKind, TransformCounts } from '../e2ee/messages.ts';
+import { backoffMs } from '../net/backoff.ts';
+import { MeshConnection, type ConnectionOptions } from './meshConnection.ts';
+import type { MeshSignal, SignalData } from './signals.ts';
+import type { PathState } from './transport.ts';
+
+/** A path may come back by itself within this; then ICE is restarted, again and again at this pace. */
+const DISCONNECTED_MS = 2500;
+/** An attempt that is not connected by then is given up: longer than ICE on a bad network takes. */
+const ATTEMPT_MS = 15_000;
+/** Unsafe connections are rebuilt this often, then no more. */
+const UNSAFE_REBUILDS = 3;
+
+export interface MeshPeerOptions extends Omit<ConnectionOptions, 'on' | 'initiator'> {
+  offering: boolean;
+  /** Seals and sends a `mesh.signal` to this peer. */
+  send(signal: MeshSignal): void;
+  on: {
+    state(state: PathState): void;
+    track(kind: TrackKind, track: MediaStreamTrack | null): void;
+    data(body: string): void;
+  };
+}
+
+export class MeshPeer {
+  readonly peer: PeerId;
+  readonly #options: MeshPeerOptions;
+  #connection: MeshConnection | null = null;
+  #number = 0;
+  #state: PathState = { at: 'connecting' };
+  /** Timer of the present attempt: its deadline, the next restart, or the next attempt. */
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #failures = 0;
+  #unsafe = 0;
+  #shown = new Set<TrackKind>();
+  #closed = false;
+
+  constructor(options: MeshPeerOptions) {
+    this.#options = options;
+    this.peer = options.peer;
+    if (options.offering) this.#begin(1);
+    else this.#await();
+  }
+
+  get connection(): MeshConnection | null {
+    return this.#connection;
+  }
+
+  get state(): PathState {
+    return this.#state;
+  }
+
+  receive(signal: MeshSignal): void {
+    if (this.#closed) return;
+    const { connection, data } = signal;
+    if (this.#options.offering) {
+      // The other may have been without an attempt, or behind ours: its wish counts unless this one works.
+      if (data.type === 'rebuild' && (connection === this.#number || !this.#works)) return this.#rebuild(0);
+      if (connection !== this.#number) return;
+      if (data.type === 'restart') this.#connection?.restartIce();
+      else this.#connection?.signal(data);
+      return;
+    }
+    if (connection < this.#number) return;
+    if (connection > this.#number) {
+      if (data.type !== 'offer' || this.#exhausted) return;
+      this.#begin(connection);
+    }
+    this.#connection?.signal(data);
+  }
+
+  publish(kind: TrackKind, track: MediaStreamTrack | null): Promise<void> {
+    return this.#connection?.publish(kind, track) ?? Promise.resolve();
+  }
+
+  /** Read at the next attempt too. */
+  configure(change: { held?: boolean; others?: number }): void {
+    Object.assign(this.#options, change);
+    if (change.held !== undefined) this.#connection?.hold(change.held);
+    if (change.others !== undefined) this.#connection?.setOthers(change.others);
+  }
+
+  counted(counts: TransformCounts): void {
+    this.#connection?.counted(counts);
+  }
+
+  /** The network changed. */
+  refresh(): void {
+    if (this.#exhausted) return;
+    if (this.#connection && this.#state.at !== 'connecting') this.#restart();
+    else this.#rebuild(0);
+  }
+
+  setPoor(poor: boolean): void {
+    if (this.#state.at === 'connected' && this.#state.poor !== poor) this.#become({ at: 'connected', poor });
+  }
+
+  /** The watchdog's verdict: what flows on this connection is not sealed, or not opened. */
+  distrust(detail: 'clearFrames' | 'nothingOpened'): void {
+    this.#drop();
+    this.#unsafe++;
+    this.#become({ at: 'unsafe', detail });
+    if (!this.#exhausted) this.#rebuild(backoffMs(this.#unsafe + 1, 0));
+  }
+
+  /** The worker is gone, or is back: shown in place of the connection's own state. */
+  setWorkerLost(lost: boolean): void {
+    if (lost) this.#become({ at: 'unsafe', detail: 'workerLost' });
+    else if (this.#state.at === 'unsafe' && this.#state.detail === 'workerLost') this.#become(this.#present());
+  }
+
+  /** Idempotent. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#drop();
+    this.#become({ at: 'closed' });
+  }
+
+  get #works(): boolean {
+    return this.#connection?.pc.connectionState === 'connected';
+  }
+
+  #present(): PathState {
+    if (!this.#works) return { at: 'connecting' };
+    const opened = [...(this.#connection?.receiving.values() ?? [])].some((one) => one.counts.passed > 0);
+    return opened ? { at: 'connected', poor: false } : { at: 'securing' };
+  }
+
+  get #exhausted(): boolean {
+    return this.#unsafe > UNSAFE_REBUILDS;
+  }
+
+  #begin(number: number): void {
+    this.#drop(false);
+    this.#number = number;
+    this.#connection = new MeshConnection({
+      ...this.#options,
+      initiator: this.#options.offering,
+      on: {
+        signal: (data) => this.#send(data),
+        state: (state) => this.#connectionState(state),
+        data: (body) => this.#options.on.data(body),
+        opened: (kind, track) => this.#opened(kind, track),
+      },
+    });
+    this.#later(ATTEMPT_MS, () => this.#failed());
+  }
+
+  /** Answering, and no offer yet: ask for one now and then, should it have been lost. */
+  #await(): void {
+    this.#later(ATTEMPT_MS, () => {
+      this.#send({ type: 'rebuild' });
+      this.#await();
+    });
+  }
+
+  #send(data: SignalData): void {
+    if (!this.#closed) this.#options.send({ connection: this.#number, data });
+  }
+
+  #connectionState(state: 'connecting' | 'connected' | 'disconnected' | 'closed'): void {
+    if (state === 'closed') return this.#failed();
+    if (state === 'connected') {
+      clearTimeout(this.#timer);
+      this.#failures = 0;
+      this.#become(this.#present());
+    } else if (state === 'disconnected') {
+      this.#become({ at: 'reconnecting', since: this.#lostSince() });
+      this.#later(DISCONNECTED_MS, () => this.#restart());
+    }
+  }
+
+  #opened(kind: TrackKind, track: MediaStreamTrack): void {
+    this.#shown.add(kind);
+    this.#options.on.track(kind, track);
+    if (this.#state.at !== 'connected') this.#become({ at: 'connected', poor: false });
+  }
+
+  #restart(): void {
+    if (this.#options.offering) this.#connection?.restartIce();
+    else this.#send({ type: 'restart' });
+    const deadline = performance.now() + ATTEMPT_MS;
+    const again = () => {
+      if (this.#works) return;
+      if (performance.now() > deadline) return this.#failed();
+      if (this.#options.offering) this.#connection?.restartIce();
+      else this.#send({ type: 'restart' });
+      this.#later(DISCONNECTED_MS, again);
+    };
+    this.#later(DISCONNECTED_MS, again);
+  }
+
+  #failed(): void {
+    if (this.#closed) return;
+    if (this.#shown.size > 0 || this.#state.at === 'reconnecting')
+      this.#become({ at: 'reconnecting', since: this.#lostSince() });
+    else if (this.#state.at !== 'unsafe') this.#become({ at: 'connecting' });
+    this.#rebuild(backoffMs(this.#failures++, 0));
+  }
+
+  #rebuild(afterMs: number): void {
+    this.#drop(false);
+    if (this.#exhausted) return;
+    if (!this.#options.offering) {
+      this.#send({ type: 'rebuild' });
+      return this.#await();
+    }
+    this.#later(afterMs, () => this.#begin(this.#number + 1));
+  }
+
+  /** Ends the present attempt. `gone`: its tracks are taken away too, else the last picture stays until the next attempt's. */
+  #drop(gone = true): void {
+    clearTimeout(this.#timer);
+    this.#connection?.close();
+    this.#connection = null;
+    if (!gone) return;
+    for (const kind of this.#shown) this.#options.on.track(kind, null);
+    this.#shown.clear();
+  }
+
+  #lostSince(): number {
+    return this.#state.at === 'reconnecting' ? this.#state.since : Date.now();
+  }
+
+  #later(ms: number, what: () => void): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      if (!this.#closed) what();
+    }, ms);
+  }
+
+  #become(state: PathState): void {
+    if (this.#state.at === 'closed') return;
+    this.#state = state;
+    this.#options.on.state(state);
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Reads the browser's statistics (W3C webrtc-stats) into the few numbers that we use. Pure, but for the types.
+ */
+import type { PathStats } from './transport.ts';
+
+/** Totals of one media section, by `mid`. */
+export interface SectionTotals {
+  sentPackets: number;
+  encodedFrames: number | null;
+  receivedPackets: number;
+  lostPackets: number;
+  assembledFrames: number | null;
+}
+
+export interface ReportTotals {
+  sections: Map<string, SectionTotals>;
+  path: PathStats['path'] | null;
+  roundTripMs: number | null;
+}
+
+type Entry = Record<string, unknown> & { id: string; type: string };
+type Report = { forEach(visit: (entry: Entry) => void): void };
+
+const numberOr = <T>(value: unknown, otherwise: T): number | T => (typeof value === 'number' ? value : otherwise);
+
+export function readReport(report: Report): ReportTotals {
+  const sections = new Map<string, SectionTotals>();
+  const byId = new Map<string, Entry>();
+  report.forEach((entry) => {
+    byId.set(entry.id, entry);
+    if (entry.type !== 'outbound-rtp' && entry.type !== 'inbound-rtp') return;
+    const mid = String(entry.mid);
+    const totals = sections.get(mid) ?? {
+      sentPackets: 0,
+      encodedFrames: null,
+      receivedPackets: 0,
+      lostPackets: 0,
+      assembledFrames: null,
+    };
+    if (entry.type === 'outbound-rtp') {
+      totals.sentPackets += numberOr(entry.packetsSent, 0);
+      if (entry.kind === 'video') totals.encodedFrames = numberOr(entry.framesEncoded, 0);
+    } else {
+      totals.receivedPackets += numberOr(entry.packetsReceived, 0);
+      totals.lostPackets += Math.max(0, numberOr(entry.packetsLost, 0));
+      if (entry.kind === 'video')
+        totals.assembledFrames = numberOr(entry.framesReceived, numberOr(entry.framesDecoded, 0));
+    }
+    sections.set(mid, totals);
+  });
+  const pair = selectedPair(byId);
+  const seconds = numberOr(pair?.currentRoundTripTime, null);
+  return { sections, path: pathOf(pair, byId), roundTripMs: seconds === null ? null : Math.round(seconds * 1000) };
+}
+
+function selectedPair(byId: Map<string, Entry>): Entry | undefined {
+  for (const entry of byId.values()) {
+    if (entry.type === 'transport' && typeof entry.selectedCandidatePairId === 'string') {
+      return byId.get(entry.selectedCandidatePairId);
+    }
+  }
+  // Firefox has no transport entry; it marks the pair itself.
+  for (const entry of byId.values()) if (entry.type === 'candidate-pair' && entry.selected === true) return entry;
+  return undefined;
+}
+
+function pathOf(pair: Entry | undefined, byId: Map<string, Entry>): PathStats['path'] | null {
+  if (!pair) return null;
+  const ends = [byId.get(String(pair.localCandidateId)), byId.get(String(pair.remoteCandidateId))];
+  return ends.some((end) => end?.candidateType === 'relay') ? 'turn' : 'direct';
+}
+
+/** Loss and round trip at which people hear it; twice in a row makes a connection poor, one good sample ends it. */
+const POOR_LOSS = 0.05;
+const POOR_ROUND_TRIP_MS = 500;
+
+/** Turns totals into rates, one call per interval. */
+export class Quality {
+  #received = 0;
+  #lost = 0;
+  #bad = 0;
+
+  sample(totals: ReportTotals): { loss: number | null; poor: boolean } {
+    let received = 0;
+    let lost = 0;
+    for (const section of totals.sections.values()) {
+      received += section.receivedPackets;
+      lost += section.lostPackets;
+    }
+    const came = received - this.#received;
+    const missed = Math.max(0, lost - this.#lost);
+    this.#received = received;
+    this.#lost = lost;
+    const loss = came + missed > 0 ? missed / (came + missed) : null;
+    const bad = (loss ?? 0) > POOR_LOSS || (totals.roundTripMs ?? 0) > POOR_ROUND_TRIP_MS;
+    this.#bad = bad ? this.#bad + 1 : 0;
+    return { loss, poor: this.#bad >= 2 };
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * The mesh in real Chromium: real peer connections over loopback, real frame transforms, real SFrame keys (that the test knows).
+ */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { Browser, Page } from 'playwright-core';
+import { launchBrowser } from '../../support/browser.ts';
+import { servePage } from '../../support/pageServer.ts';
+import { bundle } from './bundle.ts';
+import type * as MeshPage from './meshPage.ts';
+
+declare global {
+  var page: typeof MeshPage;
+}
+
+let browser: Browser;
+let site: Awaited<ReturnType<typeof servePage>>;
+let tab: Page;
+
+beforeAll(async () => {
+  site = await servePage({
+    '/': '<!doctype html><html lang="en"><title>Mesh</title><script type="module" src="/meshPage.js"></script>',
+    '/meshPage.js': await bundle(new URL('meshPage.ts', import.meta.url)),
+    '/unsafeSealWorker.js': await bundle(new URL('unsafeSealWorker.ts', import.meta.url)),
+  });
+  browser = await launchBrowser();
+}, 60_000);
+
+afterAll(async () => {
+  await browser?.close();
+  await site?.close();
+});
+
+beforeEach(async () => {
+  await tab?.context().close();
+  tab = await (await browser.newContext()).newPage();
+  await tab.goto(site.origin);
+  await tab.waitForFunction('globalThis.page');
+});
+
+const red = ([r, g, b]: readonly number[]) => r! > 150 && g! < 90 && b! < 90;
+const green = ([r, g, b]: readonly number[]) => g! > 150 && r! < 90 && b! < 90;
+const black = (colour: readonly number[]) => Math.max(...colour) < 40;
+
+describe('two members', () => {
+  test('see each other, and every one of their sixteen transforms has passed frames', async () => {
+    const result = await tab.evaluate(async () => {
+      await page.addMembers(2);
+      const [a, b] = [page.member(0), page.member(1)];
+      void a.mesh.publish('camera', page.picture('#f00'));
+      void b.mesh.publish('camera', page.picture('#0f0'));
+      void a.mesh.publish('microphone', page.tone(440));
+      page.meet();
+      await page.until(() => a.tracks.length >= 4 && b.tracks.length >= 4, 5000);
+      const seen = await Promise.all([
+        page.colourOf(page.lastTrack(b, a.peer, 'camera'), 4000),
+        page.colourOf(page.lastTrack(a, b.peer, 'camera'), 4000),
+      ]);
+      // Chromium decodes, and measures, only what is played.
+      const audio = Object.assign(new Audio(), {
+        srcObject: new MediaStream([page.lastTrack(b, a.peer, 'microphone')!]),
+      });
+      void audio.play();
+      await page.until(() => (b.stats[a.peer]?.level ?? 0) > 0.01, 2000);
+      a.mesh.broadcast('sealed words');
+      await page.until(() => b.data.length > 0, 2000);
+      await page.sleep(600);
+      return {
+        seen,
+        passed: [a, b].flatMap((one) => one.transforms.map(({ id }) => one.counts[id]?.passed ?? 0)),
+        dropped: [a, b].flatMap((one) => Object.values(one.counts).flatMap(({ dropped }) => Object.values(dropped))),
+        level: b.stats[a.peer]?.level,
+        path: b.stats[a.peer]?.path,
+        data: b.data,
+        states: a.states.map(({ state }) => state.at),
+        sdp: page.connections.flatMap((one) => [one.localDescription!.sdp, one.remoteDescription!.sdp]).join(''),
+      };
+    });
+    expect(red(result.seen[0]!)).toBe(true);
+    expect(green(result.seen[1]!)).toBe(true);
+    expect(result.passed).toHaveLength(16);
+    expect(result.passed.filter((count) => count === 0)).toEqual([]);
+    expect(result.dropped.filter((count) => count !== 0)).toEqual([]);
+    expect(result.level).toBeGreaterThan(0.01);
+    expect(result.path).toBe('direct');
+    expect(result.data).toEqual(['sealed words']);
+    expect(result.states.at(-1)).toBe('connected');
+    expect(result.sdp).not.toMatch(/audio-level|red\/|ulpfec|rtx\/|H264|AV1|VP9/);
+  });
+
+  test('share a screen over the same connection, and a kind that is not published sends nothing', async () => {
+    const result = await tab.evaluate(async () => {
+      await page.addMembers(2);
+      const [a, b] = [page.member(0), page.member(1)];
+      page.meet();
+      await page.until(() => b.tracks.length >= 4, 5000);
+      await page.sleep(700);
+      const sent = () => a.transforms.filter(({ side }) => side === 'send').map(({ id }) => a.counts[id]!.passed);
+      const before = sent();
+      await page.sleep(1000);
+      const quiet = sent();
+      await a.mesh.publish('screen', page.picture('#0f0'));
+      const shared = await page.colourOf(page.lastTrack(b, a.peer, 'screen'), 4000);
+      await a.mesh.publish('screen', null);
+      await page.sleep(700);
+      const stopped = sent();
+      await page.sleep(700);
+      return { before, quiet, shared, stopped, after: sent(), connections: page.connections.length };
+    });
+    expect(result.quiet).toEqual(result.before);
+    expect(green(result.shared)).toBe(true);
+    expect(result.after).toEqual(result.stopped);
+    expect(result.connections).toBe(2);
+  });
+
+  test('find each other again when a connection dies, and after the network changed', async () => {
+    const result = await tab.evaluate(async () => {
+      await page.addMembers(2);
+      const [a, b] = [page.member(0), page.member(1)];
+      void a.mesh.publish('camera', page.picture('#f00'));
+      page.meet();
+      await page.until(() => b.tracks.length >= 4, 5000);
+      a.mesh.refresh();
+      await page.sleep(1000);
+      const refreshed = { connections: page.connections.length, state: a.states.at(-1)?.state.at };
+      // The answering end dies without a word.
+      page.connections[1]!.close();
+      b.tracks.length = 0;
+      const began = performance.now();
+      b.mesh.refresh();
+      await page.until(() => b.tracks.some(({ kind, track }) => kind === 'camera' && track), 8000);
+      const tookMs = performance.now() - began;
+      const seen = await page.colourOf(page.lastTrack(b, a.peer, 'camera'), 4000);
+      return { refreshed, tookMs, seen, states: b.states.map(({ state }) => state.at) };
+    });
+    expect(result.refreshed).toEqual({ connections: 2, state: 'connected' });
+    expect(red(result.seen)).toBe(true);
+    expect(result.states.at(-1)).toBe('connected');
+    expect(result.tookMs).toBeLessThan(5000);
+  });
+});
+
+test('four members see the three others; who goes is gone; who comes late is seen', async () => {
+  const result = await tab.evaluate(async () => {
+    await page.addMembers(4);
+    const peers = [...page.members.keys()];
+    for (const one of page.members.values()) void one.mesh.publish('camera', page.picture('#f00'));
+    page.meet(peers.slice(0, 3));
+    const cameras = (n: number) => peers.filter((peer) => page.lastTrack(page.member(n), peer, 'camera')).length;
+    await page.until(() => [0, 1, 2].every((n) => cameras(n) === 2), 8000);
+    const three = [0, 1, 2].map(cameras);
+    page.meet(peers);
+    await page.until(() => [0, 1, 2, 3].every((n) => cameras(n) === 3), 8000);
+    const four = [0, 1, 2, 3].map(cameras);
+    for (const n of [1, 2, 3]) page.member(n).mesh.setPeers(peers.slice(1));
+    await page.member(0).mesh.close();
+    await page.sleep(500);
+    const dropped = peers
+      .slice(1)
+      .flatMap((_, n) => Object.values(page.member(n + 1).counts).flatMap((one) => Object.values(one.dropped)));
+    return { three, four, left: [1, 2, 3].map(cameras), dropped: dropped.reduce((sum, one) => sum + one, 0) };
+  });
+  expect(result).toEqual({ three: [2, 2, 2], four: [3, 3, 3, 3], left: [2, 2, 2], dropped: 0 });
+});
+
+describe('a browser that fails open', () => {
+  for (const senders of ['late', 'never'] as const)
+    test(`transforms of the senders are set ${senders}: an eavesdropper sees black, and the tile says why`, async () => {
+      const result = await tab.evaluate(async (senders) => {
+        await page.addMembers(2, { 0: { senders }, 1: { spy: true } });
+        const [a, b] = [page.member(0), page.member(1)];
+        void a.mesh.publish('camera', page.picture('#f00'));
+        page.meet();
+        // What really came over the wire, decoded as it came.
+        const seen: number[][] = [];
+        const end = performance.now() + 3500;
+        while (performance.now() < end) {
+          const tracks = page.connections.flatMap((one) => one.getReceivers().map(({ track }) => track));
+          const videos = tracks.filter((track) => track.kind === 'video' && track.readyState === 'live');
+          seen.push(...(await Promise.all(videos.map((track) => page.colourOf(track, 300)))));
+        }
+        return { seen, states: a.states.map(({ state }) => state), came: b.tracks.length };
+      }, senders);
+      expect(result.seen.length).toBeGreaterThan(5);
+      expect(result.seen.filter((colour) => !black(colour))).toEqual([]);
+      expect(result.states).toContainEqual({ at: 'unsafe', detail: 'clearFrames' });
+      expect(result.came).toBeGreaterThan(0);
+    });
+
+  test('transforms of the receivers are never set: the connection is closed, and the tile says why', async () => {
+    const result = await tab.evaluate(async () => {
+      await page.addMembers(2, { 1: { receivers: 'never' } });
+      const [a, b] = [page.member(0), page.member(1)];
+      void a.mesh.publish('microphone', page.tone(440));
+      page.meet();
+      await page.until(() => b.states.some(({ state }) => state.at === 'unsafe'), 6000);
+      return { states: b.states.map(({ state }) => state), tracks: b.tracks.length };
+    });
+    expect(result.states).toContainEqual({ at: 'unsafe', detail: 'nothingOpened' });
+    expect(result.tracks).toBe(0);
+  });
+
+  test('a worker that does not answer for a second costs us our tracks, and gives them back when it does', async () => {
+    const result = await tab.evaluate(async () => {
+      await page.addMembers(2);
+      const [a, b] = [page.member(0), page.member(1)];
+      void a.mesh.publish('camera', page.picture('#f00'));
+      page.meet();
+      await page.until(() => b.tracks.length >= 4, 5000);
+      await page.colourOf(page.lastTrack(b, a.peer, 'camera'), 3000);
+      const sent = () => page.connections[0]!.getSenders().map(({ track }) => track?.id ?? null);
+      const live = sent();
+      a.worker.postMessage({ type: 'mute', mute: true });
+      const began = performance.now();
+      await page.until(() => sent().every((id) => id === null), 4000);
+      const tookMs = performance.now() - began;
+      const stuck = a.states.at(-1)?.state;
+      a.worker.postMessage({ type: 'mute', mute: false });
+      await page.until(() => a.states.at(-1)?.state.at === 'connected', 6000);
+      await page.until(() => sent()[1] === live[1], 4000);
+      return { live, stuck, tookMs, after: sent(), state: a.states.at(-1)?.state };
+    });
+    expect(result.stuck).toEqual({ at: 'unsafe', detail: 'workerLost' });
+    expect(result.tookMs).toBeLessThan(2200);
+    expect(result.after[1]).toBe(result.live[1]);
+    expect(result.state).toEqual({ at: 'connected', poor: false });
+  });
+});
