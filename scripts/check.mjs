@@ -1,6 +1,8 @@
 #!/usr/bin/env node
-/** npm run check: format, lint, types, unused code. All of them run, and everything that is wrong is shown. */
+/** npm run check: build, format, lint, types, unused code. All of them run, and everything that is wrong is shown. */
 import './setup/nodeVersion.mjs';
+import { ensureClient } from './setup/client.mjs';
+import { alone } from './setup/lock.mjs';
 import { installed } from './setup/paths.mjs';
 import { run } from './setup/run.mjs';
 import { findRuntime, runtimeEnv } from './setup/runtime.mjs';
@@ -28,10 +30,21 @@ const CHECKS = [
 const AT_ONCE = 2;
 
 main(async () => {
-  // The client's build also writes client/paraglide, which the types need.
-  await setUp();
-  const waiting = [...CHECKS];
+  await setUp({ client: false });
   const results = new Map();
+  // First: the build also writes client/paraglide, which lint and types need.
+  const built = Date.now();
+  const problem = await alone(ensureClient).then(
+    () => null,
+    (error) => error.message,
+  );
+  results.set('build', {
+    code: problem ? 1 : 0,
+    output: problem ?? '',
+    seconds: Math.round((Date.now() - built) / 1000),
+  });
+
+  const waiting = [...CHECKS];
   const worker = async () => {
     for (let check = waiting.shift(); check; check = waiting.shift()) {
       const started = Date.now();
@@ -43,11 +56,12 @@ main(async () => {
   };
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
 
-  const failed = CHECKS.filter(({ name }) => results.get(name).code !== 0);
+  const all = [{ name: 'build' }, ...CHECKS];
+  const failed = all.filter(({ name }) => results.get(name).code !== 0);
   for (const { name } of failed)
     console.log(`\n── ${name} ${'─'.repeat(60 - name.length)}\n${results.get(name).output.trim()}`);
   console.log();
-  for (const { name, fix } of CHECKS) {
+  for (const { name, fix } of all) {
     const { code, seconds } = results.get(name);
     const hint = code !== 0 && fix ? `   (${fix})` : '';
     console.log(`${code === 0 ? 'ok    ' : 'FAILED'}  ${name.padEnd(12)} ${seconds} s${hint}`);

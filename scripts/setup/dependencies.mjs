@@ -29,7 +29,8 @@ export function matchesLock(wanted, found) {
   return !missing && Object.keys(found.packages).every((name) => name in wanted.packages);
 }
 
-function areInstalled() {
+/** Whether node_modules holds what the lock file asks for. */
+export function areInstalled() {
   try {
     const read = (path) => JSON.parse(readFileSync(path, 'utf8'));
     return matchesLock(read(join(ROOT, 'package-lock.json')), read(installed('.package-lock.json')));
