@@ -18,12 +18,16 @@ import { exportSecret } from './mlsSuite.ts';
 import type { NewLeaf, Psk } from './newMember.ts';
 import { foundGroup, newLeaf, openWelcome, wipeLeaf } from './newMember.ts';
 import type { KeyPair } from './primitives.ts';
-import type { HostOrder } from './removal.ts';
+import type { HostOrder, RemovalReason } from './removal.ts';
 import { signBytes } from './signed.ts';
-import type { CommitRefusal, Generation, Removal, Staged, Standing, Step, Transition } from './step.ts';
+import type { CommitRefusal, Removal, Staged, Standing, Step, Transition } from './step.ts';
 import { currentGeneration, receiveCommit, stageCommit } from './step.ts';
 
-export type Processed = { ok: true; transition: Transition } | { ok: false; why: CommitRefusal };
+/** `removed`: the commit holds, and took us out; by whom and why. */
+export type Processed =
+  | { ok: true; transition: Transition }
+  | { ok: false; why: CommitRefusal }
+  | { ok: false; why: 'removed'; reason: RemovalReason; by: Member };
 
 /** Keys of a meeting that a group has to know. */
 export interface GroupKeys {
@@ -39,9 +43,14 @@ export interface PendingJoin {
   readonly leafKey: Bytes;
   readonly peer: string;
   sign(label: string, body: Bytes): Promise<Bytes>;
-  /** May be tried again with another Welcome; once it succeeds, the keys are the group's. @throws as openWelcome */
+  /** Enters a group. May be tried again with another Welcome; once it succeeds, the keys are the group's. @throws as openWelcome */
   join(terms: { welcome: Bytes; groupId: Bytes } & GroupKeys): Promise<Group>;
-  /** Overwrites the private keys, unless a group has them by now. */
+  /**
+   * A new group with this leaf alone, at epoch 0. The leaf can still join another, should the server know one already; wipe it
+   * once that is settled. @param terms.groupId 32 random bytes
+   */
+  create(terms: { groupId: Bytes } & GroupKeys): Promise<Group>;
+  /** Overwrites the private keys, unless a group has taken them over. */
   wipe(): void;
 }
 
@@ -60,15 +69,24 @@ export async function prepareJoin(who: { meetingId: string; identity: KeyPair })
     peer: self!.peer,
     sign: async (label, body) => signBytes(label, body, usable().keys.signaturePrivateKey.slice()),
     join: async ({ welcome, groupId, ...keys }) => {
-      const opened = await openWelcome(welcome, usable(), { meetingId: who.meetingId, groupId, psk: keys.psk });
+      const { meetingId } = who;
+      const opened = await openWelcome(welcome, usable(), { meetingId, groupId, psk: keys.psk });
+      // Another Welcome may have been faster, or a wipe.
+      if (state !== 'waiting') wipeState(opened.state, state === 'joined' ? Object.values(leaf.keys) : []);
       usable();
       state = 'joined';
       wipe(leaf.keys.initPrivateKey);
-      return build(who.meetingId, opened.state, opened.ledger, keys);
+      return build(meetingId, opened.state, opened.ledger, keys);
+    },
+    create: async ({ groupId, ...keys }) => {
+      if (groupId.length !== 32) throw new CryptoError('usage', 'a group id has 32 bytes');
+      const begun = await foundGroup(who.meetingId, groupId, usable());
+      return build(who.meetingId, begun, { floor: keys.psk.generation, hostSequence: 0, admitted: [] }, keys);
     },
     wipe: () => {
-      if (state === 'waiting') wipeLeaf(leaf);
-      if (state === 'waiting') state = 'wiped';
+      if (state !== 'waiting') return;
+      state = 'wiped';
+      wipeLeaf(leaf);
     },
   };
 }
@@ -110,13 +128,12 @@ export class Group {
     this.#standing = standing;
   }
 
-  /** A new group with us alone: leaf 0, epoch 0. @param terms.groupId 32 random bytes */
+  /** A new group with a fresh leaf of ours alone. */
   static async create(terms: { meetingId: string; identity: KeyPair; groupId: Bytes } & GroupKeys): Promise<Group> {
-    if (terms.groupId.length !== 32) throw new CryptoError('usage', 'a group id has 32 bytes');
-    const leaf = await newLeaf(terms.meetingId, terms.identity);
-    const state = await foundGroup(terms.meetingId, terms.groupId, leaf);
-    wipe(leaf.keys.initPrivateKey);
-    return build(terms.meetingId, state, { floor: terms.psk.generation, hostSequence: 0, admitted: [] }, terms);
+    const pending = await prepareJoin(terms);
+    const group = await pending.create(terms);
+    pending.wipe();
+    return group;
   }
 
   get epoch(): number {
@@ -212,9 +229,13 @@ export class Group {
       if (this.#staged !== null && equal(this.#staged.told.commit, commit))
         return { ok: true, transition: this.#confirm() };
       const step = await receiveCommit(standing, commit);
-      if (step === 'removed') this.wipe();
       if (typeof step === 'string') return { ok: false, why: step };
       this.#still(standing, step);
+      const out = step.transition.removed.find(({ member }) => member.leaf === standing.state.privatePath.leafIndex);
+      if (out !== undefined) {
+        this.wipe();
+        return { ok: false, why: 'removed', reason: out.reason, by: step.transition.by };
+      }
       this.#discard();
       return { ok: true, transition: this.#enter(step) };
     });

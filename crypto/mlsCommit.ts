@@ -7,6 +7,7 @@
  */
 import type { ClientState, KeyPackage, MLSMessage, PreSharedKeyID, Proposal } from 'ts-mls';
 import { createCommit, processPrivateMessage } from 'ts-mls';
+import { decryptSenderData } from 'ts-mls/privateMessage.js';
 import { consumeRatchet } from 'ts-mls/secretTree.js';
 import type { Bytes } from './bytes.ts';
 import { equal, wipe } from './bytes.ts';
@@ -57,7 +58,8 @@ export async function applyCommit(
   sealed: SealedCommit,
   psk: Psk | null,
 ): Promise<Applied | 'own' | 'psk' | 'invalid'> {
-  const seen: { committer?: number; proposals?: Proposal[]; own?: boolean; strangePsk?: boolean } = {};
+  const impl = await suite();
+  const seen: { committer?: number; proposals?: Proposal[]; strangePsk?: boolean } = {};
   const expected = psk && pskIdOf(psk.generation, state.groupContext.groupId);
   const pskIndex = {
     findPsk: (id: PreSharedKeyID): Uint8Array | undefined => {
@@ -67,14 +69,15 @@ export async function applyCommit(
     },
   };
   try {
-    const result = await processPrivateMessage(state, sealed.message, pskIndex, await suite(), (incoming) => {
+    // Our ratchet has moved past our own commits, so that they would look like any that does not decrypt.
+    const sender = await decryptSenderData(sealed.message, state.keySchedule.senderDataSecret, impl);
+    if (sender?.leafIndex === state.privatePath.leafIndex) return 'own';
+    const result = await processPrivateMessage(state, sealed.message, pskIndex, impl, (incoming) => {
       if (incoming.kind !== 'commit' || incoming.senderLeafIndex === undefined) return 'reject';
-      seen.own = incoming.senderLeafIndex === state.privatePath.leafIndex;
       seen.committer = incoming.senderLeafIndex;
       seen.proposals = incoming.proposals.map(({ proposal }) => proposal);
-      return seen.own ? 'reject' : 'accept';
+      return 'accept';
     });
-    if (seen.own) return 'own';
     if (result.kind !== 'newState' || result.actionTaken !== 'accept') return 'invalid';
     if (seen.committer === undefined || seen.proposals === undefined) return 'invalid';
     return { next: result.newState, committer: seen.committer, proposals: seen.proposals };

@@ -78,10 +78,16 @@ export function authServiceOf(meetingId: string): AuthenticationService {
   };
 }
 
-/** The state of a group with us alone, at leaf 0 and epoch 0. */
+/** The state of a group with us alone, at leaf 0 and epoch 0. It has copies of the leaf's keys. */
 export async function foundGroup(meetingId: string, groupId: Bytes, leaf: NewLeaf): Promise<ClientState> {
   const config = clientConfig(authServiceOf(meetingId));
-  return createGroup(groupId.slice(), leaf.keyPackage, leaf.keys, [], await suite(), config);
+  const { initPrivateKey, hpkePrivateKey, signaturePrivateKey } = leaf.keys;
+  const keys = {
+    initPrivateKey,
+    hpkePrivateKey: hpkePrivateKey.slice(),
+    signaturePrivateKey: signaturePrivateKey.slice(),
+  };
+  return createGroup(groupId.slice(), leaf.keyPackage, keys, [], await suite(), config);
 }
 
 /**

@@ -82,24 +82,15 @@ export interface Staged {
 }
 
 /**
- * Why a commit was not applied; the state is as before, except after `removed`.
+ * Why a commit was not applied; everything is as before.
  * - `malformed`          not a commit in a private message, or with unreadable data, or too large
  * - `otherGroup`, `staleEpoch`, `unknownEpoch`   for another group; for an epoch that is past; for one that we have not reached
  * - `unknownGeneration`  it adds by a generation whose secret we do not have yet: try again when it came
  * - `own`                ours, but no longer staged: only a new leaf helps
  * - `invalid`            does not decrypt, verify or apply, or a credential or PSK in it does not hold
- * - `removed`            it is valid and took us out; the group is wiped
  */
 export type CommitRefusal =
-  | RuleBroken
-  | 'malformed'
-  | 'otherGroup'
-  | 'staleEpoch'
-  | 'unknownEpoch'
-  | 'unknownGeneration'
-  | 'own'
-  | 'invalid'
-  | 'removed';
+  RuleBroken | 'malformed' | 'otherGroup' | 'staleEpoch' | 'unknownEpoch' | 'unknownGeneration' | 'own' | 'invalid';
 
 /** The generation that we add by: the newest, unless the host has ended it. */
 export function currentGeneration({ generations, ledger }: Standing): Generation | null {
@@ -113,7 +104,7 @@ export async function stageCommit(
   change: { adds: readonly Addition[]; removes: readonly Removal[]; renewal?: HostOrder },
   now: number,
 ): Promise<{ told: Staged; step: Step; secretTree: ClientState['secretTree'] }> {
-  const { state, ledger, members, groupId } = standing;
+  const { state, ledger, members } = standing;
   const { adds, removes, renewal = null } = change;
   const current = currentGeneration(standing);
   const places = Math.min(MAX_BATCH, MAX_LEAVES - members.length + removes.length);
@@ -159,7 +150,7 @@ export async function stageCommit(
   return { told, step, secretTree: made.secretTree };
 }
 
-/** See Group.process. 'removed' is said of a valid commit that takes us out. */
+/** See Group.process. A step that takes us out is told like any other, although its state leads nowhere. */
 export async function receiveCommit(standing: Standing, commit: Bytes): Promise<Step | CommitRefusal> {
   const { state, ledger, generations } = standing;
   const sealed = sealedCommit(commit.length <= MAX_COMMIT_BYTES ? parseMessage(commit) : null, state);
@@ -174,13 +165,11 @@ export async function receiveCommit(standing: Standing, commit: Bytes): Promise<
   if (data.admissions.length > 0 && generation === undefined) {
     return data.generation < ledger.floor ? 'oldGeneration' : 'unknownGeneration';
   }
-  const psk =
-    generation && data.admissions.length > 0 ? { generation: generation.number, secret: generation.secret } : null;
+  const psk = generation ? { generation: generation.number, secret: generation.secret } : null;
   const applied = await applyCommit(state, sealed, psk);
   if (typeof applied === 'string') return applied;
   const step = await stepOf(standing, data, applied);
-  const isOut = applied.next.groupActiveState.kind === 'removedFromGroup';
-  if (typeof step !== 'string' && (isOut || (await isSoundPath(applied.next, state)))) return isOut ? 'removed' : step;
+  if (typeof step !== 'string' && (await isSoundPath(applied.next, state))) return step;
   wipeState(applied.next, secretsOf(state));
   return typeof step === 'string' ? step : 'tree';
 }

@@ -2,17 +2,33 @@
  * What group tests share: a meeting with its keys by generation, members that join it as real ones do, and a hand-made
  * member, on bare ts-mls, that can do everything a real one refuses to.
  */
-import type { ClientState, KeyPackage, PreSharedKeyID, Proposal } from 'ts-mls';
-import { createCommit, decodeMlsMessage, encodeMlsMessage, generateKeyPackageWithKey, joinGroup } from 'ts-mls';
+import type { CiphersuiteImpl, ClientState, Extension, KeyPackage, PreSharedKeyID, Proposal } from 'ts-mls';
+import {
+  acceptAll,
+  createCommit,
+  decodeMlsMessage,
+  encodeMlsMessage,
+  generateKeyPackageWithKey,
+  joinGroup,
+  processPrivateMessage,
+} from 'ts-mls';
+import { createContentCommitSignature } from 'ts-mls/framedContent.js';
+import { signKeyPackage } from 'ts-mls/keyPackage.js';
+import { signLeafNodeKeyPackage } from 'ts-mls/leafNode.js';
+import { protect } from 'ts-mls/messageProtection.js';
+import { decryptSenderData } from 'ts-mls/privateMessage.js';
+import { expect } from 'vitest';
 import { signAdmission } from '../../crypto/admission.ts';
 import type { Bytes } from '../../crypto/bytes.ts';
+import { hex } from '../../crypto/bytes.ts';
 import type { CommitData } from '../../crypto/commitData.ts';
 import { encodeCommitData } from '../../crypto/commitData.ts';
-import type { PendingJoin, Staged } from '../../crypto/group.ts';
+import type { PendingJoin } from '../../crypto/group.ts';
+import type { Staged } from '../../crypto/step.ts';
 import { Group, prepareJoin } from '../../crypto/group.ts';
 import { createIdentity, credentialFor } from '../../crypto/identity.ts';
 import { encodeLedger } from '../../crypto/ledger.ts';
-import { LEAF_LIFETIME, SUITE, clientConfig, leafCapabilities, owned, pskIdOf, suite } from '../../crypto/mlsSuite.ts';
+import { LEAF_LIFETIME, clientConfig, leafCapabilities, owned, pskIdOf, suite } from '../../crypto/mlsSuite.ts';
 import { LEDGER_EXTENSION } from '../../crypto/newMember.ts';
 import type { KeyPair } from '../../crypto/primitives.ts';
 import { random, signKeyPair } from '../../crypto/primitives.ts';
@@ -168,32 +184,45 @@ export function encodeKeyPackage(keyPackage: KeyPackage): Bytes {
 /** A member that joined honestly and then does what it likes. */
 export interface Rogue {
   state: ClientState;
-  leaf: RawLeaf;
+  readonly leaf: RawLeaf;
+  /** Applies a commit of the others, as `generation` of the link lets it. */
+  follow(commit: Bytes, generation?: number): Promise<void>;
 }
 
 /** Adds a rogue to the group by the word of its first member; the others follow. */
-export async function addRogue(here: World, groups: readonly Group[], leaf?: RawLeaf): Promise<Rogue> {
-  const raw = leaf ?? (await rawLeaf());
-  const staged = await groups[0]!.stage({ adds: [await here.addition(raw)], removes: [] }, NOW);
-  await groups[0]!.confirm();
-  for (const group of groups.slice(1)) await group.process(staged.commit);
-  return { state: await rawJoin(here, raw, staged.welcome!), leaf: raw };
+export async function addRogue(here: World, groups: readonly Group[]): Promise<Rogue> {
+  const leaf = await rawLeaf();
+  const staged = await follow(groups, 0, { adds: [await here.addition(leaf)], removes: [] });
+  return rogueOf(here, leaf, staged.welcome!);
 }
 
-export async function rawJoin(here: World, raw: RawLeaf, welcome: Bytes): Promise<ClientState> {
+export async function rogueOf(here: World, leaf: RawLeaf, welcome: Bytes, generation = 0): Promise<Rogue> {
+  const secretOf = async (number: number) => (await here.keys(number)).psk.secret;
+  const rogue: Rogue = {
+    state: await rawJoin(leaf, welcome, await secretOf(generation)),
+    leaf,
+    async follow(commit, number = 0) {
+      const message = decodeMlsMessage(commit, 0)![0];
+      if (message.wireformat !== 'mls_private_message') throw new Error('not a private message');
+      const secret = await secretOf(number);
+      const pskIndex = { findPsk: () => secret };
+      const impl = await suite();
+      const result = await processPrivateMessage(rogue.state, message.privateMessage, pskIndex, impl, acceptAll);
+      rogue.state = result.newState;
+    },
+  };
+  return rogue;
+}
+
+/** Joins without looking at anything. */
+export async function rawJoin(raw: RawLeaf, welcome: Bytes, secret: Bytes): Promise<ClientState> {
   const message = decodeMlsMessage(welcome, 0)![0];
   if (message.wireformat !== 'mls_welcome') throw new Error('not a Welcome');
-  const { psk } = await here.keys();
-  return joinGroup(
-    message.welcome,
-    raw.publicPackage,
-    raw.privatePackage,
-    { findPsk: () => psk.secret },
-    await suite(),
-    undefined,
-    undefined,
-    lenient(),
-  );
+  const { publicPackage, privatePackage } = raw;
+  const pskIndex = { findPsk: () => secret };
+  const config = lenient();
+  const impl = await suite();
+  return joinGroup(message.welcome, publicPackage, privatePackage, pskIndex, impl, undefined, undefined, config);
 }
 
 /** A configuration that believes everybody. */
@@ -218,27 +247,30 @@ export function commitData(change: Partial<CommitData> = {}): Bytes {
   return encodeCommitData({ generation: 0, admissions: [], removals: [], renewal: null, ...change });
 }
 
-/** A commit of the rogue's, as it wants it. */
+interface RogueCommit {
+  secret?: Bytes;
+  public?: boolean;
+  state?: ClientState;
+  impl?: CiphersuiteImpl;
+  extensions?: Extension[];
+}
+
+/** A commit of the rogue's, as it wants it, made by ts-mls. */
 export async function rogueCommit(
   rogue: Rogue,
   proposals: Proposal[],
   authenticatedData: Bytes,
-  change: {
-    secret?: Bytes;
-    public?: boolean;
-    state?: ClientState;
-    extensions?: { extensionType: number; extensionData: Bytes }[];
-  } = {},
+  change: RogueCommit = {},
 ): Promise<{ commit: Bytes; welcome: Bytes | null; next: ClientState }> {
-  const ledger = encodeLedger({ floor: 0, hostSequence: 0, admitted: [] });
+  const cipherSuite = change.impl ?? (await suite());
   const made = await createCommit(
-    { state: change.state ?? rogue.state, cipherSuite: await suite(), pskIndex: { findPsk: () => change.secret } },
+    { state: change.state ?? rogue.state, cipherSuite, pskIndex: { findPsk: () => change.secret } },
     {
       extraProposals: proposals,
       authenticatedData,
       ratchetTreeExtension: true,
       wireAsPublicMessage: change.public ?? false,
-      groupInfoExtensions: change.extensions ?? [{ extensionType: LEDGER_EXTENSION, extensionData: ledger }],
+      groupInfoExtensions: change.extensions ?? [ledgerExtension()],
     },
   );
   const { welcome, commit, newState } = made;
@@ -249,4 +281,115 @@ export async function rogueCommit(
   };
 }
 
-export { SUITE };
+export function ledgerExtension(floor = 0): Extension {
+  return { extensionType: LEDGER_EXTENSION, extensionData: encodeLedger({ floor, hostSequence: 0, admitted: [] }) };
+}
+
+/** A commit that ts-mls would not make: signed and sealed as it should be, with any proposals, without a path or a true tag. */
+export async function handmadeCommit(
+  rogue: Rogue,
+  proposals: Proposal[],
+  authenticatedData: Bytes,
+  change: { sender?: number } = {},
+): Promise<{ commit: Bytes }> {
+  const impl = await suite();
+  const { groupContext, signaturePrivateKey, keySchedule, secretTree, privatePath, clientConfig } = rogue.state;
+  const leafIndex = change.sender ?? privatePath.leafIndex;
+  const content = {
+    proposals: proposals.map((proposal) => ({ proposalOrRefType: 'proposal' as const, proposal })),
+    path: undefined,
+  };
+  const signed = await createContentCommitSignature(
+    groupContext,
+    'mls_private_message',
+    content,
+    { senderType: 'member', leafIndex },
+    authenticatedData,
+    signaturePrivateKey,
+    impl.signature,
+  );
+  const auth = { contentType: 'commit' as const, signature: signed.signature, confirmationTag: random(64) };
+  const tree = secretTree.concat(Array.from({ length: 2 * leafIndex }, () => secretTree[0]!));
+  const { privateMessage } = await protect(
+    keySchedule.senderDataSecret,
+    authenticatedData,
+    groupContext,
+    tree,
+    { contentType: 'commit', commit: content, auth },
+    leafIndex,
+    clientConfig.paddingConfig,
+    impl,
+  );
+  return {
+    commit: owned(encodeMlsMessage({ version: 'mls10', wireformat: 'mls_private_message', privateMessage })),
+  };
+}
+
+/** The same key package with some of its leaf changed, both signatures made anew. */
+export async function resignKeyPackage(raw: RawLeaf, change: Partial<KeyPackage['leafNode']>): Promise<RawLeaf> {
+  const { signature } = await suite();
+  const changed = { ...raw.publicPackage.leafNode, ...change } as KeyPackage['leafNode'];
+  if (changed.leafNodeSource !== 'key_package') throw new Error('not from a key package');
+  const leafNode = await signLeafNodeKeyPackage(changed, raw.leaf.privateKey, signature);
+  const publicPackage = await signKeyPackage({ ...raw.publicPackage, leafNode }, raw.leaf.privateKey, signature);
+  return { ...raw, publicPackage, keyPackage: encodeKeyPackage(publicPackage) };
+}
+
+/** The suite, with the n-th public key that it gives out replaced: 1 is the parent of the committer's leaf. */
+export async function withKem(nth: number, replace: (key: Uint8Array) => Uint8Array): Promise<CiphersuiteImpl> {
+  const impl = await suite();
+  let calls = 0;
+  const exportPublicKey: CiphersuiteImpl['hpke']['exportPublicKey'] = async (key) => {
+    const exported = await impl.hpke.exportPublicKey(key);
+    return ++calls === nth ? replace(exported) : exported;
+  };
+  return { ...impl, hpke: { ...impl.hpke, exportPublicKey } };
+}
+
+export const NOTHING = new Uint8Array();
+
+/** All that members have to agree on. */
+export async function viewOf(group: Group) {
+  return {
+    epoch: group.epoch,
+    exporter: hex(await group.exporter('SFrame 1.0 Base Key', NOTHING, 32)),
+    authenticator: hex(group.authenticator()),
+    members: group.members().map(({ leaf, peer, identity }) => [leaf, peer, hex(identity)]),
+    ledger: [group.floor, group.hostSequence],
+  };
+}
+
+export async function expectAgreement(groups: readonly Group[]): Promise<void> {
+  const [first, ...rest] = await Promise.all(groups.map(viewOf));
+  for (const view of rest) expect(view).toEqual(first);
+}
+
+/** `by` commits, and all others follow. Those it removes hear of it too. */
+export async function follow(
+  groups: readonly Group[],
+  by: number,
+  change: Parameters<Group['stage']>[0],
+): Promise<Staged> {
+  const committer = groups[by]!;
+  const staged = await committer.stage(change, NOW);
+  await committer.confirm();
+  for (const group of groups) {
+    if (group === committer) continue;
+    const isOut = staged.removed.some(({ leaf }) => leaf === group.ownLeaf);
+    const processed = await group.process(staged.commit);
+    expect(processed).toMatchObject(isOut ? { ok: false, why: 'removed' } : { ok: true });
+  }
+  return staged;
+}
+
+/** The generation of the sender's ratchet that sealed a commit: members can read it. */
+export async function ratchetGeneration(reader: Rogue, commit: Bytes): Promise<number> {
+  const message = decodeMlsMessage(commit, 0)![0];
+  if (message.wireformat !== 'mls_private_message') throw new Error('not a private message');
+  const data = await decryptSenderData(
+    message.privateMessage,
+    reader.state.keySchedule.senderDataSecret,
+    await suite(),
+  );
+  return data!.generation;
+}
