@@ -13,8 +13,9 @@ import { tapPage } from '../support/wiretap.ts';
 
 /** Scrambles what is sent if `scramble`; counts what arrives, and how often the same bytes came twice or differ from `^ 0xff`. */
 const WORKER = `
-let received = 0, repeated = 0, before = '';
+let received = 0, repeated = 0;
 onrtctransform = ({ transformer }) => {
+  let before = '';
   const { side, scramble } = transformer.options;
   transformer.readable.pipeThrough(new TransformStream({
     transform(frame, controller) {

@@ -52,6 +52,7 @@ function installPrelude(): void {
   const channel = new BroadcastChannel('parley-tap');
   let tampering: Tampering = 'none';
   channel.onmessage = ({ data }: MessageEvent<{ tamper?: Tampering }>) => (tampering = data.tamper ?? tampering);
+  channel.postMessage({ ready: true });
   type Options = { side: string; kind: string };
   type Encoded = RTCEncodedVideoFrame | RTCEncodedAudioFrame;
   const last = new Map<string, Uint8Array>();
@@ -121,6 +122,8 @@ export const tapPrelude = `(${installPrelude.toString()})();\n`;
 interface Arrival {
   arrived?: string;
   handedOn?: string;
+  /** A worker has started and wants to know what to do. */
+  ready?: boolean;
   type: 'key' | 'delta' | 'audio';
   timestamp: number;
   bytes: Uint8Array<ArrayBuffer>;
@@ -137,6 +140,7 @@ function installTap(decode: typeof decodePicture, frequencies: readonly number[]
     powers = { all: 0, at: frequencies.map(() => 0) };
   };
   reset();
+  let tampering: Tampering = 'none';
 
   let video: VideoDecoder | null = null;
   function onPicture(frame: VideoFrame): void {
@@ -191,6 +195,7 @@ function installTap(decode: typeof decodePicture, frequencies: readonly number[]
   }
 
   channel.onmessage = ({ data }: MessageEvent<Arrival>) => {
+    if (data.ready === true) channel.postMessage({ tamper: tampering });
     if (data.handedOn !== undefined) report.handedOn[data.handedOn] = (report.handedOn[data.handedOn] ?? 0) + 1;
     if (data.arrived === undefined) return;
     report.arrived[data.arrived] = (report.arrived[data.arrived] ?? 0) + 1;
@@ -199,7 +204,10 @@ function installTap(decode: typeof decodePicture, frequencies: readonly number[]
   };
   globalThis.parleyTap = {
     report: () => report,
-    tamper: (how) => channel.postMessage({ tamper: how }),
+    tamper(how) {
+      tampering = how;
+      channel.postMessage({ tamper: how });
+    },
     reset,
   };
 }
