@@ -9,7 +9,6 @@
  */
 import type { Bytes } from './bytes.ts';
 import { utf8, wipe } from './bytes.ts';
-import { CryptoError } from './errors.ts';
 import type { Direction, FrameCipher, SuiteId } from './sframeCipher.ts';
 import { NONCE_BYTES, SUITES, ctrHmacCipher, gcmCipher } from './sframeCipher.ts';
 import type { SFrameHeader, Uint64 } from './sframeHeader.ts';
