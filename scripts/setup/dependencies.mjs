@@ -51,7 +51,7 @@ async function install() {
   });
 }
 
-/** @returns whether all patches are in place: patch-package itself skips those that are */
+/** Asked every time, because a hand-made `npm install` may bring a package back as it came: patch-package is quick. */
 async function applyPatches() {
   const { code, output } = await run(process.execPath, [installed('patch-package', 'index.js'), '--error-on-fail']);
   return { ok: code === 0, output };
@@ -59,21 +59,17 @@ async function applyPatches() {
 
 /** Makes node_modules what the lock file and patches/ ask for. Quick when it is. */
 export async function ensureDependencies() {
-  let fresh = false;
-  if (!areInstalled()) {
-    await install();
-    fresh = true;
+  const hash = hashOf(['patches']);
+  // A patch that has changed, or is gone, can only be taken back by starting from the package as it came.
+  if (!areInstalled() || stamps.isOther('patches', hash)) await install();
+  if (existsSync(join(ROOT, 'patches'))) {
+    let patched = await applyPatches();
+    if (!patched.ok) {
+      say('A package is not as its patch expects it.');
+      await install();
+      patched = await applyPatches();
+    }
+    if (!patched.ok) throw new SetupError(`A patch in patches/ does not apply:\n${patched.output}`);
   }
-  if (!existsSync(join(ROOT, 'patches'))) return;
-  const hash = hashOf(['patches', 'package-lock.json']);
-  if (stamps.isCurrent('patches', hash)) return;
-  let patched = await applyPatches();
-  if (!patched.ok && !fresh) {
-    // An older version of a patch is in place: start from the packages as they came.
-    say('The patches in patches/ have changed.');
-    await install();
-    patched = await applyPatches();
-  }
-  if (!patched.ok) throw new SetupError(`A patch in patches/ does not apply:\n${patched.output}`);
   stamps.remember('patches', hash);
 }

@@ -35,15 +35,18 @@ export function hashOf(paths, { without = [], root = ROOT } = {}) {
 /** The stamps kept in one folder. */
 export function stampsIn(folder) {
   const file = (name) => join(folder, `${name}.stamp`);
+  const read = (name) => {
+    try {
+      return readFileSync(file(name), 'utf8');
+    } catch {
+      return null;
+    }
+  };
   return {
     /** Whether the step was last done with exactly these inputs. */
-    isCurrent(name, hash) {
-      try {
-        return readFileSync(file(name), 'utf8') === hash;
-      } catch {
-        return false;
-      }
-    },
+    isCurrent: (name, hash) => read(name) === hash,
+    /** Whether the step was last done with other inputs: false also where it was never done. */
+    isOther: (name, hash) => read(name) !== null && read(name) !== hash,
     /** Remembers that the step has been done. Renamed into place: a stamp is whole or not there. */
     remember(name, hash) {
       mkdirSync(folder, { recursive: true });

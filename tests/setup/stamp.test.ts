@@ -53,9 +53,11 @@ describe('a stamp', () => {
   test('is current for the hash it was made with, and for no other', () => {
     const stamps = stampsIn(join(root, 'state'));
     expect(stamps.isCurrent('client', 'a')).toBe(false);
+    expect(stamps.isOther('client', 'a')).toBe(false);
     stamps.remember('client', 'a');
     expect(stamps.isCurrent('client', 'a')).toBe(true);
     expect(stamps.isCurrent('client', 'b')).toBe(false);
+    expect([stamps.isOther('client', 'a'), stamps.isOther('client', 'b')]).toEqual([false, true]);
     expect(stamps.isCurrent('patches', 'a')).toBe(false);
   });
 });
