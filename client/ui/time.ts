@@ -1,0 +1,41 @@
+/** Times and lists as the reader's language writes them. Pure: the moment and the language are passed in. */
+
+/** Seconds below a minute ("12 s"), else minutes and seconds as a clock shows them ("2:05"). */
+export function elapsed(ms: number, locale?: string): string {
+  const seconds = Math.max(0, Math.floor(ms / 1_000));
+  if (seconds < 60) {
+    return new Intl.NumberFormat(locale, { style: 'unit', unit: 'second', unitDisplay: 'narrow' }).format(seconds);
+  }
+  return clock(ms, locale);
+}
+
+/** A stopwatch: "0:07", "12:30", "1:02:03". */
+export function clock(ms: number, locale?: string): string {
+  const total = Math.max(0, Math.floor(ms / 1_000));
+  const two = new Intl.NumberFormat(locale, { minimumIntegerDigits: 2 });
+  const plain = new Intl.NumberFormat(locale);
+  const [hours, minutes, seconds] = [Math.floor(total / 3_600), Math.floor(total / 60) % 60, total % 60];
+  return hours > 0
+    ? `${plain.format(hours)}:${two.format(minutes)}:${two.format(seconds)}`
+    : `${plain.format(minutes)}:${two.format(seconds)}`;
+}
+
+const STEPS = [
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+  ['second', 1_000],
+] as const;
+
+/** "in 12 seconds", "yesterday", "3 hours ago": the largest unit that fits. */
+export function relative(then: number, now: number, locale?: string): string {
+  const format = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
+  const distance = then - now;
+  const [unit, size] = STEPS.find(([, step]) => Math.abs(distance) >= step) ?? (['second', 1_000] as const);
+  return format.format(Math.round(distance / size), unit);
+}
+
+/** "Ada, Ben and Cleo". */
+export function listOf(items: readonly string[], locale?: string): string {
+  return new Intl.ListFormat(locale, { style: 'long', type: 'conjunction' }).format(items);
+}

@@ -1,0 +1,127 @@
+/**
+ * Builds the client into dist/: hashed names, code split by screen, compressed beside each file, and listed with its hash.
+ *
+ * Reproducible: the same commit gives the same bytes. So nothing here may depend on the clock, the machine or the order in
+ * which files are found. Nothing is inlined into HTML, because the content security policy allows no inline code or style.
+ */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { paraglideVitePlugin } from '@inlang/paraglide-js';
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig, type Plugin, type UserConfig } from 'vite';
+
+const root = import.meta.dirname;
+
+/** Text is worth compressing; what is below a packet or so is not. */
+const COMPRESSIBLE = /\.(js|css|html|svg|json|webmanifest|wasm)$/;
+const MIN_BYTES = 1_024;
+
+const sha256 = (data: Uint8Array | string): string => createHash('sha256').update(data).digest('hex');
+
+/** The commit that is being built, with a plus where files differ from it; null outside of a checkout. */
+function commitOf(folder: string): string | null {
+  const git = (...args: string[]): string =>
+    execFileSync('git', args, { cwd: folder, stdio: ['ignore', 'pipe', 'ignore'] })
+      .toString()
+      .trim();
+  try {
+    const sources = [
+      'client',
+      'crypto',
+      'signal/protocol',
+      'index.html',
+      'vite.config.ts',
+      'package-lock.json',
+      'patches',
+    ];
+    return git('rev-parse', 'HEAD') + (git('status', '--porcelain', '--', ...sources) === '' ? '' : '+');
+  } catch {
+    return null;
+  }
+}
+
+/** Every file below a folder, as sorted paths relative to it. */
+function filesBelow(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    .sort();
+}
+
+/**
+ * Writes dist/build.json `{commit, hash, files: {name: sha256}}`, then each file's .br and .gz. `hash` is SHA-256 over the
+ * lines `sha256  name` in the order of names: what the app shows as its build, and what anybody can compute again.
+ */
+export function listAndCompress(): Plugin {
+  let folder = '';
+  return {
+    name: 'parley:list-and-compress',
+    apply: 'build',
+    configResolved(config) {
+      folder = join(config.root, config.build.outDir);
+    },
+    closeBundle() {
+      const files = filesBelow(folder).map((name) => [name, sha256(readFileSync(join(folder, name)))] as const);
+      const hash = sha256(files.map(([name, digest]) => `${digest}  ${name}\n`).join(''));
+      const manifest = { commit: commitOf(root), hash, files: Object.fromEntries(files) };
+      writeFileSync(join(folder, 'build.json'), `${JSON.stringify(manifest, null, 1)}\n`);
+      for (const name of filesBelow(folder).filter((file) => COMPRESSIBLE.test(file))) {
+        const data = readFileSync(join(folder, name));
+        if (data.length < MIN_BYTES) continue;
+        const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: data.length };
+        writeFileSync(join(folder, `${name}.br`), brotliCompressSync(data, { params }));
+        writeFileSync(join(folder, `${name}.gz`), gzipSync(data, { level: 9 }));
+      }
+    },
+  };
+}
+
+/** What the product's build and the page of fixtures (tests/client/ui/fixtures) share. */
+export function sharedConfig(): UserConfig {
+  return {
+    plugins: [
+      paraglideVitePlugin({
+        project: join(root, 'project.inlang'),
+        outdir: join(root, 'client/paraglide'),
+        // No cookie: the browser's own preference decides.
+        strategy: ['preferredLanguage', 'baseLocale'],
+        emitTsDeclarations: true,
+      }),
+      svelte(),
+    ],
+    resolve: {
+      // Its main entry wants Node's streams and process; this is the build for browsers.
+      alias: [{ find: /^simple-peer$/, replacement: 'simple-peer/simplepeer.min.js' }],
+    },
+    worker: { format: 'es' },
+    build: {
+      target: 'es2023',
+      assetsInlineLimit: 0,
+      modulePreload: { polyfill: false },
+      reportCompressedSize: false,
+      emptyOutDir: true,
+    },
+  };
+}
+
+const port = process.env['PARLEY_PORT'] ?? '3000';
+const signal = { target: `http://127.0.0.1:${port}`, changeOrigin: false };
+
+export default defineConfig(() => {
+  const shared = sharedConfig();
+  return {
+    ...shared,
+    root,
+    publicDir: 'client/public',
+    plugins: [...(shared.plugins ?? []), listAndCompress()],
+    build: { ...shared.build, outDir: 'dist' },
+    optimizeDeps: { entries: ['index.html'] },
+    server: {
+      proxy: { '/api': signal, '/healthz': signal, '/ws': { ...signal, ws: true } },
+      watch: { ignored: ['**/data/**', '**/dist/**', '**/tests/**'] },
+    },
+  };
+});
