@@ -14,7 +14,7 @@ import type { Bytes } from '../../crypto/bytes.ts';
 import { concat, utf8 } from '../../crypto/bytes.ts';
 import type { Group } from '../../crypto/group.ts';
 import { createIdentity, credentialFor } from '../../crypto/identity.ts';
-import { leafCapabilities, owned, pskIdOf, suite } from '../../crypto/mlsSuite.ts';
+import { leafCapabilities, owned, suite } from '../../crypto/mlsSuite.ts';
 import type { CommitRefusal } from '../../crypto/step.ts';
 import { random, signKeyPair } from '../../crypto/primitives.ts';
 import type { RemovalReason } from '../../crypto/removal.ts';
