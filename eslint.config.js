@@ -26,8 +26,14 @@ export default ts.config(
   },
   {
     // Those that need types: a promise nobody waits for is where errors vanish.
-    files: ['**/*.ts'],
-    languageOptions: { parserOptions: { projectService: { allowDefaultProject: ['vitest.config.ts'] } } },
+    files: ['**/*.ts', '**/*.svelte'],
+    languageOptions: {
+      // The same everywhere, or the type checker starts anew for each kind of file.
+      parserOptions: {
+        projectService: { allowDefaultProject: ['vitest.config.ts'] },
+        extraFileExtensions: ['.svelte'],
+      },
+    },
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/no-misused-promises': ['error', { checksVoidReturn: false }],
@@ -37,7 +43,12 @@ export default ts.config(
   },
   {
     files: ['**/*.svelte', '**/*.svelte.ts'],
-    languageOptions: { parserOptions: { parser: ts.parser, extraFileExtensions: ['.svelte'] } },
+    languageOptions: { parserOptions: { parser: ts.parser } },
+    rules: {
+      // Knows that $props and $derived are declared with `let`.
+      'prefer-const': 'off',
+      'svelte/prefer-const': 'error',
+    },
   },
   {
     // What goes to a browser's console can be read by whoever sits there next, and ends in screenshots.

@@ -1,15 +1,3 @@
-#!/usr/bin/env node
-/** npm run bench: measures, by tests/bench/main.ts. `npm run bench -- NAME` runs one of them. */
+// npm run bench: the rest is loaded only by a Node that can read it.
 import './setup/nodeVersion.mjs';
-import { becomeChild } from './setup/run.mjs';
-import { findRuntime, runtimeEnv } from './setup/runtime.mjs';
-import { main } from './setup/say.mjs';
-import { setUp } from './setup/setup.mjs';
-import { ensureTestTools } from './setup/testTools.mjs';
-
-main(async () => {
-  await setUp();
-  const env = { ...runtimeEnv(), ...(await ensureTestTools({ isCi: false })) };
-  const { ended } = becomeChild(findRuntime(), ['tests/bench/main.ts', ...process.argv.slice(2)], env);
-  process.exit(await ended);
-});
+import('./commands/bench.mjs');

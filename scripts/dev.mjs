@@ -1,24 +1,3 @@
-#!/usr/bin/env node
-/**
- * npm run dev: Vite serves the client with hot reload on http://localhost:5173 and hands /api, /ws and /healthz on to the
- * server (vite.config.ts), which starts again when its files change.
- */
+// npm run dev: the rest is loaded only by a Node that can read it.
 import './setup/nodeVersion.mjs';
-import { installed } from './setup/paths.mjs';
-import { becomeChild } from './setup/run.mjs';
-import { findRuntime, runtimeEnv } from './setup/runtime.mjs';
-import { main } from './setup/say.mjs';
-import { setUp } from './setup/setup.mjs';
-
-main(async () => {
-  // The server wants a built client too; Vite shows the present one.
-  await setUp();
-  const env = runtimeEnv();
-  const server = becomeChild(findRuntime(), ['--watch', '--watch-preserve-output', 'signal/main.ts'], env);
-  const vite = becomeChild(findRuntime(), [installed('vite', 'bin', 'vite.js'), ...process.argv.slice(2)], env);
-  // Neither is of use alone.
-  const code = await Promise.race([server.ended, vite.ended]);
-  server.child.kill();
-  vite.child.kill();
-  process.exit(code);
-});
+import('./commands/dev.mjs');

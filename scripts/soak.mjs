@@ -1,12 +1,3 @@
-#!/usr/bin/env node
-/** npm run soak: the long seeded tests (tests/soak), and longer walks in the others. `-- PATH…` runs some of them. */
+// npm run soak: the rest is loaded only by a Node that can read it.
 import './setup/nodeVersion.mjs';
-import { main } from './setup/say.mjs';
-import { setUp } from './setup/setup.mjs';
-import { ensureTestTools } from './setup/testTools.mjs';
-import { runVitest } from './setup/vitest.mjs';
-
-main(async () => {
-  await setUp();
-  await runVitest(process.argv.slice(2), { ...(await ensureTestTools()), PARLEY_SOAK: '1' });
-});
+import('./commands/soak.mjs');

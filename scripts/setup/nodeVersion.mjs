@@ -1,8 +1,8 @@
 /**
- * Refuses a Node that is too old, before anything else is loaded: imported first by every script.
+ * Refuses a Node that is too old, before anything else is loaded: the scripts beside this folder load it first.
  *
  * The set-up itself runs on Node 20; the server, the build and the tests run on the Node 24 that npm installs
- * (runtime.mjs). Keep to syntax that an old Node can read, or it dies of that instead of saying what is wrong.
+ * (runtime.mjs). Keep to what Node 12 can read (Ubuntu 22.04 has that one), or it dies of our syntax without a clear word.
  */
 
 const OLDEST = 20;
