@@ -48,21 +48,13 @@ export interface FrameCipher {
 
 /** @param key AES-GCM CryptoKey whose usages fit the direction */
 export function gcmCipher(key: CryptoKey): FrameCipher {
-  // One object for all frames: WebCrypto copies its parameters, with their bytes, before a call returns ("normalize an
-  // algorithm", step for BufferSource), and this is the hot path.
-  const none = new Uint8Array(0);
-  const parameters = { name: 'AES-GCM', iv: none, additionalData: none, tagLength: 128 };
+  // WebCrypto copies parameters and data before a call returns ("normalize an algorithm"), and its tags have 128 bits
+  // unless it is told otherwise, which costs.
   return {
-    seal(nonce, aad, plaintext) {
-      parameters.iv = nonce;
-      parameters.additionalData = aad;
-      return crypto.subtle.encrypt(parameters, key, plaintext);
-    },
-    open(nonce, aad, ciphertext) {
-      parameters.iv = nonce;
-      parameters.additionalData = aad;
-      return crypto.subtle.decrypt(parameters, key, ciphertext);
-    },
+    seal: (iv, additionalData, plaintext) =>
+      crypto.subtle.encrypt({ name: 'AES-GCM', iv, additionalData }, key, plaintext),
+    open: (iv, additionalData, ciphertext) =>
+      crypto.subtle.decrypt({ name: 'AES-GCM', iv, additionalData }, key, ciphertext),
   };
 }
 
