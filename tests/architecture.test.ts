@@ -77,13 +77,23 @@ describe('the checker notices', () => {
       '<script lang="ts">\nimport { call } from \'../net/rpc.ts\';\n</script>\n<p>hello</p>',
     ],
     ['client/ui/Tile.svelte', "<script>import { port } from '../e2ee/port.ts';</script>"],
-    ['client/meeting/machine.ts', "import { effects } from './effects.ts';"],
+    ['client/meeting/machine.ts', "import { nanoid } from 'nanoid';"],
     ['client/meeting/machine.ts', 'export const now = () => Date.now();'],
     ['signal/meeting/room.ts', "import { randomBytes } from 'node:crypto';"],
     ['signal/meeting/room.ts', 'export const later = () => setTimeout(() => {}, 1);'],
     ['client/net/api.ts', "import { fakeServer } from '../../tests/support/fakeServer.ts';"],
   ])('%s with: %s', (path, text) => {
     expect(plant(path, text)).toHaveLength(1);
+  });
+
+  test('a core that reaches the clock through another module', () => {
+    const sources = new Map([
+      ['client/meeting/machine.ts', "import { steps } from './steps.ts';\nimport type { Rpc } from '../net/rpc.ts';"],
+      ['client/meeting/steps.ts', "import { wait } from './wait.ts';\nexport const steps = [wait];"],
+      ['client/meeting/wait.ts', 'export const wait = () => setTimeout(() => {}, 1);'],
+      ['client/net/rpc.ts', 'export const call = () => fetch("/");'],
+    ]);
+    expect(violationsIn(sources)).toEqual([expect.stringContaining('client/meeting/wait.ts uses setTimeout')]);
   });
 
   test('a cycle, also one of types', () => {

@@ -10,7 +10,7 @@ import ts from 'typescript';
 interface Rule {
   readonly name: string;
   readonly because: string;
-  readonly appliesTo: (path: string) => boolean;
+  readonly appliesTo: (path: string, pure: ReadonlySet<string>) => boolean;
   readonly allows: (edge: Import) => boolean;
 }
 
@@ -19,13 +19,24 @@ const isComponent = (path: string): boolean => path.endsWith('.svelte');
 const isE2ee = (path: string): boolean => inside(path, 'client/e2ee');
 
 /** The cores that are only functions: (state, input, now) → [state, effects]. */
-const PURE = [
-  /^client\/meeting\/(machine|layout)[\w.]*\.ts$/,
-  /^signal\/meeting\/(room|permissions|epochs)[\w.]*\.ts$/,
-];
-export const isPure = (path: string): boolean => PURE.some((pattern) => pattern.test(path));
+const CORES = [/^client\/meeting\/(machine|layout)\.ts$/, /^signal\/meeting\/(room|permissions|epochs)\.ts$/];
+const isCore = (path: string): boolean => CORES.some((pattern) => pattern.test(path));
 
-export const rules: readonly Rule[] = [
+/** The cores and every module of ours that runs because of them. The protocol's schemas are not followed: they are data. */
+function pureModules(sources: Sources): ReadonlySet<string> {
+  const pure = new Set<string>();
+  const follow = (path: string): void => {
+    if (pure.has(path) || inside(path, 'signal/protocol')) return;
+    pure.add(path);
+    for (const { to, isOurs, isTypeOnly } of importsOf(path, sources.get(path) ?? '')) {
+      if (isOurs && !isTypeOnly) follow(to);
+    }
+  };
+  [...sources.keys()].filter(isCore).forEach(follow);
+  return pure;
+}
+
+const rules: readonly Rule[] = [
   {
     name: 'crypto imports nothing of ours and nothing of Node',
     because: 'it runs in browser, worker and Node alike, and can be read and trusted without the rest',
@@ -77,14 +88,14 @@ export const rules: readonly Rule[] = [
       isComponent(to) ||
       to.endsWith('.svelte.ts') ||
       to.endsWith('.css') ||
-      isPure(to) ||
+      isCore(to) ||
       inside(to, 'client/ui', 'client/screens', 'client/paraglide'),
   },
   {
-    name: 'pure cores import types and other pure modules only',
+    name: 'pure cores, and what they import, import no package and nothing of Node',
     because: 'a core that cannot reach clock, network or chance can be tested by comparing values',
-    appliesTo: isPure,
-    allows: ({ to, isOurs, isTypeOnly }) => isTypeOnly || (isOurs && (isPure(to) || inside(to, 'signal/protocol'))),
+    appliesTo: (path, pure) => pure.has(path),
+    allows: ({ isOurs, isTypeOnly }) => isOurs || isTypeOnly,
   },
 ];
 
@@ -98,7 +109,7 @@ const FORBIDDEN_GLOBALS = [
   },
   {
     because: 'a pure core is given the time and the chance it needs',
-    appliesTo: isPure,
+    appliesTo: (path: string, pure: ReadonlySet<string>) => pure.has(path),
     names: /^(Date|performance|crypto|fetch|setTimeout|setInterval|queueMicrotask|window|document|process|console)$/,
   },
 ];
@@ -114,13 +125,14 @@ function isReference(node: ts.Identifier): boolean {
 /** Every violation in these sources, as a sentence that says file, fault and reason. */
 export function violationsIn(sources: Sources): string[] {
   const found: string[] = [];
+  const pure = pureModules(sources);
   for (const [path, text] of sources) {
-    const applying = rules.filter((rule) => rule.appliesTo(path));
+    const applying = rules.filter((rule) => rule.appliesTo(path, pure));
     for (const edge of applying.length > 0 ? importsOf(path, text) : []) {
       const broken = applying.filter((rule) => !rule.allows(edge));
       found.push(...broken.map((rule) => `${path} imports ${edge.to}: ${rule.name}, because ${rule.because}`));
     }
-    const globals = FORBIDDEN_GLOBALS.filter((rule) => rule.appliesTo(path));
+    const globals = FORBIDDEN_GLOBALS.filter((rule) => rule.appliesTo(path, pure));
     if (globals.length === 0) continue;
     walk(parse(path, text), (node) => {
       if (!ts.isIdentifier(node) || !isReference(node)) return;
