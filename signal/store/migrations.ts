@@ -1,0 +1,52 @@
+/**
+ * The tables' history, oldest first. What was once released is never edited: a change is a new entry. Written in the subset
+ * that SQLite and PostgreSQL share.
+ */
+import type { Kysely } from 'kysely';
+import { Migrator, type Migration } from 'kysely/migration';
+import type { Tables } from './schema.ts';
+
+const first: Migration = {
+  async up(db) {
+    await db.schema
+      .createTable('meetings')
+      .addColumn('id', 'text', (column) => column.primaryKey())
+      .addColumn('record', 'text', (column) => column.notNull())
+      .addColumn('generation', 'bigint', (column) => column.notNull())
+      .addColumn('host_state', 'text')
+      .addColumn('host_state_version', 'bigint', (column) => column.notNull())
+      .addColumn('sequence', 'bigint', (column) => column.notNull())
+      .addColumn('ended', 'text')
+      .addColumn('used_at', 'bigint', (column) => column.notNull())
+      .execute();
+    await db.schema.createIndex('meetings_used_at').on('meetings').column('used_at').execute();
+    await db.schema
+      .createTable('groups')
+      .addColumn('meeting', 'text', (column) => column.primaryKey())
+      .addColumn('group_id', 'text', (column) => column.notNull())
+      .addColumn('epoch', 'bigint', (column) => column.notNull())
+      .addColumn('members', 'text', (column) => column.notNull())
+      .addColumn('touched_at', 'bigint', (column) => column.notNull())
+      .execute();
+    await db.schema
+      .createTable('commits')
+      .addColumn('meeting', 'text', (column) => column.notNull())
+      .addColumn('group_id', 'text', (column) => column.notNull())
+      .addColumn('epoch', 'bigint', (column) => column.notNull())
+      .addColumn('author', 'text', (column) => column.notNull())
+      .addColumn('commit_text', 'text', (column) => column.notNull())
+      // RFC 9420 §14: one commit per epoch wins. This constraint is what decides.
+      .addPrimaryKeyConstraint('commits_order', ['meeting', 'group_id', 'epoch'])
+      .execute();
+  },
+};
+
+/** Names sort in the order in which they are applied. */
+const migrations: Record<string, Migration> = { '0001 meetings, groups and commits': first };
+
+/** Brings the tables up to date. @throws if one step fails; the steps before it stay */
+export async function migrate(db: Kysely<Tables>): Promise<void> {
+  const migrator = new Migrator({ db, provider: { getMigrations: async () => migrations } });
+  const { error } = await migrator.migrateToLatest();
+  if (error !== undefined) throw error;
+}
