@@ -17,6 +17,8 @@ export interface Probe {
   counts: Record<string, TransformCounts>;
   /** What else the worker said, oldest first. */
   notices: Exclude<Notice, { type: 'counts' }>[];
+  /** Whose a received track is, by the transform that its receiver was given. */
+  sourceOf(track: MediaStreamTrack): { peer: string; kind: string } | undefined;
   connections: RTCPeerConnection[];
   workers: Worker[];
   senders: SetTransform;
@@ -36,7 +38,10 @@ export interface ProbeOptions {
 }
 
 function installProbe(options: ProbeOptions): void {
+  const optionsOf = new WeakMap<object, TransformOptions>();
+  const sources = new WeakMap<object, { peer: string; kind: string }>();
   const probe: Probe = {
+    sourceOf: (track) => sources.get(track),
     transforms: [],
     counts: {},
     notices: [],
@@ -74,7 +79,9 @@ function installProbe(options: ProbeOptions): void {
     constructor(worker: Worker, transformOptions?: unknown, transfer?: object[]) {
       super(worker, transformOptions, transfer);
       const known = transformOptions as Partial<TransformOptions> | undefined;
-      if (typeof known?.id === 'string') probe.transforms.push(known as TransformOptions);
+      if (typeof known?.id !== 'string') return;
+      probe.transforms.push(known as TransformOptions);
+      optionsOf.set(this, known as TransformOptions);
     }
   };
 
@@ -90,7 +97,10 @@ function installProbe(options: ProbeOptions): void {
       get(this: object) {
         return pretended.get(this) ?? native.get!.call(this);
       },
-      set(this: object, transform: unknown) {
+      set(this: RTCRtpSender | RTCRtpReceiver, transform: object | null) {
+        const options = transform === null ? undefined : optionsOf.get(transform);
+        if (options?.side === 'receive' && this.track !== null)
+          sources.set(this.track, { peer: options.peer, kind: options.kind });
         if (probe[side] === 'set') return native.set!.call(this, transform);
         pretended.set(this, transform);
         if (probe[side] === 'late') setTimeout(() => native.set!.call(this, transform), 0);

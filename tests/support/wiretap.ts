@@ -20,6 +20,8 @@ export interface TapReport {
   arrived: Record<string, number>;
   /** Frames that the product handed on to the decoder, by kind. */
   handedOn: Record<string, number>;
+  /** Frames that were really put in by `inject`. */
+  injected: number;
   /** Video frames that decoded without any key. */
   decoded: number;
   /** Numbers in them: pictures of a camera, in the clear. */
@@ -29,8 +31,22 @@ export interface TapReport {
   tones: Record<string, number>;
 }
 
+/** A frame as it arrived; one character of `data` for each byte. */
+export interface TappedFrame {
+  kind: string;
+  /** Peer that the product's transform takes it for. */
+  peer: string;
+  /** Milliseconds since 1970. */
+  at: number;
+  data: string;
+}
+
 export interface Wiretap {
   report(): TapReport;
+  /** What arrived last, at most 400 frames. */
+  frames(): TappedFrame[];
+  /** Puts a frame that was tapped elsewhere before the product's transform for that peer and kind, as if it had just arrived. */
+  inject(frame: TappedFrame): void;
   /** From now on. */
   tamper(how: Tampering): void;
   reset(): void;
@@ -51,11 +67,11 @@ declare global {
 function installPrelude(): void {
   const channel = new BroadcastChannel('parley-tap');
   let tampering: Tampering = 'none';
-  channel.onmessage = ({ data }: MessageEvent<{ tamper?: Tampering }>) => (tampering = data.tamper ?? tampering);
-  channel.postMessage({ ready: true });
-  type Options = { side: string; kind: string };
+  type Options = { side: string; kind: string; peer?: string };
   type Encoded = RTCEncodedVideoFrame | RTCEncodedAudioFrame;
   const last = new Map<string, Uint8Array>();
+  /** Newest frame and the stream of each transform, by peer and kind: an invented frame is a copy of a real one with other bytes. */
+  const tracks = new Map<string, { frame: Encoded; controller: TransformStreamDefaultController<Encoded> }>();
   const prototype = RTCRtpScriptTransformer.prototype;
   const wrap = <T>(name: 'readable' | 'writable', make: (transformer: Transformer, native: T) => T): void => {
     const native = Object.getOwnPropertyDescriptor(prototype, name)!;
@@ -76,6 +92,17 @@ function installPrelude(): void {
       ? new (RTCEncodedVideoFrame as unknown as new (frame: Encoded) => Encoded)(frame)
       : new (RTCEncodedAudioFrame as unknown as new (frame: Encoded) => Encoded)(frame);
 
+  channel.onmessage = ({ data }: MessageEvent<{ tamper?: Tampering; inject?: { track: string; bytes: Uint8Array<ArrayBuffer> } }>) => {
+    tampering = data.tamper ?? tampering;
+    const track = tracks.get(data.inject?.track ?? '');
+    if (data.inject === undefined || track === undefined) return;
+    const frame = copyOf(track.frame);
+    frame.data = data.inject.bytes.buffer;
+    track.controller.enqueue(frame);
+    channel.postMessage({ injected: true });
+  };
+  channel.postMessage({ ready: true });
+
   wrap<ReadableStream>('readable', (transformer, native) => {
     const options = transformer.options as Options | undefined;
     if (options?.side !== 'receive') return native;
@@ -85,7 +112,8 @@ function installPrelude(): void {
           const bytes = new Uint8Array(frame.data).slice();
           if (bytes.length === 0) return controller.enqueue(frame);
           const type = 'type' in frame ? frame.type : 'audio';
-          channel.postMessage({ arrived: options.kind, type, timestamp: frame.timestamp ?? 0, bytes });
+          tracks.set(`${options.peer} ${options.kind}`, { frame: copyOf(frame), controller });
+          channel.postMessage({ arrived: options.kind, peer: options.peer ?? '', type, timestamp: frame.timestamp ?? 0, bytes });
           const changed = bytes.slice();
           if (tampering === 'flip') changed[changed.length >> 1]! ^= 1;
           // A key seals no frame twice: the body of the one before does not fit this header.
@@ -121,6 +149,8 @@ export const tapPrelude = `(${installPrelude.toString()})();\n`;
 
 interface Arrival {
   arrived?: string;
+  peer?: string;
+  injected?: boolean;
   handedOn?: string;
   /** A worker has started and wants to know what to do. */
   ready?: boolean;
@@ -136,11 +166,12 @@ function installTap(decode: typeof decodePicture, frequencies: readonly number[]
   let report: TapReport;
   let powers: { all: number; at: number[] };
   const reset = (): void => {
-    report = { arrived: {}, handedOn: {}, decoded: 0, numbers: [], soundMs: 0, tones: {} };
+    report = { arrived: {}, handedOn: {}, injected: 0, decoded: 0, numbers: [], soundMs: 0, tones: {} };
     powers = { all: 0, at: frequencies.map(() => 0) };
   };
   reset();
   let tampering: Tampering = 'none';
+  const frames: TappedFrame[] = [];
 
   let video: VideoDecoder | null = null;
   function onPicture(frame: VideoFrame): void {
@@ -197,13 +228,18 @@ function installTap(decode: typeof decodePicture, frequencies: readonly number[]
   channel.onmessage = ({ data }: MessageEvent<Arrival>) => {
     if (data.ready === true) channel.postMessage({ tamper: tampering });
     if (data.handedOn !== undefined) report.handedOn[data.handedOn] = (report.handedOn[data.handedOn] ?? 0) + 1;
+    if (data.injected === true) report.injected++;
     if (data.arrived === undefined) return;
+    frames.push({ kind: data.arrived, peer: data.peer ?? '', at: Date.now(), data: Array.from(data.bytes, (byte) => String.fromCharCode(byte)).join('') });
+    if (frames.length > 400) frames.shift();
     report.arrived[data.arrived] = (report.arrived[data.arrived] ?? 0) + 1;
     if (data.type === 'audio') trySound(data);
     else tryVideo(data);
   };
   globalThis.parleyTap = {
     report: () => report,
+    frames: () => [...frames],
+    inject: ({ kind, peer, data }) => channel.postMessage({ inject: { track: `${peer} ${kind}`, bytes: Uint8Array.from(data, (c) => c.charCodeAt(0)) } }),
     tamper(how) {
       tampering = how;
       channel.postMessage({ tamper: how });

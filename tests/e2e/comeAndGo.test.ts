@@ -1,0 +1,86 @@
+/** Four people: one leaves, one reloads, one comes late. Everybody sees everybody who is there, and nobody else. */
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { Name, Person } from '../support/person.ts';
+import { CAST, People } from '../support/person.ts';
+import type { App } from '../support/startApp.ts';
+import { startApp } from '../support/startApp.ts';
+
+let app: App;
+let here: People;
+
+beforeAll(async () => {
+  app = await startApp();
+  here = new People(app.origin);
+});
+afterEach(() => here.close());
+afterAll(() => app?.close());
+
+/** Everybody sees everybody else, alive, and nobody else. */
+async function allSeeEachOther(people: readonly Person[]): Promise<void> {
+  await Promise.all(
+    people.map((person) => person.waitForOthers(...people.filter((other) => other !== person).map(({ name }) => name))),
+  );
+  for (const person of people) {
+    for (const other of people) {
+      if (other === person) continue;
+      await person.waitForState(other.name, 'connected', 'poor');
+      const readings = await person.see(other.name, 5);
+      expect(new Set(readings.map((reading) => reading.person)), `${person.name} looks at ${other.name}`).toEqual(
+        new Set([CAST[other.name].number]),
+      );
+    }
+  }
+}
+
+async function noFrameWasLost(people: readonly Person[]): Promise<void> {
+  for (const person of people) {
+    const { unopened, byReason } = await person.totals();
+    expect(unopened, `${person.name}: ${JSON.stringify(byReason)}`).toBe(0);
+  }
+}
+
+test(
+  'one comes late, one leaves, one reloads: everybody who is there sees the others, and no frame is lost to a key',
+  { timeout: 240_000 },
+  async () => {
+    const { people, link } = await here.meet(['Anna', 'Ben', 'Carla']);
+    const [anna, ben, carla] = people as [Person, Person, Person];
+    await allSeeEachOther(people);
+
+    const dan = await here.invite('Dan');
+    await dan.come(link);
+    await allSeeEachOther([anna, ben, carla, dan]);
+    await noFrameWasLost([anna, ben, carla, dan]);
+
+    await ben.leave();
+    expect(await ben.closedReason()).toBe('left');
+    await allSeeEachOther([anna, carla, dan]);
+    await noFrameWasLost([anna, carla, dan]);
+
+    // A reload is a new leaf; the name is remembered, so one click is enough.
+    await carla.page.reload();
+    await carla.by('lobby-join').click({ timeout: 30_000 });
+    await allSeeEachOther([anna, carla, dan]);
+    await noFrameWasLost([anna, carla, dan]);
+    const codes = await Promise.all([anna, carla, dan].map((person) => person.verificationCode()));
+    expect(new Set(codes).size, codes.join()).toBe(1);
+    expect(codes[0]).toMatch(/^\d{30}$/);
+  },
+);
+
+test('two tabs of one browser are two people', async () => {
+  const { people, link } = await here.meet(['Anna', 'Ben']);
+  const [anna, ben] = people as [Person, Person];
+  const second = await ben.context.newPage();
+  const first = ben.page;
+  ben.page = second;
+  await ben.open(link);
+  await ben.by('lobby-join').waitFor({ timeout: 30_000 });
+  await ben.by('lobby-name').fill('Carla' satisfies Name);
+  await ben.by('lobby-join').click();
+  await anna.waitForOthers('Ben', 'Carla');
+  await anna.waitForState('Carla', 'connected', 'poor');
+  ben.page = first;
+  await ben.waitForOthers('Anna', 'Carla');
+  await ben.waitForState('Anna', 'connected', 'poor');
+});
