@@ -1,42 +1,181 @@
 /**
- * Cameras, microphones and speakers of this browser: what there is, what is chosen, what is on, and what went wrong.
+ * Cameras, microphones, speakers and the shared screen of this browser: what there is, what is chosen, what is on, what went wrong.
+ *
+ * Works without any of them. Choices are remembered in this browser.
  */
-import type { TrackKind } from '../e2ee/messages.ts';
+import { trackKinds, type TrackKind } from '../e2ee/messages.ts';
 import type { DeviceSlot, DevicesFacade } from '../meeting/view.ts';
+import { canCapture, captureBoth, permissionOf, type Capturable } from './capture.ts';
+import { createMeter } from './level.ts';
+import { findChoice, recall, remember } from './remembered.ts';
+import { captureScreen, type Screen } from './screen.ts';
+import { Slot, type SlotEvent } from './slot.svelte.ts';
 
-const empty: DeviceSlot = { list: [], chosen: null, on: true, problem: null, starting: false };
+export type DeviceEvent = { type: Exclude<SlotEvent, 'opened'>; kind: Capturable } | { type: 'screenEnded' };
 
-class Devices implements DevicesFacade {
-  #camera = $state.raw<DeviceSlot>(empty);
-  #microphone = $state.raw<DeviceSlot>(empty);
+export class Devices implements DevicesFacade {
+  readonly #slots: Record<Capturable, Slot>;
   #speaker = $state.raw<DevicesFacade['speaker']>({ list: [], chosen: null, supported: false });
-  #preview = $state.raw<MediaStreamTrack | null>(null);
   #level = $state(0);
+  #screen = $state.raw<Screen | null>(null);
+  readonly #meter = createMeter((level) => (this.#level = level));
+  #listeners: ((event: DeviceEvent) => void)[] = [];
+  #started: Promise<void> | null = null;
+  readonly #changed = () => void this.#list();
+
+  constructor() {
+    this.#slots = { camera: this.#slot('camera'), microphone: this.#slot('microphone') };
+  }
+
   get camera(): DeviceSlot {
-    return this.#camera;
+    return this.#slots.camera.view;
   }
   get microphone(): DeviceSlot {
-    return this.#microphone;
+    return this.#slots.microphone.view;
   }
   get speaker(): DevicesFacade['speaker'] {
     return this.#speaker;
   }
   get preview(): MediaStreamTrack | null {
-    return this.#preview;
+    return this.#slots.camera.track;
   }
   get level(): number {
     return this.#level;
   }
-  async start(): Promise<void> {}
-  choose(_kind: 'camera' | 'microphone' | 'speaker', _id: string): void {}
-  setOn(_kind: 'camera' | 'microphone', _on: boolean): void {}
-  retry(_kind: 'camera' | 'microphone'): void {}
-  track(_kind: TrackKind): MediaStreamTrack | null {
-    return null;
+  get sharing(): boolean {
+    return this.#screen !== null;
   }
-  stop(): void {}
+
+  /** Asks for what is wanted, with one question where the browser allows it. Calling it again changes nothing. */
+  start(): Promise<void> {
+    return (this.#started ??= this.#start());
+  }
+
+  choose(kind: 'camera' | 'microphone' | 'speaker', id: string): void {
+    if (kind !== 'speaker') {
+      return this.#slots[kind].choose(id);
+    }
+    const label = this.#speaker.list.find((one) => one.id === id)?.label ?? '';
+    this.#speaker = { ...this.#speaker, chosen: id };
+    remember({ speaker: { id, label } });
+  }
+
+  setOn(kind: Capturable, on: boolean): void {
+    this.#slots[kind].setOn(on);
+  }
+
+  retry(kind: Capturable): void {
+    void this.#slots[kind].start().then(() => this.#list());
+  }
+
+  track(kind: TrackKind): MediaStreamTrack | null {
+    if (kind === 'camera' || kind === 'microphone') return this.#slots[kind].track;
+    return (kind === 'screen' ? this.#screen?.video : this.#screen?.audio) ?? null;
+  }
+
+  /** Asks which screen to share. @returns false if the browser failed; that somebody thought better of it is no failure */
+  async share(): Promise<boolean> {
+    if (this.#screen) return true;
+    const outcome = await captureScreen(() => this.endShare());
+    if ('failed' in outcome) return outcome.failed === 'dismissed';
+    this.endShare();
+    this.#screen = outcome.screen;
+    return true;
+  }
+
+  /** Idempotent. */
+  endShare(): void {
+    const screen = this.#screen;
+    if (!screen) return;
+    this.#screen = null;
+    screen.video.stop();
+    screen.audio?.stop();
+    this.#tell({ type: 'screenEnded' });
+  }
+
+  /** @returns takes the listener off */
+  onEvent(listener: (event: DeviceEvent) => void): () => void {
+    this.#listeners = [...this.#listeners, listener];
+    return () => {
+      this.#listeners = this.#listeners.filter((one) => one !== listener);
+    };
+  }
+
+  stop(): void {
+    globalThis.navigator?.mediaDevices?.removeEventListener('devicechange', this.#changed);
+    for (const kind of trackKinds) if (kind === 'camera' || kind === 'microphone') this.#slots[kind].close();
+    this.endShare();
+    this.#meter.stop();
+    this.#started = null;
+  }
+
+  #slot(kind: Capturable): Slot {
+    return new Slot(kind, (type) => {
+      // The meter follows the open microphone, muted or not.
+      if (type === 'opened') return kind === 'microphone' ? this.#meter.listen(this.#slots.microphone.open) : undefined;
+      this.#tell({ type, kind });
+      void this.#list();
+    });
+  }
+
+  #tell(event: DeviceEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  async #start(): Promise<void> {
+    const slots = Object.values(this.#slots);
+    if (!canCapture()) {
+      for (const slot of slots) slot.fail('insecureOrigin');
+      return;
+    }
+    navigator.mediaDevices.addEventListener('devicechange', this.#changed);
+    for (const slot of slots) if (slot.wanted) slot.expect();
+    await this.#list();
+    if (!(await this.#startBoth())) {
+      // One question after the other: who refused one may still give the other.
+      for (const slot of slots) if (slot.wanted) await slot.start();
+    }
+    // Labels are empty until there was a permission.
+    await this.#list();
+  }
+
+  /** @returns false if each has to be opened by itself */
+  async #startBoth(): Promise<boolean> {
+    const { camera, microphone } = this.#slots;
+    if (!camera.wanted || camera.view.list.length === 0 || microphone.view.list.length === 0) return false;
+    const both = await captureBoth({ camera: camera.target, microphone: microphone.target });
+    if (both) {
+      camera.take(both.camera);
+      microphone.take(both.microphone);
+      return true;
+    }
+    // The question was put aside: do not ask the same again in two pieces.
+    const states = await Promise.all([permissionOf('camera'), permissionOf('microphone')]);
+    if (states.every((state) => state === 'prompt')) {
+      camera.fail('dismissed');
+      microphone.fail('dismissed');
+      return true;
+    }
+    return false;
+  }
+
+  async #list(): Promise<void> {
+    const all = await navigator.mediaDevices.enumerateDevices().catch(() => []);
+    const of = (kind: MediaDeviceKind) =>
+      all
+        .filter((one) => one.kind === kind && one.deviceId !== 'communications')
+        .map(({ deviceId, label }) => ({ id: deviceId, label }));
+    this.#slots.camera.setList(of('videoinput'));
+    this.#slots.microphone.setList(of('audioinput'));
+    const list = of('audiooutput');
+    const supported = 'setSinkId' in HTMLMediaElement.prototype && list.length > 0;
+    const chosen = list.some(({ id }) => id === this.#speaker.chosen)
+      ? this.#speaker.chosen
+      : (findChoice(list, recall().speaker)?.id ?? null);
+    this.#speaker = { list, chosen, supported };
+  }
 }
 
-export function createDevicesFacade(): DevicesFacade {
+export function createDevicesFacade(): Devices {
   return new Devices();
 }

@@ -34,7 +34,6 @@ interface Source {
 /** Chromium's breakout-box writer (W3C mediacapture-transform as first shipped); not in TypeScript's library. */
 type TrackGenerator = MediaStreamTrack & { writable: WritableStream<VideoFrame | AudioData> };
 declare global {
-  // eslint-disable-next-line no-var
   var MediaStreamTrackGenerator: (new (init: { kind: 'audio' | 'video' }) => TrackGenerator) | undefined;
 }
 

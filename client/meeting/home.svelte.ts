@@ -1,13 +1,23 @@
 /**
  * What the home screen needs: make a meeting, find where a pasted link leads, and the meetings that this browser knows.
  */
+import { ProtocolError } from '../../signal/protocol/errors.ts';
 import type { MeetingId } from '../../signal/protocol/ids.ts';
+import type { Settings } from '../../signal/protocol/documents.ts';
+import { createMeeting } from '../net/api.ts';
+import { inviteUrl, readInvite } from '../net/links.ts';
+import { OfflineError } from '../net/offline.ts';
+import { forgetMeeting, knownMeetings, knowMeeting } from './known.ts';
 import type { HomeFacade, KnownMeeting } from './view.ts';
 
+/** A mesh of four; room for two more, since somebody who reloads is there twice for a moment. */
+const SETTINGS: Settings = { meshLimit: 4, capacity: 6 };
+
 class Home implements HomeFacade {
-  #known = $state.raw<readonly KnownMeeting[]>([]);
+  #known = $state.raw<readonly KnownMeeting[]>(knownMeetings());
   #creating = $state(false);
   #problem = $state<HomeFacade['problem']>(null);
+
   get known(): readonly KnownMeeting[] {
     return this.#known;
   }
@@ -17,13 +27,55 @@ class Home implements HomeFacade {
   get problem(): HomeFacade['problem'] {
     return this.#problem;
   }
-  async create(_options: { title: string; password: string | null }): Promise<string | null> {
-    return null;
+
+  async create({ title, password }: { title: string; password: string | null }): Promise<string | null> {
+    if (this.#creating) return null;
+    this.#creating = true;
+    this.#problem = null;
+    try {
+      const { meeting, secret } = await make(title, password);
+      const url = inviteUrl(location.origin, meeting, secret);
+      knowMeeting({ meeting, title, url, host: true, lastUsed: Date.now() });
+      this.#known = knownMeetings();
+      return url;
+    } catch (error) {
+      this.#problem = problemOf(error);
+      return null;
+    } finally {
+      this.#creating = false;
+    }
   }
-  resolve(_text: string): { url: string; hasSecret: boolean } | null {
-    return null;
+
+  resolve(text: string): { url: string; hasSecret: boolean } | null {
+    const invite = readInvite(text);
+    return (
+      invite && { url: inviteUrl(location.origin, invite.meeting, invite.secret), hasSecret: invite.secret !== null }
+    );
   }
-  forget(_meeting: MeetingId): void {}
+
+  forget(meeting: MeetingId): void {
+    forgetMeeting(meeting);
+    this.#known = knownMeetings();
+  }
+}
+
+/** Keys are made in a worker of their own, which keeps the host's and then ends. Loaded only now: most visitors follow a link. */
+async function make(title: string, password: string | null): Promise<{ meeting: MeetingId; secret: string }> {
+  const { createPort } = await import('../e2ee/port.ts');
+  const port = createPort();
+  try {
+    const { meeting, secret, record } = await port.call('meeting.create', { title, password, settings: SETTINGS });
+    await createMeeting(record);
+    return { meeting, secret };
+  } finally {
+    port.terminate();
+  }
+}
+
+function problemOf(error: unknown): NonNullable<HomeFacade['problem']> {
+  if (error instanceof OfflineError) return 'offline';
+  if (error instanceof ProtocolError) return error.code === 'tooMany' ? 'tooMany' : 'internal';
+  return (error as { code?: unknown }).code === 'storage' ? 'storage' : 'internal';
 }
 
 export function createHomeFacade(): HomeFacade {

@@ -1,43 +1,270 @@
 /**
  * The meeting as the screens see it: one snapshot, replaced whole, and the person's intents.
+ *
+ * Only this module joins machine, media and devices; screens import it and nothing behind it.
  */
+import { createPort, canTransform } from '../e2ee/port.ts';
+import { trackKinds } from '../e2ee/messages.ts';
+import { Devices, type DeviceEvent } from '../media/devices.svelte.ts';
+import { recall, remember } from '../media/remembered.ts';
+import { inviteUrl } from '../net/links.ts';
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
+import { Runner } from './effects.ts';
+import { knowMeeting } from './known.ts';
+import { initial, step } from './machine.ts';
+import { Notices } from './notices.svelte.ts';
+import { present, Speaking, type Surroundings } from './present.ts';
+import { Stage } from './stage.ts';
 import type { DevicesFacade, MeetingFacade, MeetingView, NoticeView } from './view.ts';
 
 export interface MeetingOptions {
   meeting: MeetingId;
   /** The invite secret of the link's fragment; null where only the id is known. */
   secret: string | null;
+  /** From `createDevicesFacade`. */
   devices: DevicesFacade;
 }
 
+/** Frozen pictures and long waits change with time alone. */
+const REFRESH_MS = 1000;
+
 class Meeting implements MeetingFacade {
+  readonly #options: MeetingOptions;
+  readonly #devices: Devices;
   #view = $state.raw<MeetingView>({ at: 'opening', slow: false });
-  #notices = $state.raw<readonly NoticeView[]>([]);
-  name = $state('');
-  constructor(_options: MeetingOptions) {}
+  readonly #notices = new Notices();
+  #name = $state(recall().name ?? '');
+  #needsGesture = false;
+  readonly #ownSpeaking = new Speaking();
+  readonly #runner: Runner | null;
+  readonly #ends: (() => void)[] = [];
+  /** The microphone was off before it was held to talk. */
+  #holding = false;
+  #destroyed = false;
+
+  constructor(options: MeetingOptions) {
+    this.#options = options;
+    if (!(options.devices instanceof Devices)) throw new TypeError('devices must come from createDevicesFacade');
+    this.#devices = options.devices;
+    const unfit = this.#unfit();
+    if (unfit !== null || options.secret === null) {
+      const [state] = step(
+        initial(options.meeting, this.#name, Date.now()),
+        { type: 'unfit', reason: unfit ?? 'needsLink' },
+        Date.now(),
+      );
+      this.#runner = null;
+      this.#view = present(state, this.#surroundings());
+      return;
+    }
+    this.#runner = this.#run(options.secret);
+    this.#watch(this.#runner);
+    this.#refresh();
+  }
+
   get view(): MeetingView {
     return this.#view;
   }
   get notices(): readonly NoticeView[] {
-    return this.#notices;
+    return this.#notices.list;
   }
-  submitPassword(_password: string): void {}
-  join(): void {}
-  toggleMicrophone(): void {}
-  toggleCamera(): void {}
-  toggleScreen(): void {}
-  toggleHand(): void {}
-  holdToTalk(_down: boolean): void {}
-  leave(): void {}
-  rejoin(): void {}
-  goOn(): void {}
-  resumePlayback(): void {}
-  removePeer(_peer: PeerId): void {}
-  setLocked(_locked: boolean): void {}
-  endForAll(): void {}
-  dismiss(_notice: number): void {}
-  destroy(): void {}
+  get name(): string {
+    return this.#name;
+  }
+  set name(name: string) {
+    this.#name = name;
+    remember({ name: name.slice(0, 80) });
+  }
+
+  submitPassword(password: string): void {
+    this.#runner?.input({ type: 'password', password });
+  }
+  join(): void {
+    this.#runner?.input({ type: 'join', name: this.#name.trim() });
+  }
+  toggleMicrophone(): void {
+    this.#devices.setOn('microphone', !this.#devices.microphone.on);
+  }
+  toggleCamera(): void {
+    this.#devices.setOn('camera', !this.#devices.camera.on);
+  }
+  toggleScreen(): void {
+    if (this.#devices.sharing) return this.#devices.endShare();
+    void this.#devices.share().then((done) => {
+      if (!done) this.#notices.add({ key: 'shareFailed', tone: 'warning' });
+    });
+  }
+  toggleHand(): void {
+    if (this.#runner) this.#runner.raiseHand(!this.#runner.handRaised);
+  }
+  holdToTalk(down: boolean): void {
+    if (down === this.#holding || (down && this.#devices.microphone.on)) return;
+    this.#holding = down;
+    this.#devices.setOn('microphone', down);
+  }
+  leave(): void {
+    this.#devices.endShare();
+    this.#runner?.input({ type: 'leave' });
+  }
+  rejoin(): void {
+    this.#runner?.input({ type: 'rejoin', name: this.#name.trim() });
+  }
+  goOn(): void {
+    this.#ask('group.goOn', {});
+  }
+  resumePlayback(): void {
+    this.#needsGesture = false;
+    this.#refresh();
+  }
+  removePeer(peer: PeerId): void {
+    this.#ask('host.remove', { peer });
+  }
+  setLocked(locked: boolean): void {
+    this.#ask('host.lock', { locked });
+  }
+  endForAll(): void {
+    this.#ask('host.end', {});
+  }
+  dismiss(notice: number): void {
+    this.#notices.dismiss(notice);
+  }
+
+  destroy(): void {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    for (const end of this.#ends) end();
+    this.#devices.endShare();
+    this.#runner?.destroy();
+    this.#notices.close();
+  }
+
+  /** @returns why this page cannot hold a meeting; null if it can */
+  #unfit(): 'unsupportedBrowser' | 'insecureOrigin' | null {
+    // Checked first: an insecure page lacks the rest only for that reason.
+    if (!globalThis.isSecureContext) return 'insecureOrigin';
+    const fit = 'RTCPeerConnection' in globalThis && 'Worker' in globalThis && canTransform();
+    return fit ? null : 'unsupportedBrowser';
+  }
+
+  #run(secret: string): Runner {
+    const { meeting } = this.#options;
+    const { origin } = location;
+    const runner: Runner = new Runner({
+      meeting,
+      secret,
+      name: this.#name,
+      socketUrl: `${origin.replace(/^http/, 'ws')}/ws`,
+      createPort,
+      on: {
+        changed: () => this.#refresh(),
+        notice: ({ type: _type, ...notice }) => this.#notices.add(notice),
+        address: (next) => {
+          const url = inviteUrl(origin, meeting, next);
+          if (location.pathname === new URL(url).pathname) history.replaceState(history.state, '', url);
+          this.#know(next, runner);
+        },
+        know: (title, host) => {
+          const url = inviteUrl(origin, meeting, runner.secret);
+          knowMeeting({ meeting, title, url, host, lastUsed: Date.now() });
+        },
+        idle: (port) => {
+          Stage.preload();
+          void import('../transport/selfTest.ts')
+            .then(({ selfTest }) => selfTest(port))
+            .then((result) => {
+              if (result === 'clear') runner.input({ type: 'unfit', reason: 'noSealedFrames' });
+            })
+            .catch(() => undefined);
+        },
+      },
+    });
+    return runner;
+  }
+
+  #know(secret: string, runner: Runner): void {
+    const { state } = runner;
+    if (state.at !== 'live' && state.at !== 'lobby') return;
+    const { meeting } = this.#options;
+    const url = inviteUrl(location.origin, meeting, secret);
+    knowMeeting({ meeting, title: state.title, url, host: false, lastUsed: Date.now() });
+  }
+
+  #watch(runner: Runner): void {
+    // Devices are runes: what they give is published when it changes, and shown.
+    this.#ends.push(
+      $effect.root(() => {
+        $effect(() => {
+          for (const kind of trackKinds) runner.publish(kind, this.#devices.track(kind));
+          this.#refresh();
+        });
+        $effect(() => {
+          this.#heardOurselves(this.#devices.level);
+        });
+      }),
+      this.#devices.onEvent((event) => this.#deviceEvent(event)),
+    );
+    const timer = setInterval(() => this.#refresh(), REFRESH_MS);
+    const moved = () => runner.input({ type: 'network.changed' });
+    const connection = (navigator as Navigator & { connection?: EventTarget }).connection;
+    globalThis.addEventListener('online', moved);
+    connection?.addEventListener('change', moved);
+    this.#ends.push(
+      () => clearInterval(timer),
+      () => globalThis.removeEventListener('online', moved),
+      () => connection?.removeEventListener('change', moved),
+    );
+  }
+
+  #wasSpeaking = false;
+  #heardOurselves(level: number): void {
+    const speaking = this.#ownSpeaking.heard(level, performance.now());
+    if (speaking === this.#wasSpeaking) return;
+    this.#wasSpeaking = speaking;
+    this.#refresh();
+  }
+
+  #deviceEvent(event: DeviceEvent): void {
+    if (event.type === 'lost') this.#notices.add({ key: 'deviceLost', name: event.kind, tone: 'warning' });
+    else if (event.type === 'switched') this.#notices.add({ key: 'deviceSwitched', name: event.kind, tone: 'info' });
+    else this.#refresh();
+  }
+
+  #ask(...[name, params]: Parameters<Runner['ask']>): void {
+    this.#runner?.ask(name, params).catch(() => undefined);
+  }
+
+  #surroundings(): Surroundings {
+    const devices = this.#devices;
+    const runner = this.#runner;
+    const stage = runner?.stage;
+    const tracks = Object.fromEntries(
+      trackKinds.map((kind) => [kind, devices.track(kind)]),
+    ) as Surroundings['own']['tracks'];
+    return {
+      now: Date.now(),
+      inviteUrl: inviteUrl(location.origin, this.#options.meeting, runner?.secret ?? this.#options.secret),
+      tracks: stage?.tracks ?? new Map(),
+      stats: stage?.stats ?? new Map(),
+      speaking: stage?.speaking ?? new Set(),
+      own: {
+        tracks,
+        microphoneOn: tracks.microphone !== null,
+        cameraOn: tracks.camera !== null,
+        handRaised: runner?.handRaised ?? false,
+        speaking: this.#wasSpeaking,
+      },
+      needsGesture: this.#needsGesture,
+    };
+  }
+
+  #refresh(): void {
+    if (!this.#runner || this.#destroyed) return;
+    const view = present(this.#runner.state, this.#surroundings());
+    // Sound may play only after a click on this page; after a reload into a meeting there was none.
+    if (view.at === 'live' && this.#view.at !== 'live')
+      this.#needsGesture = navigator.userActivation?.hasBeenActive === false;
+    this.#view = view.at === 'live' ? { ...view, needsGesture: this.#needsGesture } : view;
+  }
 }
 
 /** Opens a meeting: starts the worker, the socket and the lobby. `destroy` it when the screen goes. */

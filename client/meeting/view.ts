@@ -95,7 +95,14 @@ export interface LiveView {
   /** Order: self last; others by joining. */
   tiles: TileView[];
   screens: ScreenShareView[];
-  self: { microphoneOn: boolean; cameraOn: boolean; screenOn: boolean; handRaised: boolean; host: boolean; speakingWhileMuted: boolean };
+  self: {
+    microphoneOn: boolean;
+    cameraOn: boolean;
+    screenOn: boolean;
+    handRaised: boolean;
+    host: boolean;
+    speakingWhileMuted: boolean;
+  };
   /** Group verification code, groups of five digits; and the epoch's for experts. */
   code: string[];
   authenticator: string[];

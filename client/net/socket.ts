@@ -97,7 +97,7 @@ export class Socket {
     if (this.#socket !== socket) return;
     const attempt = this.#attempt++;
     this.#lost(code);
-    if (!this.#closed) this.#schedule(backoffMs(attempt, (this.#options.random ?? Math.random)()));
+    if (!this.#closed) this.#schedule(backoffMs(attempt, (this.#options.random ?? jitter)()));
   }
 
   #lost(code: number): void {
@@ -115,4 +115,9 @@ export class Socket {
     socket.onopen = socket.onmessage = socket.onclose = socket.onerror = null;
     socket.close(code);
   }
+}
+
+/** @returns in [0, 1) */
+function jitter(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]! / 2 ** 32;
 }

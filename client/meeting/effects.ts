@@ -1,0 +1,345 @@
+/**
+ * Does what the machine asks for, and turns what comes of it into inputs. Owns socket, worker and stage of one meeting.
+ *
+ * One queue orders everything: inputs are taken one after the other, effects in the order in which they were asked for. What answers
+ * an older worker or socket is dropped by the machine (`attempt`) or here (`#port`).
+ */
+import type { ServerEvent } from '../../signal/protocol/events.ts';
+import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
+import { isRequestName, type Params, type RequestName } from '../../signal/protocol/requests.ts';
+import { ProtocolError } from '../../signal/protocol/errors.ts';
+import type { Notice, TrackKind } from '../e2ee/messages.ts';
+import type { Port } from '../e2ee/port.ts';
+import { Rpc } from '../net/rpc.ts';
+import * as conversation from './conversation.ts';
+import { begin, initial, step } from './machine.ts';
+import { Stage } from './stage.ts';
+import type { Effect, Input, State } from './state.ts';
+import { forgetTab, formerPeer, livesAs } from './tab.ts';
+
+export interface RunnerOptions {
+  meeting: MeetingId;
+  secret: string;
+  name: string;
+  socketUrl: string;
+  createPort: () => Port;
+  on: {
+    /** State, tracks or levels are others now. */
+    changed(): void;
+    notice(notice: Extract<Effect, { type: 'notice' }>): void;
+    /** The link is another now. */
+    address(secret: string): void;
+    know(title: string, host: boolean): void;
+    /** In the lobby, with nothing urgent to do. */
+    idle(port: Port): void;
+  };
+}
+
+/** Good-bye is worth a moment, not more: the tab may be closing. */
+const GOODBYE_MS = 500;
+
+export class Runner {
+  readonly #options: RunnerOptions;
+  #state: State;
+  #secret: string;
+  #rpc: Rpc | null = null;
+  #port: Port | null = null;
+  #stage: Stage | null = null;
+  #host = false;
+  #challenge = '';
+  #token = '';
+  #words: conversation.JoinWords | null = null;
+  /** The server has us as a peer on this socket: requests of the worker may go out. */
+  #inside = false;
+  #invited: Promise<unknown> = Promise.resolve();
+  #release: (() => void) | null = null;
+  #handRaised = false;
+  readonly #tracks = new Map<TrackKind, MediaStreamTrack | null>();
+  readonly #queue: Input[] = [];
+  #working = false;
+  readonly #timers = new Set<ReturnType<typeof setTimeout>>();
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+    this.#secret = options.secret;
+    this.#state = initial(options.meeting, options.name, Date.now());
+    for (const effect of begin(Date.now())) this.#run(effect);
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+  get stage(): Stage | null {
+    return this.#stage;
+  }
+  get secret(): string {
+    return this.#secret;
+  }
+  get handRaised(): boolean {
+    return this.#handRaised;
+  }
+
+  /** Takes an input when its turn comes. */
+  input(input: Input): void {
+    this.#queue.push(input);
+    if (this.#working) return;
+    this.#working = true;
+    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+      const [state, effects] = step(this.#state, next, Date.now());
+      this.#state = state;
+      for (const effect of effects) this.#run(effect);
+    }
+    this.#working = false;
+    this.#options.on.changed();
+  }
+
+  /** What is sent as `kind` from now on; others are told what is on. */
+  publish(kind: TrackKind, track: MediaStreamTrack | null): void {
+    this.#tracks.set(kind, track);
+    if (this.#stage?.publish(kind, track)) this.#tellMedia(null);
+  }
+
+  raiseHand(raised: boolean): void {
+    this.#handRaised = raised;
+    this.#say(null, 'hand', { raised });
+    this.#options.on.changed();
+  }
+
+  /** A call that only the worker answers: host actions, going on. */
+  async ask(
+    name: 'host.remove' | 'host.lock' | 'host.end' | 'group.goOn',
+    params: { peer?: PeerId; locked?: boolean },
+  ): Promise<void> {
+    await this.#port?.call(name, params as never);
+  }
+
+  /** The screen is gone: says good-bye if there is anybody to say it to. Idempotent. */
+  destroy(): void {
+    if (this.#state.at === 'closed') this.#end();
+    else this.input({ type: 'leave' });
+  }
+
+  #run(effect: Effect): void {
+    switch (effect.type) {
+      case 'start':
+        return this.#start();
+      case 'open':
+        return this.#attempt('open', effect.attempt, () => this.#open(effect.attempt));
+      case 'prove':
+        return this.#attempt('prove', effect.attempt, () => this.#prove(effect));
+      case 'join':
+        return this.#attempt('join', effect.attempt, () => this.#join(effect));
+      case 'resume':
+        return this.#attempt('resume', effect.attempt, () => this.#resume(effect.attempt));
+      case 'reconnect':
+        this.#inside = false;
+        return this.#rpc?.reconnect(effect.afterMs);
+      case 'peers':
+        return this.#stage?.setPeers(effect.peers);
+      case 'hold':
+        return this.#stage?.hold(effect.held);
+      case 'refresh':
+        return this.#stage?.refresh();
+      case 'greet':
+        return this.#greet(effect.peers);
+      case 'address':
+        this.#secret = effect.secret;
+        return this.#options.on.address(effect.secret);
+      case 'know':
+        return this.#options.on.know(effect.title, this.#host);
+      case 'notice':
+        return this.#options.on.notice(effect);
+      case 'leave':
+        return void this.#leave();
+      case 'end':
+        return this.#end();
+      case 'wake':
+        return this.#wake(effect.at);
+    }
+  }
+
+  #start(): void {
+    this.#end();
+    const port = this.#options.createPort();
+    this.#port = port;
+    this.#stage = new Stage({
+      port,
+      path: (peer, path) => this.input({ type: 'path', peer, path }),
+      changed: () => this.#options.on.changed(),
+    });
+    for (const [kind, track] of this.#tracks) this.#stage.publish(kind, track);
+    port.onNotice((notice) => {
+      if (port === this.#port) this.#noticed(notice);
+    });
+    const { meeting } = this.#options;
+    this.#invited = port.call('invite.open', { meeting, secret: this.#secret }).then(({ host }) => (this.#host = host));
+    this.#invited.catch(() => undefined);
+    this.#rpc = new Rpc({
+      url: this.#options.socketUrl,
+      listener: {
+        up: () => this.input({ type: 'socket.up' }),
+        down: (code) => {
+          this.#inside = false;
+          this.input({ type: 'socket.down', code });
+        },
+        event: (event) => this.#event(event),
+      },
+    });
+  }
+
+  /** Walks one stretch; whatever it throws is an input too. */
+  #attempt(what: 'open' | 'prove' | 'join' | 'resume', attempt: number, walk: () => Promise<void>): void {
+    walk().catch((error: unknown) =>
+      this.input({ type: 'failed', attempt, what, failure: conversation.failureOf(error) }),
+    );
+  }
+
+  #parties(): conversation.Parties {
+    if (!this.#rpc || !this.#port) throw new Error('nothing is open');
+    return { meeting: this.#options.meeting, rpc: this.#rpc, port: this.#port };
+  }
+
+  async #open(attempt: number): Promise<void> {
+    await this.#invited;
+    const { title, needsPassword, challenge } = await conversation.open(this.#parties());
+    this.#challenge = challenge;
+    this.input({ type: 'opened', attempt, title, needsPassword });
+    if (this.#port && this.#state.at === 'lobby') this.#options.on.idle(this.#port);
+  }
+
+  async #prove({ attempt, password }: Extract<Effect, { type: 'prove' }>): Promise<void> {
+    const { names } = await conversation.prove(this.#parties(), this.#challenge, password);
+    this.input({ type: 'admitted', attempt, peers: names });
+  }
+
+  async #join({ attempt, name, again, replaces }: Extract<Effect, { type: 'join' }>): Promise<void> {
+    const parties = this.#parties();
+    const { meeting } = this.#options;
+    if (again && this.#words) {
+      const joined = await conversation.joinAgain(parties, this.#challenge, this.#words);
+      this.#token = joined.token;
+      this.#inside = true;
+      return this.input({ type: 'joined', attempt, self: this.#words.peer });
+    }
+    const former = replaces ?? (await formerPeer(meeting));
+    const { words, joined } = await conversation.join(parties, { name, challenge: this.#challenge, replaces: former });
+    this.#words = words;
+    this.#token = joined.token;
+    this.#inside = true;
+    this.#release?.();
+    this.#release = livesAs(meeting, words.peer);
+    void this.#stage?.start(words.peer, joined.iceServers as RTCIceServer[]);
+    this.input({ type: 'joined', attempt, self: words.peer });
+  }
+
+  async #resume(attempt: number): Promise<void> {
+    if (!this.#words) throw new ProtocolError('resumeRefused');
+    await conversation.resume(this.#parties(), this.#words.peer, this.#token);
+    this.#inside = true;
+    this.input({ type: 'resumed', attempt });
+  }
+
+  #event(event: ServerEvent): void {
+    void this.#port?.call('server.event', { event }).catch(() => undefined);
+    if (event.type === 'server.draining') this.input({ type: 'draining', retryMs: event.retryMs });
+  }
+
+  #noticed(notice: Notice): void {
+    switch (notice.type) {
+      case 'request':
+        return void this.#request(notice.request, notice.name, notice.params);
+      case 'broadcast':
+        return this.#stage?.broadcast(notice.body);
+      case 'message':
+        if (notice.kind === 'mesh.signal') return this.#stage?.receive(notice.from, notice.body);
+        return this.input(notice);
+      case 'counts':
+        return; // the transport listens itself
+      case 'members':
+      case 'invite':
+      case 'hostState':
+      case 'alarm':
+      case 'paused':
+      case 'out':
+        return this.input({ type: 'notice', notice });
+    }
+  }
+
+  /** Carries a request of the worker to the server, and the answer back. */
+  async #request(request: number, name: RequestName, params: unknown): Promise<void> {
+    const port = this.#port;
+    const settle = (settled: Parameters<Port['call']>[1]) =>
+      void port?.call('request.settled', settled as never).catch(() => undefined);
+    try {
+      if (!isRequestName(name) || !this.#rpc || !this.#inside) return settle({ request, error: { code: 'offline' } });
+      settle({ request, result: await this.#rpc.request(name, params as Params<typeof name>) });
+    } catch (error) {
+      if (!(error instanceof ProtocolError)) return settle({ request, error: { code: 'offline' } });
+      const { code, retryAfterMs, epoch } = error;
+      settle({
+        request,
+        error: {
+          code,
+          ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+          ...(epoch === undefined ? {} : { epoch }),
+        },
+      });
+    }
+  }
+
+  #greet(peers: readonly PeerId[]): void {
+    for (const peer of peers) {
+      this.#tellMedia(peer);
+      if (this.#handRaised) this.#say(peer, 'hand', { raised: true });
+    }
+  }
+
+  #tellMedia(to: PeerId | null): void {
+    if (this.#stage) this.#say(to, 'media.state', this.#stage.mediaState());
+  }
+
+  #say(to: PeerId | null, kind: 'media.state' | 'hand', body: object): void {
+    if (this.#state.at !== 'live') return;
+    void this.#port?.call('message.send', { to, kind, body: JSON.stringify(body) }).catch(() => undefined);
+  }
+
+  async #leave(): Promise<void> {
+    const [port, rpc] = [this.#port, this.#rpc];
+    forgetTab(this.#options.meeting);
+    // Nothing of us is seen or heard from here on; the good-bye follows.
+    void this.#stage?.close();
+    if (this.#inside && port && rpc) {
+      const patience = new Promise<void>((resolve) => setTimeout(resolve, GOODBYE_MS));
+      const goodbye = port.call('meeting.leave', {}).then(() => rpc.request('meeting.leave', {}));
+      await Promise.race([goodbye.catch(() => undefined), patience]);
+    }
+    if (port === this.#port) this.#end();
+  }
+
+  #end(): void {
+    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.clear();
+    this.#inside = false;
+    this.#handRaised = false;
+    this.#words = null;
+    this.#rpc?.close();
+    this.#rpc = null;
+    const [stage, port] = [this.#stage, this.#port];
+    this.#stage = this.#port = null;
+    // Keys last, and after the connections that use them.
+    void stage?.close().finally(() => port?.terminate());
+    this.#release?.();
+    this.#release = null;
+  }
+
+  #wake(at: number): void {
+    const timer = setTimeout(
+      () => {
+        this.#timers.delete(timer);
+        this.input({ type: 'tick' });
+      },
+      Math.max(0, at - Date.now()) + 10,
+    );
+    this.#timers.add(timer);
+  }
+}

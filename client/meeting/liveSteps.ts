@@ -1,0 +1,195 @@
+/**
+ * The meeting machine's part while people are together: members, what they say of their tracks, alarms, and how it ends. Pure.
+ */
+import * as z from 'zod/mini';
+import type { PeerId } from '../../signal/protocol/ids.ts';
+import type { MemberView, MessageKind } from '../e2ee/messages.ts';
+import type { PathState } from '../transport/transport.ts';
+import { end, type Alive } from './ending.ts';
+import type { DecidedNotice, Effect, Live, Step } from './state.ts';
+
+type MembersNotice = Extract<DecidedNotice, { type: 'members' }>;
+
+/** Bodies that members send; anything else is ignored. */
+const MediaStateBody = z.object({
+  microphone: z.boolean(),
+  camera: z.boolean(),
+  screen: z.boolean(),
+  screenAudio: z.boolean(),
+});
+const HandBody = z.object({ raised: z.boolean() });
+
+export function hear(state: Alive, notice: DecidedNotice, now: number): Step {
+  switch (notice.type) {
+    case 'members':
+      return heardMembers(state, notice, now);
+    case 'invite': {
+      const told: Effect[] = state.at === 'live' ? [{ type: 'notice', key: 'linkChanged', tone: 'info' }] : [];
+      return [state, [{ type: 'address', secret: notice.secret }, ...told]];
+    }
+    case 'hostState': {
+      if (state.at !== 'live' || state.live.locked === notice.locked) return [state, []];
+      const key = notice.locked ? 'locked' : 'unlocked';
+      return [{ ...state, live: { ...state.live, locked: notice.locked } }, [{ type: 'notice', key, tone: 'info' }]];
+    }
+    case 'alarm':
+      return [
+        state,
+        [{ type: 'notice', key: notice.alarm, tone: notice.alarm === 'commitRefused' ? 'warning' : 'danger' }],
+      ];
+    case 'paused':
+      if (state.at !== 'live') return [state, []];
+      return [{ ...state, live: { ...state.live, paused: notice.paused } }, [{ type: 'hold', held: notice.paused }]];
+    case 'out':
+      if (notice.why !== 'repair') return end(state, notice.why, `out.${notice.why}`);
+      if (state.at === 'opening') return [state, []];
+      // A new leaf and a new join; the page, the devices and the people on the screen stay.
+      if (state.at === 'live')
+        return [{ ...state, renewing: true, link: { at: 'down', since: now } }, [{ type: 'reconnect', afterMs: 0 }]];
+      return [{ ...state, link: { at: 'down', since: now } }, [{ type: 'reconnect', afterMs: 0 }]];
+  }
+}
+
+function heardMembers(state: Alive, notice: MembersNotice, now: number): Step {
+  const self = notice.members.find((member) => member.self)?.peer;
+  if (state.at === 'opening' || self === undefined) return [state, []];
+  const others = notice.members.filter((member) => !member.self);
+  const peers = others.map(({ peer }) => peer);
+  if (state.at === 'lobby') {
+    if (!state.joining) return [state, []];
+    const { meeting, attempt, link, name, title } = state;
+    const live = withMembers(bare(self, now), notice, now);
+    // Who is here already is no news.
+    const known = { ...live, announced: peers };
+    return [
+      { at: 'live', meeting, attempt, link, name, title, live: known, renewing: false },
+      [{ type: 'peers', peers }, ...greet(peers)],
+    ];
+  }
+  const before = new Set(state.live.members.map(({ peer }) => peer));
+  const news = peers.filter((peer) => !before.has(peer));
+  const live = withMembers({ ...state.live, self }, notice, now);
+  const told = announcements(state.live, notice);
+  const effects: Effect[] = [{ type: 'peers', peers }, ...greet(news), ...told.effects];
+  return [{ ...state, renewing: false, live: { ...live, announced: told.announced } }, effects];
+}
+
+function bare(self: PeerId, now: number): Live {
+  return {
+    self,
+    since: now,
+    members: [],
+    code: [],
+    authenticator: [],
+    epoch: 0,
+    locked: false,
+    paused: false,
+    media: {},
+    hands: [],
+    paths: {},
+    lostSince: {},
+    announced: [],
+  };
+}
+
+/** Takes the new list over, and forgets what was known of those who are not in it. */
+function withMembers(live: Live, { members, code, authenticator, epoch }: MembersNotice, now: number): Live {
+  const present = new Set(members.map(({ peer }) => peer));
+  const only = <T>(of: Readonly<Record<PeerId, T>>) =>
+    Object.fromEntries(Object.entries(of).filter(([peer]) => present.has(peer as PeerId))) as Record<PeerId, T>;
+  const lost = members.filter((member) => member.lost && !member.self);
+  return {
+    ...live,
+    members: inOrder(live.members, members),
+    code,
+    authenticator,
+    epoch,
+    media: only(live.media),
+    paths: only(live.paths),
+    hands: live.hands.filter((peer) => present.has(peer)),
+    lostSince: Object.fromEntries(lost.map(({ peer }) => [peer, live.lostSince[peer] ?? now])) as Record<
+      PeerId,
+      number
+    >,
+  };
+}
+
+/** Those who were here keep their places, newcomers follow: tiles do not jump. */
+function inOrder(before: readonly MemberView[], now: readonly MemberView[]): MemberView[] {
+  const byPeer = new Map(now.map((member) => [member.peer, member]));
+  const stayed = before.flatMap(({ peer }) => {
+    const member = byPeer.get(peer);
+    byPeer.delete(peer);
+    return member ? [member] : [];
+  });
+  return [...stayed, ...byPeer.values()];
+}
+
+function greet(peers: readonly PeerId[]): Effect[] {
+  return peers.length > 0 ? [{ type: 'greet', peers }] : [];
+}
+
+/** Who came and who went, by name. A name comes a moment after its peer, so some are told later. */
+function announcements(before: Live, notice: MembersNotice): { effects: Effect[]; announced: PeerId[] } {
+  const nameOf = (peer: PeerId) =>
+    [...notice.members, ...before.members].find((member) => member.peer === peer && member.name !== null)?.name ??
+    undefined;
+  const effects: Effect[] = [];
+  let reloads = notice.removed.filter(({ reason }) => reason === 'replaced').length;
+  const announced = notice.members.map(({ peer }) => peer).filter((peer) => before.announced.includes(peer));
+  for (const { peer, name, self } of notice.members) {
+    if (self || announced.includes(peer)) continue;
+    const isNew = !before.members.some((member) => member.peer === peer);
+    // Somebody who only reloaded the page did not come.
+    if (isNew && reloads > 0) {
+      reloads--;
+      announced.push(peer);
+    } else if (name !== null) {
+      announced.push(peer);
+      effects.push({ type: 'notice', key: 'joined', name, tone: 'info' });
+    }
+  }
+  const keys = { leave: 'left', host: 'removedByHost', lost: 'lost' } as const;
+  for (const { peer, name, reason, by } of notice.removed) {
+    if (reason === 'replaced') continue;
+    const who = name ?? nameOf(peer);
+    const said = nameOf(by);
+    effects.push({
+      type: 'notice',
+      key: keys[reason],
+      ...(who === undefined ? {} : { name: who }),
+      ...(said === undefined || reason === 'leave' ? {} : { by: said }),
+      tone: reason === 'leave' ? 'info' : 'warning',
+    });
+  }
+  return { effects, announced };
+}
+
+/** A member's word about itself; only of those who are in. */
+export function listen(live: Live, { from, kind, body }: { from: PeerId; kind: MessageKind; body: string }): Live {
+  if (!live.members.some(({ peer }) => peer === from)) return live;
+  if (kind === 'media.state') {
+    const state = parsed(MediaStateBody, body);
+    return state ? { ...live, media: { ...live.media, [from]: state } } : live;
+  }
+  if (kind === 'hand') {
+    const hand = parsed(HandBody, body);
+    if (!hand) return live;
+    const others = live.hands.filter((peer) => peer !== from);
+    return { ...live, hands: hand.raised ? [...others, from] : others };
+  }
+  return live;
+}
+
+function parsed<T extends z.ZodMiniType>(schema: T, body: string): z.infer<T> | null {
+  try {
+    const result = schema.safeParse(JSON.parse(body));
+    return result.success ? result.data : null;
+  } catch {
+    return null;
+  }
+}
+
+export function movePath(live: Live, peer: PeerId, path: PathState): Live {
+  return { ...live, paths: { ...live.paths, [peer]: path } };
+}

@@ -1,0 +1,215 @@
+/**
+ * What the screens show of a state. Pure: tracks, levels and the link come from outside.
+ */
+import type { PeerId } from '../../signal/protocol/ids.ts';
+import type { MemberView, TrackKind } from '../e2ee/messages.ts';
+import type { PathStats } from '../transport/transport.ts';
+import { SLOW_MS } from './machine.ts';
+import type { Live, MediaState, State } from './state.ts';
+import type { ClosedReason, LiveView, MeetingView, ScreenShareView, TileState, TileView } from './view.ts';
+
+/** What is not in the state, since it is no plain data or changes many times a second. */
+export interface Surroundings {
+  now: number;
+  inviteUrl: string;
+  tracks: ReadonlyMap<PeerId, Partial<Record<TrackKind, MediaStreamTrack>>>;
+  stats: ReadonlyMap<PeerId, PathStats>;
+  /** Who speaks, as present judges it with `isSpeaking`. */
+  speaking: ReadonlySet<PeerId>;
+  own: {
+    tracks: Readonly<Record<TrackKind, MediaStreamTrack | null>>;
+    microphoneOn: boolean;
+    cameraOn: boolean;
+    handRaised: boolean;
+    speaking: boolean;
+  };
+  needsGesture: boolean;
+}
+
+/** The camera is on and nothing came for this long: the picture on the screen is an old one. */
+const FROZEN_MS = 3000;
+
+/** After these a person may try again as they are. */
+const REJOINABLE: ReadonlySet<ClosedReason> = new Set([
+  'left',
+  'locked',
+  'full',
+  'elsewhere',
+  'offline',
+  'internal',
+  'noSealedFrames',
+]);
+
+export function present(state: State, around: Surroundings): MeetingView {
+  const { now } = around;
+  switch (state.at) {
+    case 'opening':
+      return { at: 'opening', slow: now - state.since >= SLOW_MS };
+    case 'lobby': {
+      const { title, meeting, joining } = state;
+      const waiting = joining !== null && state.password === null;
+      return {
+        at: 'lobby',
+        title,
+        meeting,
+        access: access(state),
+        joining: waiting ? joiningView(joining, now) : null,
+      };
+    }
+    case 'live':
+      return liveView(state, around);
+    case 'closed':
+      return {
+        at: 'closed',
+        reason: state.reason,
+        title: state.title,
+        rejoin: REJOINABLE.has(state.reason),
+        code: state.code,
+      };
+  }
+}
+
+function access({ password, link, peers }: State & { at: 'lobby' }): Extract<MeetingView, { at: 'lobby' }>['access'] {
+  if (!password) return { at: 'open', peers: [...(peers ?? [])] };
+  const waitUntil = link.at === 'linked' ? link.until : null;
+  return { at: 'password', wrong: password.wrong, checking: link.at === 'proving' || link.at === 'opening', waitUntil };
+}
+
+function joiningView(joining: { step: 'connecting' | 'securing'; since: number }, now: number) {
+  const slow = now - joining.since >= SLOW_MS;
+  // Keys take a blink: who waits longer waits for people whose devices are away.
+  const step = joining.step === 'securing' && slow ? ('waitingForOthers' as const) : joining.step;
+  return { step, slow };
+}
+
+function liveView(state: State & { at: 'live' }, around: Surroundings): LiveView {
+  const { live, title, meeting } = state;
+  const { own } = around;
+  const self = live.members.find((member) => member.self);
+  const others = live.members.filter((member) => !member.self).map((member) => tile(member, live, around));
+  const selfName = self?.name ?? state.name;
+  const tiles = self ? [...others, selfTile(self, selfName, live, around)] : others;
+  return {
+    at: 'live',
+    title,
+    meeting,
+    inviteUrl: around.inviteUrl,
+    since: live.since,
+    connection: state.link.at === 'joined' ? 'online' : 'reconnecting',
+    tiles,
+    screens: screens(live, around, selfName),
+    self: {
+      microphoneOn: own.microphoneOn,
+      cameraOn: own.cameraOn,
+      screenOn: own.tracks.screen !== null,
+      handRaised: own.handRaised,
+      host: self?.host ?? false,
+      speakingWhileMuted: !own.microphoneOn && own.speaking,
+    },
+    code: [...live.code],
+    authenticator: [...live.authenticator],
+    epoch: live.epoch,
+    locked: live.locked,
+    sendingPaused: live.paused,
+    needsGesture: around.needsGesture,
+  };
+}
+
+const SILENT: MediaState = { microphone: false, camera: false, screen: false, screenAudio: false };
+
+function tile(member: MemberView, live: Live, around: Surroundings): TileView {
+  const { peer } = member;
+  const media = live.media[peer] ?? SILENT;
+  const tracks = around.tracks.get(peer) ?? {};
+  const stats = around.stats.get(peer);
+  return {
+    peer,
+    name: member.name ?? '',
+    self: false,
+    host: member.host,
+    unknown: member.unknown,
+    state: tileState(member, live, stats, media, around.now),
+    camera: media.camera ? (tracks.camera ?? null) : null,
+    microphone: tracks.microphone ?? null,
+    cameraOn: media.camera,
+    microphoneOn: media.microphone,
+    speaking: media.microphone && around.speaking.has(peer),
+    handRaised: live.hands.includes(peer),
+    pairCode: member.pairCode,
+    path: stats?.path ?? null,
+  };
+}
+
+function tileState(
+  member: MemberView,
+  live: Live,
+  stats: PathStats | undefined,
+  media: MediaState,
+  now: number,
+): TileState {
+  const path = live.paths[member.peer];
+  if (path?.at === 'unsafe') return { at: 'unsafe', detail: path.detail };
+  if (path?.at === 'reconnecting') return { at: 'reconnecting', since: path.since };
+  const lostSince = live.lostSince[member.peer];
+  if (lostSince !== undefined) return { at: 'reconnecting', since: lostSince };
+  if (path === undefined || path.at === 'closed') return { at: 'joining' };
+  if (path.at === 'connecting' || path.at === 'securing') return { at: path.at };
+  const quietMs = stats?.cameraQuietMs ?? 0;
+  if (media.camera && quietMs >= FROZEN_MS) return { at: 'frozen', since: now - quietMs };
+  return { at: path.poor ? 'poor' : 'connected' };
+}
+
+function selfTile(member: MemberView, name: string, live: Live, { own }: Surroundings): TileView {
+  return {
+    peer: member.peer,
+    name,
+    self: true,
+    host: member.host,
+    unknown: false,
+    state: { at: 'connected' },
+    camera: own.tracks.camera,
+    // Never played here: nobody wants to hear themselves.
+    microphone: null,
+    cameraOn: own.cameraOn,
+    microphoneOn: own.microphoneOn,
+    speaking: own.microphoneOn && own.speaking,
+    handRaised: own.handRaised,
+    pairCode: [],
+    path: null,
+  };
+}
+
+function screens(live: Live, { tracks, own }: Surroundings, selfName: string): ScreenShareView[] {
+  const shared: ScreenShareView[] = [];
+  for (const { peer, name, self } of live.members) {
+    const of = tracks.get(peer);
+    if (self || !live.media[peer]?.screen || !of?.screen) continue;
+    shared.push({
+      peer,
+      name: name ?? '',
+      self: false,
+      video: of.screen,
+      audio: live.media[peer].screenAudio ? (of.screenAudio ?? null) : null,
+    });
+  }
+  if (own.tracks.screen)
+    shared.push({ peer: live.self, name: selfName, self: true, video: own.tracks.screen, audio: null });
+  return shared;
+}
+
+/** Levels at which somebody starts and stops to speak: two, so that a border does not flicker. */
+const SPEAKS_ABOVE = 0.02;
+const SILENT_BELOW = 0.008;
+/** Pauses between words are no silence. */
+const HOLD_MS = 700;
+
+/** Whether somebody speaks, with memory. */
+export class Speaking {
+  #until = -Infinity;
+
+  /** @param level  0 … 1 · @param now  milliseconds */
+  heard(level: number, now: number): boolean {
+    if (level > SPEAKS_ABOVE || (level > SILENT_BELOW && now < this.#until)) this.#until = now + HOLD_MS;
+    return now < this.#until;
+  }
+}
