@@ -1,0 +1,31 @@
+/**
+ * What members say to each other inside of sealed messages, worker to worker. Kinds of the page (messages.ts) are not looked
+ * into here. A member may be anybody who holds the link: everything is parsed, and nothing is believed beyond its sender.
+ */
+import * as z from 'zod/mini';
+import { Signed } from '../../../signal/protocol/documents.ts';
+import { Epoch, Generation, fixedBytesText, Signature } from '../../../signal/protocol/ids.ts';
+
+export const bodies = {
+  /** My name; `host`: the host's signature over my leaf (hostMark.ts), if I am one. Sent on joining, and to newcomers. */
+  profile: z.object({ name: z.string().check(z.maxLength(128)), host: z.nullable(Signature) }),
+  /** Tell me your profile: it got lost. */
+  ask: z.object({}),
+  /** I open what is sealed in this epoch. */
+  ack: z.object({ epoch: Epoch }),
+  /** I am here; and this is how much I know. */
+  heartbeat: z.object({ epoch: Epoch, hostState: z.int(), generation: Generation }),
+  /** I go: the signature of crypto/removal.ts, good for a commit. */
+  leave: z.object({ signature: Signature }),
+  /** The generation that `record` starts, and the secret of its link. */
+  generation: z.object({ record: Signed, secret: fixedBytesText(32) }),
+  /** The newest host state that I know. */
+  hostState: z.object({ state: Signed }),
+} as const;
+
+export type InternalKind = keyof typeof bodies;
+export type Body<K extends InternalKind> = z.infer<(typeof bodies)[K]>;
+
+export function isInternalKind(kind: string): kind is InternalKind {
+  return Object.hasOwn(bodies, kind);
+}

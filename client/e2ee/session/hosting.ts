@@ -1,0 +1,113 @@
+/**
+ * What follows a host's decisions: removing somebody, locking, ending.
+ *
+ * A removal is a commit first (committing.ts, at once). As soon as it is ordered, the next generation starts: a new link with
+ * the same password, sealed in the new epoch to those who remain, and then made known to the server. Old links open nothing
+ * from the commit on, because the commit itself ends their generation (crypto/removal.ts).
+ */
+import { base64url } from '../../../crypto/bytes.ts';
+import type { Group } from '../../../crypto/group.ts';
+import type { Transition } from '../../../crypto/step.ts';
+import type { HostState } from '../../../signal/protocol/documents.ts';
+import type { MeetingId, PeerId } from '../../../signal/protocol/ids.ts';
+import type { Access } from '../access.ts';
+import { nextAccess } from '../access.ts';
+import type { Host } from '../host.ts';
+import { makeRecord } from '../host.ts';
+import type { HostStates } from './hostStates.ts';
+import type { Mail } from './mail.ts';
+import type { Outbox } from './outbox.ts';
+import type { Desk } from './ports.ts';
+import type { Rotation } from './terms.ts';
+
+export interface HostingTerms {
+  readonly desk: Desk;
+  readonly meeting: MeetingId;
+  readonly group: Group;
+  readonly host: Host;
+  readonly title: string;
+  readonly mail: Mail;
+  readonly outbox: Outbox;
+  readonly states: HostStates;
+  readonly access: () => Access;
+  /** A rotation that the server has not heard of yet survives a reload; null when it has. */
+  readonly keepRotation: (rotation: Rotation | null) => Promise<void>;
+  /** We hold the next generation. */
+  readonly accept: (access: Access) => Promise<void>;
+  readonly decided: () => void;
+}
+
+export class Hosting {
+  readonly #terms: HostingTerms;
+
+  constructor(terms: HostingTerms) {
+    this.#terms = terms;
+  }
+
+  /** Of the next order that ends a generation. */
+  nextGeneration(): number {
+    return Math.max(this.#terms.access().generation, this.#terms.group.floor) + 1;
+  }
+
+  /** Tells the server to close a peer's connection, and not to let it in again. */
+  async turnOut(peer: PeerId): Promise<void> {
+    const { desk, meeting, host, outbox } = this.#terms;
+    const sequence = await host.nextSequence(desk.serverNow());
+    outbox.put('host.command', { command: await host.signCommand({ action: 'remove', meeting, peer, sequence }) });
+  }
+
+  /** Our own removal was ordered: what it began is carried through. */
+  async entered({ removed, by }: Transition): Promise<void> {
+    const { group, access } = this.#terms;
+    const thrown = removed.filter(({ reason }) => reason.kind === 'host').map(({ member }) => member);
+    if (thrown.length === 0 || by.leaf !== group.ownLeaf) return;
+    // The remaining members first: until they have the next secret, nobody can come in.
+    await this.#startGeneration(Math.max(access().generation + 1, group.floor));
+    for (const { peer } of thrown) await this.turnOut(peer as PeerId);
+    const bans = thrown.map(({ identity }) => base64url(identity)).filter((identity) => !this.#isOurs(identity));
+    await this.#decide((state) => ({ ...state, bans: [...new Set([...state.bans, ...bans])].slice(-256) }));
+  }
+
+  async lock(locked: boolean): Promise<void> {
+    await this.#decide((state) => ({ ...state, locked }));
+  }
+
+  async end(ended: () => void): Promise<void> {
+    const { desk, meeting, host, outbox } = this.#terms;
+    const sequence = await host.nextSequence(desk.serverNow());
+    const command = await host.signCommand({ action: 'end', meeting, sequence });
+    outbox.put('host.command', { command }, (done) => {
+      if (done) ended();
+    });
+  }
+
+  async #startGeneration(generation: number): Promise<void> {
+    const { desk, meeting, host, title, mail, outbox, keepRotation, accept } = this.#terms;
+    const access = this.#terms.access();
+    const { stretched, record } = access;
+    const password = stretched !== null && record.salt !== undefined ? { stretched, salt: record.salt } : null;
+    const terms = { meeting, generation, title, settings: record.settings, password, createdAt: desk.serverNow() };
+    const { signed, secret } = await makeRecord(host.key, terms);
+    await keepRotation({ record: signed, secret });
+    await accept(await nextAccess(access, signed, secret));
+    await mail.send(null, 'generation', JSON.stringify({ record: signed, secret: base64url(secret) }));
+    outbox.put('host.rotate', { record: signed }, () => keepRotation(null));
+  }
+
+  async #decide(change: (state: HostState) => HostState): Promise<void> {
+    const { meeting, host, mail, outbox, states, access, decided } = this.#terms;
+    const { generation } = access();
+    const before = states.state ?? { version: 0, meeting, generation, locked: false, bans: [] };
+    const state = await host.signState(change({ ...before, version: states.version + 1, generation }));
+    await states.accept(state);
+    decided();
+    await mail.send(null, 'hostState', JSON.stringify({ state }));
+    outbox.put('host.state', { state });
+  }
+
+  /** One browser with two tabs: a host who removes the other does not ban itself. */
+  #isOurs(identity: string): boolean {
+    const own = this.#terms.group.members().find(({ leaf }) => leaf === this.#terms.group.ownLeaf);
+    return own !== undefined && base64url(own.identity) === identity;
+  }
+}

@@ -1,0 +1,239 @@
+/**
+ * What members tell each other, worker to worker: that they opened an epoch, that they live, who they are, what they know.
+ *
+ * Whoever is behind (an older host state, an older generation) is helped by the member with the lowest leaf that is not. What
+ * the page sends is handed on as it is, once the page has been told of its sender.
+ */
+import { base64url, fromBase64url } from '../../../crypto/bytes.ts';
+import type { Bytes } from '../../../crypto/bytes.ts';
+import type { Group } from '../../../crypto/group.ts';
+import type { Member } from '../../../crypto/mlsState.ts';
+import { checkRemoval } from '../../../crypto/removal.ts';
+import { verifyBytes } from '../../../crypto/signed.ts';
+import type { Transition } from '../../../crypto/step.ts';
+import type { MeetingId, PeerId } from '../../../signal/protocol/ids.ts';
+import type { Access } from '../access.ts';
+import { jsonOf, nextAccess } from '../access.ts';
+import type { Host } from '../host.ts';
+import type { MessageKind } from '../messages.ts';
+import type { Body, InternalKind } from './bodies.ts';
+import { bodies, isInternalKind } from './bodies.ts';
+import type { Epochs } from './epochs.ts';
+import { HOST_PROFILE_LABEL, hostProfileBody } from './hostMark.ts';
+import type { HostStates } from './hostStates.ts';
+import type { Letter, Mail, MailOptions } from './mail.ts';
+import type { Desk } from './ports.ts';
+import type { Roster } from './roster.ts';
+import type { Work } from './work.ts';
+
+/** Helping the same peer again, or asking it again, before this has passed would only repeat what is on its way. */
+const HELP_PACE_MS = 3000;
+/** Messages of newcomers that the page has not been told of; a switch takes a second at most. */
+const MAX_HELD = 256;
+
+const pageKinds: ReadonlySet<string> = new Set(['mesh.signal', 'media.state', 'hand', 'reaction'] satisfies MessageKind[]);
+
+export interface LettersTerms {
+  readonly desk: Desk;
+  readonly group: Group;
+  readonly meeting: MeetingId;
+  readonly hostPublicKey: Bytes;
+  readonly host: Host | null;
+  readonly name: string;
+  readonly mail: Mail;
+  readonly epochs: Epochs;
+  readonly roster: Roster;
+  readonly states: HostStates;
+  readonly work: Work;
+  readonly access: () => Access;
+  /** @param epoch in which it was told */
+  readonly accept: (access: Access, epoch: number) => Promise<void>;
+  readonly isLost: (peer: PeerId) => boolean;
+  readonly heardOf: (epoch: number) => void;
+  readonly planned: () => void;
+  readonly hostStateChanged: () => void;
+  readonly forged: (detail: string) => void;
+}
+
+export class Letters {
+  readonly #terms: LettersTerms;
+  readonly #knowledge = new Map<string, { generation: number; hostState: number }>();
+  readonly #helpedAt = new Map<string, number>();
+  readonly #introduced = new Set<string>();
+  #held: Letter[] = [];
+  /** The epoch in which we were told the present generation: in older ones its secret must not be told. */
+  #generationEpoch: number;
+
+  constructor(terms: LettersTerms) {
+    this.#terms = terms;
+    this.#generationEpoch = terms.group.epoch;
+  }
+
+  /** We hold another generation, told in this epoch. */
+  generationSince(epoch: number): void {
+    this.#generationEpoch = epoch;
+  }
+
+  async ack(): Promise<void> {
+    await this.#tell(null, 'ack', { epoch: this.#terms.group.epoch as Body<'ack'>['epoch'] });
+  }
+
+  async beat(): Promise<void> {
+    const { group, states, access } = this.#terms;
+    const body = {
+      epoch: group.epoch as Body<'heartbeat'>['epoch'],
+      hostState: states.version,
+      generation: access().generation,
+    };
+    await this.#tell(null, 'heartbeat', body, { transient: true, everyPath: true });
+  }
+
+  /** Says who we are, to one or to all. */
+  async introduce(to: PeerId | null): Promise<void> {
+    const { group, host, name } = this.#terms;
+    const mark = host && base64url(await host.signProfile(group.groupId, group.ownLeafKey));
+    await this.#tell(to, 'profile', { name, host: mark });
+  }
+
+  /** What newcomers have to know. */
+  async greet({ added, by }: Transition): Promise<void> {
+    const { group, states } = this.#terms;
+    for (const { peer } of added) {
+      await this.introduce(peer as PeerId);
+      if (by.leaf === group.ownLeaf && states.signed !== null) {
+        await this.#tell(peer as PeerId, 'hostState', { state: states.signed });
+      }
+    }
+  }
+
+  async read(letter: Letter): Promise<void> {
+    const { from, kind, body } = letter;
+    if (!isInternalKind(kind)) {
+      this.#handOn(letter);
+      return;
+    }
+    const parsed = bodies[kind].safeParse(jsonOf(body));
+    // A member's own mistake, or a newer version of us: nothing that anybody else could have done.
+    if (!parsed.success) return;
+    const known = { kind, body: parsed.data } as { [K in InternalKind]: { kind: K; body: Body<K> } }[InternalKind];
+    switch (known.kind) {
+      case 'ack':
+        this.#terms.epochs.acknowledge(from.peer as PeerId, known.body.epoch);
+        return;
+      case 'heartbeat':
+        return this.#heartbeat(letter, known.body);
+      case 'profile':
+        return this.#profile(from, known.body);
+      case 'ask':
+        return this.#atMostOften(`profile ${from.peer}`) ? this.introduce(from.peer as PeerId) : undefined;
+      case 'leave':
+        return this.#leave(from, known.body);
+      case 'generation':
+        return this.#generation(known.body, letter.epoch);
+      case 'hostState':
+        return this.#hostState(known.body);
+    }
+  }
+
+  /** The page has been told of newcomers: what they said can go to it. */
+  handOutHeld(): void {
+    const held = this.#held;
+    this.#held = [];
+    for (const letter of held) this.#handOn(letter);
+  }
+
+  #handOn(letter: Letter): void {
+    const { desk, roster, group } = this.#terms;
+    const { from, kind, body } = letter;
+    if (!pageKinds.has(kind)) return;
+    if (roster.isListed(from.peer)) {
+      desk.emit({ type: 'message', from: from.peer as PeerId, kind: kind as MessageKind, body });
+    } else if (group.members().some(({ peer }) => peer === from.peer) && this.#held.length < MAX_HELD) {
+      this.#held.push(letter);
+    }
+  }
+
+  async #heartbeat({ from, epoch }: Letter, body: Body<'heartbeat'>): Promise<void> {
+    const { states, access, heardOf, epochs } = this.#terms;
+    const peer = from.peer as PeerId;
+    this.#knowledge.set(peer, body);
+    if (body.epoch > epochs.current.epoch) heardOf(body.epoch);
+    if (!this.#introduced.has(peer) && this.#atMostOften(`ask ${peer}`)) await this.#tell(peer, 'ask', {});
+    const { generation, signed, secret } = access();
+    if (body.generation < generation && epoch >= this.#generationEpoch && this.#isOurTurn(peer, 'generation', generation)) {
+      if (this.#atMostOften(`generation ${peer}`)) {
+        await this.#tell(peer, 'generation', { record: signed, secret: base64url(secret) }, { epoch });
+      }
+    }
+    if (states.signed !== null && body.hostState < states.version && this.#isOurTurn(peer, 'hostState', states.version)) {
+      if (this.#atMostOften(`state ${peer}`)) await this.#tell(peer, 'hostState', { state: states.signed }, { epoch });
+    }
+  }
+
+  async #profile(from: Member, { name, host }: Body<'profile'>): Promise<void> {
+    const { group, meeting, hostPublicKey, roster, forged } = this.#terms;
+    const marked = hostProfileBody(meeting, group.groupId, from.leafKey);
+    const isHost = host !== null && (await verifyBytes(HOST_PROFILE_LABEL, marked, fromBase64url(host), hostPublicKey));
+    if (host !== null && !isHost) forged('somebody called themselves host');
+    this.#introduced.add(from.peer);
+    await roster.named(from.peer, { name, host: isHost });
+  }
+
+  async #leave(from: Member, { signature }: Body<'leave'>): Promise<void> {
+    const { desk, group, meeting, hostPublicKey, work, planned } = this.#terms;
+    const reason = { kind: 'leave', signature: fromBase64url(signature) } as const;
+    const place = { meetingId: meeting, groupId: group.groupId, epoch: group.epoch };
+    if (!(await checkRemoval(reason, from, { place, hostPublicKey, added: [] }))) return;
+    work.remove({ leafKey: from.leafKey, cause: { kind: 'leave', reason }, since: desk.now() });
+    planned();
+  }
+
+  async #generation({ record, secret }: Body<'generation'>, epoch: number): Promise<void> {
+    const { access, accept, forged } = this.#terms;
+    let next: Access;
+    try {
+      next = await nextAccess(access(), record, fromBase64url(secret));
+    } catch (error) {
+      // Told twice is no crime.
+      if (!isReplay(error)) forged('a generation that no host has started');
+      return;
+    }
+    await accept(next, epoch);
+  }
+
+  async #hostState({ state }: Body<'hostState'>): Promise<void> {
+    const { states, forged, hostStateChanged } = this.#terms;
+    const verdict = await states.accept(state);
+    if (verdict === 'forged') forged('a host state that no host has signed');
+    if (verdict === 'newer') hostStateChanged();
+  }
+
+  /** Of those who know as much as we do, the one with the lowest leaf helps. */
+  #isOurTurn(behind: PeerId, what: 'generation' | 'hostState', level: number): boolean {
+    const { group, isLost } = this.#terms;
+    return !group
+      .members()
+      .some(
+        ({ leaf, peer }) =>
+          leaf < group.ownLeaf &&
+          peer !== behind &&
+          !isLost(peer as PeerId) &&
+          (this.#knowledge.get(peer)?.[what] ?? -1) >= level,
+      );
+  }
+
+  #atMostOften(what: string): boolean {
+    const now = this.#terms.desk.now();
+    if (now - (this.#helpedAt.get(what) ?? -Infinity) < HELP_PACE_MS) return false;
+    this.#helpedAt.set(what, now);
+    return true;
+  }
+
+  #tell<K extends InternalKind>(to: PeerId | null, kind: K, body: Body<K>, options: MailOptions = {}): Promise<void> {
+    return this.#terms.mail.send(to, kind, JSON.stringify(body), options);
+  }
+}
+
+function isReplay(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'replayed';
+}

@@ -1,0 +1,347 @@
+/**
+ * A member's life in a group: what each part of it hears, and what each new epoch sets going.
+ *
+ * It decides nothing by itself. Commits are made in committing.ts, followed in following.ts; keys change in epochs.ts; signs
+ * of life are heartbeat.ts, messages mail.ts and letters.ts; the host's doings hosting.ts.
+ */
+import type { Bytes } from '../../../crypto/bytes.ts';
+import { base64url } from '../../../crypto/bytes.ts';
+import type { Group } from '../../../crypto/group.ts';
+import { signLeave } from '../../../crypto/removal.ts';
+import type { Transition } from '../../../crypto/step.ts';
+import type { ServerEvent } from '../../../signal/protocol/events.ts';
+import type { Epoch, GroupId, PeerId } from '../../../signal/protocol/ids.ts';
+import type { GroupRef } from '../../../signal/protocol/model.ts';
+import type { Access } from '../access.ts';
+import type { MessageKind, Notice } from '../messages.ts';
+import { addWork } from './admitting.ts';
+import { Committer } from './committing.ts';
+import { Epochs } from './epochs.ts';
+import type { Expulsion } from './following.ts';
+import { Follower } from './following.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { Hosting } from './hosting.ts';
+import type { HostStates } from './hostStates.ts';
+import { Letters } from './letters.ts';
+import { Mail } from './mail.ts';
+import { Outbox } from './outbox.ts';
+import type { Desk } from './ports.ts';
+import type { Presence } from './presence.ts';
+import { Roster } from './roster.ts';
+import { Suspicion } from './suspicion.ts';
+import type { SessionTerms } from './terms.ts';
+import { Work } from './work.ts';
+
+/** A commit renews our keys when one of them has this many frames left: days before it would run dry. */
+const FRAMES_TO_SPARE = 2 ** 22;
+
+export interface LiveEvents {
+  alarm: (alarm: Extract<Notice, { type: 'alarm' }>['alarm'], detail: string) => void;
+  out: (why: Extract<Notice, { type: 'out' }>['why']) => void;
+  access: () => Access;
+  renewed: (access: Access) => Promise<void>;
+}
+
+export class Live {
+  readonly group: Group;
+  readonly #desk: Desk;
+  readonly #terms: SessionTerms;
+  readonly #events: LiveEvents;
+  readonly #states: HostStates;
+  readonly #presence: Presence;
+  readonly #epochs: Epochs;
+  readonly #mail: Mail;
+  readonly #roster: Roster;
+  readonly #work = new Work();
+  readonly #committer: Committer;
+  readonly #follower: Follower;
+  readonly #heartbeat: Heartbeat;
+  readonly #outbox: Outbox;
+  readonly #letters: Letters;
+  readonly #suspicion: Suspicion;
+  readonly hosting: Hosting | null;
+
+  constructor(
+    desk: Desk,
+    group: Group,
+    parts: { terms: SessionTerms; states: HostStates; presence: Presence; outbox: Outbox },
+    events: LiveEvents,
+  ) {
+    const { terms, states, presence, outbox } = parts;
+    const { alarm } = events;
+    const self = terms.pending.peer as PeerId;
+    this.#desk = desk;
+    this.group = group;
+    this.#terms = terms;
+    this.#events = events;
+    this.#states = states;
+    this.#presence = presence;
+    this.#outbox = outbox;
+    this.#epochs = new Epochs(desk, () => desk.post(() => this.#switched()));
+    this.#mail = new Mail(desk, group, this.#epochs, self);
+    this.#suspicion = new Suspicion(desk.now);
+    this.#heartbeat = new Heartbeat(desk, {
+      beat: () => this.#beat(),
+      changed: () => this.#lostChanged(),
+      gone: (peers) => this.#gone(peers),
+      paused: (paused) => desk.emit({ type: 'paused', paused }),
+    });
+    const isLost = (peer: PeerId) => this.#heartbeat.isLost(peer);
+    const { identity, name, host, meeting, access } = terms;
+    this.#roster = new Roster(group, {
+      identity: identity.publicKey,
+      hostPublicKey: access.hostPublicKey,
+      name,
+      host: host !== null,
+      meet: terms.meet,
+      isLost,
+      sending: () => this.#epochs.sending,
+      emit: desk.emit,
+    });
+    this.hosting =
+      host &&
+      new Hosting({
+        desk,
+        meeting,
+        group,
+        host,
+        title: terms.title,
+        mail: this.#mail,
+        outbox,
+        states,
+        access: events.access,
+        keepRotation: terms.keepRotation,
+        accept: (next) => this.#accept(next, group.epoch),
+        decided: () => this.hostStateChanged(),
+      });
+    this.#committer = new Committer(this.#work, {
+      desk,
+      group,
+      meeting,
+      hostPublicKey: access.hostPublicKey,
+      host,
+      isHere: (peer) => presence.isHere(peer),
+      isLost,
+      isLocked: () => states.locked,
+      isBanned: (banned) => states.isBanned(banned),
+      nextGeneration: () => this.hosting?.nextGeneration() ?? 0,
+      entered: (transition, commit) => this.#entered(transition, commit),
+      behind: () => this.#follower.askSoon(),
+      forged: (detail) => alarm('forged', detail),
+    });
+    this.#follower = new Follower(desk, group, {
+      entered: (transition, commit) => this.#entered(transition, commit),
+      removed: (how) => this.#expelled(how),
+      repair: () => events.out('repair'),
+      alarm,
+      unopposed: () => this.#committer.unopposed(),
+    });
+    this.#letters = new Letters({
+      desk,
+      group,
+      meeting,
+      hostPublicKey: access.hostPublicKey,
+      host,
+      name,
+      mail: this.#mail,
+      epochs: this.#epochs,
+      roster: this.#roster,
+      states,
+      work: this.#work,
+      access: events.access,
+      accept: (next, epoch) => this.#accept(next, epoch),
+      isLost,
+      heardOf: (epoch) => this.#follower.heardOf(epoch),
+      planned: () => this.#committer.plan(),
+      hostStateChanged: () => this.hostStateChanged(),
+      forged: (detail) => alarm('forged', detail),
+    });
+  }
+
+  get ref(): GroupRef {
+    return { id: base64url(this.group.groupId) as GroupId, epoch: this.group.epoch as Epoch };
+  }
+
+  leafOf(peer: PeerId): number | null {
+    return this.#epochs.leafOf(peer);
+  }
+
+  isLeafOf(peer: PeerId, leaf: number, epoch: number): boolean {
+    return this.#epochs.isLeafOf(peer, leaf, epoch);
+  }
+
+  /** A frame or message of this peer opened. */
+  heard(peer: PeerId): void {
+    if (!this.#heartbeat.heard(peer)) return;
+    const member = this.group.members().find((one) => one.peer === peer);
+    if (member !== undefined) this.#work.found(member.leafKey);
+  }
+
+  async begin(): Promise<void> {
+    await this.#epochs.enter(this.group, { removal: false, lost: () => false });
+    this.#heartbeat.setPeers(this.#others());
+    await this.#roster.update(null);
+    this.hostStateChanged();
+    await this.#letters.ack();
+    await this.#letters.introduce(null);
+    this.#heartbeat.start();
+    for (const letter of await this.#mail.openEarly()) await this.#read(letter);
+  }
+
+  async event(event: ServerEvent): Promise<void> {
+    if (event.type === 'group.committed') await this.#follower.ordered(event);
+    else if (event.type === 'message') await this.receive(event.body);
+    else if (event.type === 'group.addRequested') await this.#addRequested(event);
+    else if (event.type === 'group.created' && event.group.id !== this.ref.id) {
+      this.#events.alarm('split', 'another group in this meeting');
+    } else if (event.type.startsWith('peer.')) this.#committer.plan();
+  }
+
+  /** A sealed message, over whichever path. */
+  async receive(body: string): Promise<void> {
+    const letter = await this.#mail.open(body);
+    if (!('why' in letter)) {
+      this.#suspicion.opened(letter.epoch, letter.from.leaf);
+      await this.#read(letter);
+    } else if (letter.why === 'early' || letter.why === 'ahead') {
+      this.#follower.heardOf(letter.epoch);
+    } else if (letter.why === 'unopened') {
+      const isMember = this.#epochs.find(letter.epoch)?.members.has(letter.leaf) ?? false;
+      const verdict = this.#suspicion.unopened(letter.epoch, letter.leaf, isMember);
+      this.#events.alarm(verdict, `messages of leaf ${letter.leaf} do not open in epoch ${letter.epoch}`);
+    } else if (letter.why === 'malformed') this.#events.alarm('forged', 'a message that is none');
+  }
+
+  async send(to: PeerId | null, kind: MessageKind, body: string): Promise<void> {
+    await this.#mail.send(to, kind, body);
+  }
+
+  /** The socket is back. */
+  async resumed(group: GroupRef | null): Promise<void> {
+    this.#heartbeat.giveTime();
+    if (group !== null && group.id !== this.ref.id) {
+      this.#events.alarm('split', 'the server names another group');
+    } else {
+      this.#follower.askSoon();
+    }
+    this.#outbox.resumed();
+    await this.#letters.introduce(null);
+    await this.#beat();
+  }
+
+  async remove(peer: PeerId): Promise<void> {
+    if (this.hosting === null) return;
+    const member = this.group.members().find((one) => one.peer === peer);
+    if (member === undefined) return this.hosting.turnOut(peer);
+    this.#work.remove({ leafKey: member.leafKey, cause: { kind: 'host' }, since: this.#desk.now() });
+    this.#committer.plan();
+  }
+
+  goOn(): void {
+    this.#heartbeat.goOn();
+  }
+
+  /** Says that we go, so that the others can show the commit why. */
+  async leave(): Promise<void> {
+    const { groupId, ownLeafKey } = this.group;
+    const place = { meetingId: this.#terms.meeting, groupId };
+    const reason = await signLeave(place, ownLeafKey, (label, body) => this.group.sign(label, body));
+    if (reason.kind !== 'leave') return;
+    await this.#mail.send(null, 'leave', JSON.stringify({ signature: base64url(reason.signature) }));
+  }
+
+  hostStateChanged(): void {
+    this.#desk.emit({ type: 'hostState', locked: this.#states.locked });
+    this.#committer.plan();
+  }
+
+  stop(): void {
+    this.#heartbeat.stop();
+    this.#committer.stop();
+    this.#follower.stop();
+    this.#epochs.wipe();
+    this.group.wipe();
+  }
+
+  async #addRequested(event: Extract<ServerEvent, { type: 'group.addRequested' }>): Promise<void> {
+    if (event.groupId !== this.ref.id) return;
+    const terms = { group: this.group, access: this.#events.access(), now: this.#desk.now(), serverNow: this.#desk.serverNow() };
+    const asked = await addWork(event, terms);
+    if (asked === 'forged') this.#events.alarm('forged', 'somebody asked to come in without proof');
+    if (typeof asked === 'string') return;
+    this.#work.add(asked);
+    this.#committer.plan();
+  }
+
+  /** The group is in another epoch. Everything that hangs on it follows, in this order. */
+  async #entered(transition: Transition, commit: Bytes): Promise<void> {
+    await this.#follower.remember(transition.epoch - 1, commit);
+    for (const { peer } of transition.added) this.#presence.seen(peer as PeerId);
+    const removal = transition.removed.some(({ reason }) => reason.kind === 'host');
+    await this.#epochs.enter(this.group, { removal, lost: (peer) => this.#heartbeat.isLost(peer) });
+    this.#heartbeat.setPeers(this.#others());
+    await this.#letters.ack();
+    await this.#roster.update(transition);
+    this.#committer.moved();
+    await this.#letters.greet(transition);
+    await this.hosting?.entered(transition);
+    for (const letter of await this.#mail.openEarly()) await this.#read(letter);
+    await this.#follower.applyEarly();
+  }
+
+  async #switched(): Promise<void> {
+    await this.#roster.switched();
+    this.#letters.handOutHeld();
+  }
+
+  async #read(letter: Parameters<Letters['read']>[0]): Promise<void> {
+    this.heard(letter.from.peer as PeerId);
+    // Who seals in an epoch opens what is sealed in it.
+    this.#epochs.acknowledge(letter.from.peer as PeerId, letter.epoch);
+    await this.#letters.read(letter);
+  }
+
+  /** @param epoch from which on the generation's secret may be told */
+  async #accept(next: Access, epoch: number): Promise<void> {
+    await this.#events.renewed(next);
+    const { psk, admissionPublicKey } = await next.groupKeys(this.group.groupId);
+    this.group.setGeneration({ ...psk, admissionPublicKey });
+    this.#letters.generationSince(epoch);
+    this.#desk.emit({ type: 'invite', secret: base64url(next.secret), generation: next.generation });
+    await this.#follower.generationCame();
+    this.#committer.plan();
+  }
+
+  async #beat(): Promise<void> {
+    await this.#letters.beat();
+    if (this.#desk.keyring.framesLeft() < FRAMES_TO_SPARE && this.#epochs.sending >= 0) this.#committer.renew();
+  }
+
+  async #lostChanged(): Promise<void> {
+    await this.#roster.tell();
+    this.#committer.plan();
+  }
+
+  #gone(peers: readonly PeerId[]): void {
+    for (const { peer, leafKey } of this.group.members()) {
+      if (!peers.includes(peer as PeerId)) continue;
+      this.#work.remove({ leafKey, cause: { kind: 'lost' }, since: this.#desk.now() });
+    }
+    this.#committer.plan();
+  }
+
+  #expelled({ reason }: Expulsion): void {
+    if (reason.kind === 'host') this.#events.out('removed');
+    else if (reason.kind === 'replaced') this.#events.out('elsewhere');
+    // Called lost, or committed away by an old word of ours: we are here, and come back by a new leaf.
+    else this.#events.out('repair');
+  }
+
+  #others(): PeerId[] {
+    const { group } = this;
+    return group
+      .members()
+      .filter(({ leaf }) => leaf !== group.ownLeaf)
+      .map(({ peer }) => peer as PeerId);
+  }
+}

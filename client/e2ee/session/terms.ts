@@ -1,0 +1,39 @@
+/** What a session is given by the keeper: who we are, what we may open, and where what we learn is kept. */
+import type { Bytes } from '../../../crypto/bytes.ts';
+import type { PendingJoin } from '../../../crypto/group.ts';
+import type { KeyPair } from '../../../crypto/primitives.ts';
+import type { Signed } from '../../../signal/protocol/documents.ts';
+import type { MeetingId } from '../../../signal/protocol/ids.ts';
+import type { Access } from '../access.ts';
+import type { Host } from '../host.ts';
+
+/** A generation that the host has told the members of, and not yet the server. */
+export interface Rotation {
+  readonly record: Signed;
+  readonly secret: Bytes;
+}
+
+export interface SessionTerms {
+  readonly meeting: MeetingId;
+  readonly title: string;
+  /** Lasting; only read. */
+  readonly identity: KeyPair;
+  /** Shown to the members, sealed. */
+  readonly name: string;
+  /** The fresh leaf of this join. Owned by the session from now on. */
+  readonly pending: PendingJoin;
+  /** Public key of the leaf that this one takes the place of. */
+  readonly replaces: Bytes | null;
+  readonly access: Access;
+  /** If this browser holds the meeting's host key. */
+  readonly host: Host | null;
+  readonly rotation: Rotation | null;
+  readonly keepRotation: (rotation: Rotation | null) => Promise<void>;
+  /** The newest host state that this browser has ever seen of this meeting. */
+  readonly hostState: Signed | null;
+  readonly keepHostState: (state: Signed) => void;
+  /** A new generation has begun: from now on its keys are the meeting's. */
+  readonly renewed: (access: Access) => void;
+  /** True if this browser met that identity before this meeting. Remembers it from now on. */
+  readonly meet: (identity: string) => boolean;
+}
