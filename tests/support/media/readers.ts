@@ -73,15 +73,18 @@ function installReaders(decode: typeof decodePicture): void {
     return { readings: [...(seen?.readings ?? [])], unreadable: seen?.unreadable ?? 0 };
   }
 
-  async function tone(tracks: readonly MediaStreamTrack[], ms: number): Promise<Tone> {
-    audio ??= new AudioContext();
-    if (audio.state !== 'running') await audio.resume();
-    const analyser = new AnalyserNode(audio, { fftSize: 8192, smoothingTimeConstant: 0 });
-    const source = audio.createMediaStreamSource(new MediaStream([...tracks]));
+  /** Powers of the frequencies up to 4,000 Hz, with the width of one step in hertz. */
+  interface Spectrum {
+    power: Float64Array;
+    width: number;
+  }
+
+  async function spectrumLive(context: AudioContext, stream: MediaStream, ms: number): Promise<Spectrum> {
+    const analyser = new AnalyserNode(context, { fftSize: 8192, smoothingTimeConstant: 0 });
+    const source = context.createMediaStreamSource(stream);
     source.connect(analyser);
     const bins = new Float32Array(analyser.frequencyBinCount);
     const power = new Float64Array(bins.length);
-    const width = audio.sampleRate / 2 / bins.length;
     let rounds = 0;
     const until = performance.now() + ms;
     // The analyser's window is 171 ms at 48 kHz: the first look would still see what was before.
@@ -93,16 +96,59 @@ function installReaders(decode: typeof decodePicture): void {
       await new Promise((resolve) => setTimeout(resolve, 100));
     } while (performance.now() < until);
     source.disconnect();
+    return { power: power.map((sum) => sum / rounds), width: context.sampleRate / 2 / bins.length };
+  }
+
+  /** Without a sound device Firefox's AudioContext never runs: record, decode, and transform the last second or less by hand. */
+  async function spectrumRecorded(stream: MediaStream, ms: number): Promise<Spectrum> {
+    const recorder = new MediaRecorder(stream);
+    const parts: Blob[] = [];
+    recorder.ondataavailable = ({ data }) => parts.push(data);
+    const stopped = new Promise((resolve) => (recorder.onstop = resolve));
+    recorder.start();
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    recorder.stop();
+    await stopped;
+    const decoder = new OfflineAudioContext(1, 48_000, 48_000);
+    const sound = await decoder.decodeAudioData(await new Blob(parts, { type: recorder.mimeType }).arrayBuffer());
+    const length = Math.min(8192, sound.length);
+    const samples = sound.getChannelData(0).slice(sound.length - length);
+    const width = sound.sampleRate / length;
+    const power = new Float64Array(Math.ceil(4000 / width) + 2);
+    for (let bin = 0; bin < power.length; bin++) {
+      let [real, imaginary] = [0, 0];
+      for (let n = 0; n < length; n++) {
+        // Hann's window: without it a loud tone spills over all others.
+        const sample = samples[n]! * (0.5 - 0.5 * Math.cos((2 * Math.PI * n) / length));
+        real += sample * Math.cos((2 * Math.PI * bin * n) / length);
+        imaginary -= sample * Math.sin((2 * Math.PI * bin * n) / length);
+      }
+      power[bin] = (real * real + imaginary * imaginary) / (length * length);
+    }
+    return { power, width };
+  }
+
+  async function tone(tracks: readonly MediaStreamTrack[], ms: number): Promise<Tone> {
+    audio ??= new AudioContext();
+    const stream = new MediaStream([...tracks]);
+    if (audio.state !== 'running') {
+      await Promise.race([audio.resume(), new Promise((resolve) => setTimeout(resolve, 1000))]);
+    }
+    const isRunning = (audio.state as AudioContextState) === 'running';
+    const { power, width } = isRunning ? await spectrumLive(audio, stream, ms) : await spectrumRecorded(stream, ms);
     const from = Math.floor(200 / width);
     const to = Math.ceil(4000 / width);
     let top = from;
     for (let i = from; i <= to; i++) if (power[i]! > power[top]!) top = i;
-    const level = (value: number): number => 10 * Math.log10(value / rounds);
     const sorted = [...power.subarray(from, to + 1)].sort((a, b) => a - b);
     // The true frequency lies between bins: the centre of the three highest ones.
     const [a, b, c] = [power[top - 1]!, power[top]!, power[top + 1]!];
     const centre = a + b + c === 0 ? top : top + (c - a) / (a + b + c);
-    return { frequency: centre * width, level: level(power[top]!), floor: level(sorted[sorted.length >> 1]!) };
+    return {
+      frequency: centre * width,
+      level: 10 * Math.log10(power[top]!),
+      floor: 10 * Math.log10(sorted[sorted.length >> 1]!),
+    };
   }
 
   globalThis.parleyReaders = { watch, now, tone, watched };
