@@ -7,7 +7,7 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { paraglideVitePlugin } from '@inlang/paraglide-js';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
@@ -61,9 +61,10 @@ export function listAndCompress(): Plugin {
     name: 'parley:list-and-compress',
     apply: 'build',
     configResolved(config) {
-      folder = join(config.root, config.build.outDir);
+      folder = resolve(config.root, config.build.outDir);
     },
-    closeBundle() {
+    // After everything is written, the public folder included.
+    writeBundle() {
       const files = filesBelow(folder).map((name) => [name, sha256(readFileSync(join(folder, name)))] as const);
       const hash = sha256(files.map(([name, digest]) => `${digest}  ${name}\n`).join(''));
       const manifest = { commit: commitOf(root), hash, files: Object.fromEntries(files) };

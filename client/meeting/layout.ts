@@ -37,22 +37,27 @@ const WIDEST = 16 / 9;
 /** Up to this many others, one's own picture floats. */
 const FLOAT_LIMIT = 2;
 
+/** But not where a place beside the others leaves them this part of their size, as on a phone on its side. */
+const ENOUGH = 0.85;
+
 /** A space at least this much wider than tall has people beside a screen, else below. */
 const BESIDE_RATIO = 1.15;
 
 const clamp = (value: number, low: number, high: number): number => Math.max(low, Math.min(high, value));
+
+const sizeOf = (rect: Rect | undefined): number => (rect ? rect.width * rect.height : 0);
 
 /** @param others people but oneself; screens: shares that are shown on the stage */
 export function layOut(count: { others: number; screens: number }, space: Space): StageLayout {
   const whole: Rect = { x: 0, y: 0, width: space.width, height: space.height };
   if (count.screens > 0) return withScreens(count, whole, space.gap);
   if (count.others === 0) return { others: [], self: fitted(whole), selfFloats: false, screens: [] };
-  if (count.others <= FLOAT_LIMIT) {
-    const others = grid(count.others, whole, space.gap);
-    return { others, self: floating(whole, others, space.gap), selfFloats: true, screens: [] };
-  }
   const tiles = grid(count.others + 1, whole, space.gap);
-  return { others: tiles.slice(0, -1), self: tiles.at(-1) ?? whole, selfFloats: false, screens: [] };
+  const amongEquals = { others: tiles.slice(0, -1), self: tiles.at(-1) ?? whole, selfFloats: false, screens: [] };
+  if (count.others > FLOAT_LIMIT) return amongEquals;
+  const others = grid(count.others, whole, space.gap);
+  if (sizeOf(tiles[0]) >= ENOUGH * sizeOf(others[0])) return amongEquals;
+  return { others, self: floating(whole, others, space.gap), selfFloats: true, screens: [] };
 }
 
 function withScreens(count: { others: number; screens: number }, whole: Rect, gap: number): StageLayout {

@@ -60,6 +60,23 @@ export function deviceProblemWords(kind: 'camera' | 'microphone', problem: Devic
   }
 }
 
+/** Camera and microphone are asked for together, so they are often refused together; null where each needs its own words. */
+export function bothDevicesWords(problem: DeviceProblem): string | null {
+  switch (problem) {
+    case 'denied':
+      return m.device_problem_denied_both();
+    case 'dismissed':
+      return m.device_problem_dismissed_both();
+    case 'insecureOrigin':
+      return m.device_problem_insecureOrigin();
+    case 'inUse':
+    case 'missing':
+    case 'unplugged':
+    case 'unknown':
+      return null;
+  }
+}
+
 /** Where a block is lifted in this browser. */
 export function remedyWords(family: BrowserFamily): string {
   switch (family) {

@@ -1,0 +1,62 @@
+/** The page of fixtures, built and served as the product is: same compiler, same content security policy, same browser. */
+import { createServer } from 'node:http';
+import { readFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { extname, join } from 'node:path';
+import { build } from 'vite';
+
+const root = join(import.meta.dirname, '../../..');
+
+/** What the server sends with every page (docs/design.md, "The client's own honesty"). */
+export const CSP =
+  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:; " +
+  "media-src 'self' blob:; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; " +
+  "require-trusted-types-for 'script'; trusted-types svelte-trusted-html parley";
+
+const TYPES: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.json': 'application/json',
+  '.webmanifest': 'application/manifest+json',
+};
+
+export interface FixturePage {
+  origin: string;
+  close: () => Promise<void>;
+}
+
+/** Serves a built folder on loopback, every unknown path answered by its index.html as the product does. */
+export async function serveFolder(folder: string): Promise<FixturePage> {
+  const server = createServer((request, response) => {
+    const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+    const isFile = extname(path) !== '' && !path.includes('..');
+    readFile(join(folder, isFile ? path : 'index.html')).then(
+      (content) => {
+        response.setHeader('content-security-policy', CSP);
+        response.setHeader('content-type', TYPES[isFile ? extname(path) : '.html'] ?? 'application/octet-stream');
+        response.end(content);
+      },
+      () => {
+        response.statusCode = 404;
+        response.end();
+      },
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    origin: `http://localhost:${(server.address() as AddressInfo).port}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}
+
+/** Builds the fixtures into .cache/ and serves them. */
+export async function serveFixtures(): Promise<FixturePage> {
+  await build({ configFile: join(import.meta.dirname, 'fixtures/vite.config.ts'), logLevel: 'error' });
+  return serveFolder(join(root, '.cache/fixtures'));
+}
