@@ -26,11 +26,7 @@ export class Notices {
     const id = this.#next++;
     for (const old of this.#list.slice(0, Math.max(0, this.#list.length + 1 - MOST))) this.dismiss(old.id);
     this.#list = [...this.#list, { ...notice, id }];
-    if (notice.tone === 'info')
-      this.#timers.set(
-        id,
-        setTimeout(() => this.dismiss(id), INFO_MS),
-      );
+    if (notice.tone === 'info') setTimeout(() => this.dismiss(id), INFO_MS);
   }
 
   dismiss(id: number): void {

@@ -1,0 +1,237 @@
+import { describe, expect, test } from 'vitest';
+import type { MeetingId, PeerId } from '../../../signal/protocol/ids.ts';
+import type { MemberView } from '../../../client/e2ee/messages.ts';
+import { initial } from '../../../client/meeting/machine.ts';
+import { present, Speaking, type Surroundings } from '../../../client/meeting/present.ts';
+import type { Live, State } from '../../../client/meeting/state.ts';
+import type { TileState } from '../../../client/meeting/view.ts';
+import type { PathState } from '../../../client/transport/transport.ts';
+
+const meeting = '0abc-def1-ghjk-mnpq' as MeetingId;
+const me = 'me'.padEnd(22, '0') as PeerId;
+const bob = 'bob'.padEnd(22, '0') as PeerId;
+const T = 1_800_000_000_000;
+const track = (id: string) => ({ id }) as unknown as MediaStreamTrack;
+const noTracks = { microphone: null, camera: null, screen: null, screenAudio: null };
+
+const around = (more: Partial<Surroundings> = {}): Surroundings => ({
+  now: T,
+  inviteUrl: 'https://x/m/y#z',
+  tracks: new Map(),
+  stats: new Map(),
+  speaking: new Set(),
+  own: { tracks: noTracks, microphoneOn: false, cameraOn: false, handRaised: false, speaking: false },
+  needsGesture: false,
+  ...more,
+});
+
+const member = (peer: PeerId, more: Partial<MemberView> = {}): MemberView => ({
+  peer,
+  name: peer === me ? 'Ada' : 'Bob',
+  self: peer === me,
+  host: peer === me,
+  unknown: false,
+  pairCode: ['1'],
+  lost: false,
+  ...more,
+});
+
+function together(live: Partial<Live> = {}, more: Partial<State & { at: 'live' }> = {}): State {
+  const base: Live = {
+    self: me,
+    since: T - 1000,
+    members: [member(me), member(bob)],
+    code: ['12345'],
+    authenticator: ['1'],
+    epoch: 4,
+    locked: false,
+    paused: false,
+    media: {},
+    hands: [],
+    paths: {},
+    lostSince: {},
+    announced: [],
+    ...live,
+  };
+  return {
+    at: 'live',
+    meeting,
+    attempt: 1,
+    link: { at: 'joined' },
+    name: 'Ada',
+    title: 'Tea',
+    live: base,
+    renewing: false,
+    ...more,
+  };
+}
+
+const liveView = (state: State, surroundings = around()) => {
+  const view = present(state, surroundings);
+  if (view.at !== 'live') throw new Error(view.at);
+  return view;
+};
+const on = { microphone: true, camera: true, screen: false, screenAudio: false };
+
+describe('a tile', () => {
+  const cases: [string, { path?: PathState; quietMs?: number; lost?: number; camera?: boolean }, TileState][] = [
+    ['before the transport knows the peer', {}, { at: 'joining' }],
+    ['while ICE looks for a way', { path: { at: 'connecting' } }, { at: 'connecting' }],
+    ['before a frame opened', { path: { at: 'securing' } }, { at: 'securing' }],
+    ['when all is well', { path: { at: 'connected', poor: false } }, { at: 'connected' }],
+    ['on a bad network', { path: { at: 'connected', poor: true } }, { at: 'poor' }],
+    ['while the path is lost', { path: { at: 'reconnecting', since: 5 } }, { at: 'reconnecting', since: 5 }],
+    [
+      'whose member is silent',
+      { path: { at: 'connected', poor: false }, lost: T - 9 },
+      { at: 'reconnecting', since: T - 9 },
+    ],
+    [
+      'whose picture stands still',
+      { path: { at: 'connected', poor: false }, quietMs: 4000 },
+      { at: 'frozen', since: T - 4000 },
+    ],
+    [
+      'whose camera is off',
+      { path: { at: 'connected', poor: false }, quietMs: 4000, camera: false },
+      { at: 'connected' },
+    ],
+    [
+      'that the watchdog closed',
+      { path: { at: 'unsafe', detail: 'clearFrames' }, lost: T },
+      { at: 'unsafe', detail: 'clearFrames' },
+    ],
+  ];
+  for (const [what, { path, quietMs = 0, lost, camera = true }, expected] of cases)
+    test(`${what}: ${expected.at}`, () => {
+      const state = together({
+        paths: path ? { [bob]: path } : {},
+        media: { [bob]: { ...on, camera } },
+        lostSince: lost === undefined ? {} : { [bob]: lost },
+      });
+      const stats = new Map([
+        [bob, { path: 'direct' as const, roundTripMs: 1, loss: 0, level: 0, cameraQuietMs: quietMs }],
+      ]);
+      expect(liveView(state, around({ stats })).tiles[0]?.state).toEqual(expected);
+    });
+
+  test('shows a camera only of somebody who says it is on, but plays the microphone always', () => {
+    const tracks = new Map([[bob, { camera: track('c'), microphone: track('m') }]]);
+    const off = liveView(together(), around({ tracks })).tiles[0];
+    expect(off).toMatchObject({ camera: null, cameraOn: false, microphone: { id: 'm' }, microphoneOn: false });
+    const shown = liveView(together({ media: { [bob]: on } }), around({ tracks })).tiles[0];
+    expect(shown).toMatchObject({ camera: { id: 'c' }, cameraOn: true, microphoneOn: true });
+  });
+
+  test('of our own comes last, and never plays our own voice', () => {
+    const own = {
+      tracks: { ...noTracks, camera: track('c'), microphone: track('m') },
+      microphoneOn: true,
+      cameraOn: true,
+      handRaised: true,
+      speaking: true,
+    };
+    const tiles = liveView(together(), around({ own })).tiles;
+    expect(tiles.map(({ self }) => self)).toEqual([false, true]);
+    expect(tiles[1]).toMatchObject({
+      camera: { id: 'c' },
+      microphone: null,
+      speaking: true,
+      handRaised: true,
+      host: true,
+    });
+  });
+});
+
+test('a shared screen shows when it is said to be on and its frames open, ours at once', () => {
+  const tracks = new Map([[bob, { screen: track('s'), screenAudio: track('a') }]]);
+  const media = { ...on, screen: true, screenAudio: true };
+  expect(liveView(together(), around({ tracks })).screens).toEqual([]);
+  expect(liveView(together({ media: { [bob]: media } })).screens).toEqual([]);
+  expect(liveView(together({ media: { [bob]: media } }), around({ tracks })).screens).toMatchObject([
+    { peer: bob, name: 'Bob', self: false, video: { id: 's' }, audio: { id: 'a' } },
+  ]);
+  const own = {
+    tracks: { ...noTracks, screen: track('o') },
+    microphoneOn: false,
+    cameraOn: false,
+    handRaised: false,
+    speaking: false,
+  };
+  expect(liveView(together(), around({ own }))).toMatchObject({
+    self: { screenOn: true },
+    screens: [{ peer: me, self: true, audio: null }],
+  });
+});
+
+test('who speaks while muted is told so', () => {
+  const own = { tracks: noTracks, microphoneOn: false, cameraOn: false, handRaised: false, speaking: true };
+  expect(liveView(together(), around({ own })).self.speakingWhileMuted).toBe(true);
+  expect(liveView(together(), around({ own: { ...own, microphoneOn: true } })).self.speakingWhileMuted).toBe(false);
+});
+
+test('a lost socket shows, and nothing else changes', () => {
+  const { connection, ...rest } = liveView(together({}, { link: { at: 'down', since: T } }));
+  const { connection: online, ...same } = liveView(together());
+  expect([connection, online]).toEqual(['reconnecting', 'online']);
+  expect(rest).toEqual(same);
+});
+
+test('the lobby says what it waits for', () => {
+  const lobby = (more: object): State =>
+    ({
+      at: 'lobby',
+      meeting,
+      attempt: 1,
+      link: { at: 'admitted' },
+      name: '',
+      title: 'Tea',
+      password: null,
+      peers: ['Bob'],
+      joining: null,
+      self: null,
+      ...more,
+    }) as State;
+  expect(present(lobby({}), around())).toMatchObject({ access: { at: 'open', peers: ['Bob'] }, joining: null });
+  expect(present(lobby({ password: { wrong: true }, link: { at: 'linked', until: T + 5 } }), around())).toMatchObject({
+    access: { at: 'password', wrong: true, checking: false, waitUntil: T + 5 },
+  });
+  expect(present(lobby({ password: { wrong: false }, link: { at: 'proving' } }), around())).toMatchObject({
+    access: { checking: true },
+  });
+  expect(present(lobby({ joining: { step: 'securing', since: T - 100 } }), around())).toMatchObject({
+    joining: { step: 'securing', slow: false },
+  });
+  expect(present(lobby({ joining: { step: 'securing', since: T - 5000 } }), around())).toMatchObject({
+    joining: { step: 'waitingForOthers', slow: true },
+  });
+  // Rejoining with a password: it comes first.
+  expect(
+    present(lobby({ password: { wrong: false }, joining: { step: 'connecting', since: T } }), around()),
+  ).toMatchObject({ joining: null });
+});
+
+test('an empty screen says after three seconds that it is slow', () => {
+  const state = initial(meeting, '', T);
+  expect(present(state, around({ now: T + 2999 }))).toEqual({ at: 'opening', slow: false });
+  expect(present(state, around({ now: T + 3000 }))).toEqual({ at: 'opening', slow: true });
+});
+
+describe('speaking', () => {
+  test('starts with a voice, goes on over pauses between words, and ends in silence', () => {
+    const speaking = new Speaking();
+    expect([speaking.heard(0.001, 0), speaking.heard(0.05, 250), speaking.heard(0.001, 500)]).toEqual([
+      false,
+      true,
+      true,
+    ]);
+    expect(speaking.heard(0.001, 1000)).toBe(false);
+  });
+
+  test('does not start with a murmur, but goes on with one', () => {
+    const speaking = new Speaking();
+    expect(speaking.heard(0.01, 0)).toBe(false);
+    speaking.heard(0.05, 250);
+    for (const at of [500, 1000, 1500, 2000]) expect(speaking.heard(0.01, at)).toBe(true);
+  });
+});
