@@ -37,6 +37,8 @@ export interface Access {
   readonly metadataKey: Bytes;
   /** PSK and public keys for a group of this meeting. */
   groupKeys(groupId: Bytes): Promise<GroupKeys>;
+  /** Overwrites link secret and keys. The stretched password stays: the next generation shares it. */
+  wipe(): void;
 }
 
 /** @throws CryptoError 'forged' unless the host whom the id names has signed it, 'malformed' if it says nothing we know */
@@ -54,12 +56,14 @@ export async function checkRecord(meeting: MeetingId, signed: Signed): Promise<C
 /** Opens the title of a record. @throws CryptoError 'forged' if the secret is not this generation's */
 export async function titleOf(meeting: MeetingId, secret: Bytes, { record }: CheckedRecord): Promise<string> {
   const { linkKey, titleKey } = await deriveLinkKeys(secret, meeting);
-  if (!equal(linkKey.publicKey, fromBase64url(record.linkKey))) throw new CryptoError('forged', 'record of another link');
+  if (!equal(linkKey.publicKey, fromBase64url(record.linkKey)))
+    throw new CryptoError('forged', 'record of another link');
   return openTitle(titleKey, meeting, fromBase64url(record.title));
 }
 
 /**
- * Derives the keys of a record's generation. Whether the password was right, the caller sees by `fits`.
+ * Derives the keys of a record's generation. Whether the password was right only the server can tell: whatever told it here
+ * would let a link holder try passwords at leisure.
  * @param stretched 32 bytes of Argon2id, null where the record has no salt
  */
 export async function deriveAccess(
@@ -69,7 +73,8 @@ export async function deriveAccess(
 ): Promise<Access> {
   const { record, signed, hostPublicKey } = checked;
   const { generation } = record;
-  const { accessKey, admissionKey, metadataKey, psk } = await deriveMeetingKeys({ ...secrets, hostPublicKey, generation });
+  const keys = await deriveMeetingKeys({ ...secrets, hostPublicKey, generation });
+  const { accessKey, admissionKey, metadataKey } = keys;
   return {
     meeting,
     hostPublicKey,
@@ -82,16 +87,15 @@ export async function deriveAccess(
     admissionKey,
     metadataKey,
     groupKeys: async (groupId) => ({
-      psk: { generation, secret: await psk(groupId) },
+      psk: { generation, secret: await keys.psk(groupId) },
       hostPublicKey,
       admissionPublicKey: admissionKey.publicKey,
     }),
+    wipe: () => {
+      keys.wipe();
+      wipe(secrets.secret);
+    },
   };
-}
-
-/** True if these keys are the ones that the record names: link and password were right. */
-export function fits(access: Access): boolean {
-  return equal(access.accessKey.publicKey, fromBase64url(access.record.accessKey));
 }
 
 /**
@@ -101,15 +105,9 @@ export function fits(access: Access): boolean {
 export async function nextAccess(access: Access, signed: Signed, secret: Bytes): Promise<Access> {
   const checked = await checkRecord(access.meeting, signed);
   if (checked.record.generation <= access.generation) throw new CryptoError('replayed', 'an older generation');
+  // The record names the link's key, so another secret does not pass.
   await titleOf(access.meeting, secret, checked);
-  const next = await deriveAccess(access.meeting, checked, { secret, stretched: access.stretched });
-  if (!fits(next)) throw new CryptoError('forged', 'secret and record do not belong together');
-  return next;
-}
-
-/** Overwrites the secrets. The stretched password stays: the next generation shares it. */
-export function wipeAccess(access: Access): void {
-  wipe(access.secret, access.accessKey.privateKey, access.admissionKey.privateKey, access.metadataKey);
+  return deriveAccess(access.meeting, checked, { secret, stretched: access.stretched });
 }
 
 /** @returns undefined for what is no JSON: no schema takes that */

@@ -60,7 +60,8 @@ export async function makeRecord(hostKey: KeyPair, terms: RecordTerms): Promise<
     title: base64url(await sealTitle(titleKey, meeting, terms.title)),
     settings: terms.settings,
   };
-  wipe(linkKey.privateKey, titleKey, keys.accessKey.privateKey, keys.admissionKey.privateKey, keys.metadataKey);
+  wipe(linkKey.privateKey, titleKey);
+  keys.wipe();
   return { signed: await signJson(labels.record, record, hostKey), secret };
 }
 

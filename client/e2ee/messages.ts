@@ -33,7 +33,10 @@ export interface Calls {
   /** Answers the first challenge. */
   'invite.proveLink': { in: { challenge: string }; out: { signature: string } };
   /** Checks record against id, opens the title. Fails with `forged` on a server that lies. */
-  'invite.acceptRecord': { in: { record: Signed }; out: { title: string; needsPassword: boolean; record: MeetingRecord } };
+  'invite.acceptRecord': {
+    in: { record: Signed };
+    out: { title: string; needsPassword: boolean; record: MeetingRecord };
+  };
   /** Stretches the password (about half a second; null where there is none) and answers the second challenge. */
   'invite.proveAccess': { in: { challenge: string; password: string | null }; out: { signature: string } };
   /** Opens the names of the roster; one that does not open is null. */
@@ -52,7 +55,12 @@ export interface Calls {
   /** An event of the server that concerns keys, messages, host state; the page passes on all of them, in order. */
   'server.event': { in: { event: ServerEvent }; out: object };
   /** What became of a request that the worker asked for. */
-  'request.settled': { in: { request: number; result: unknown } | { request: number; error: { code: ErrorCode | 'offline'; retryAfterMs?: number; epoch?: number } }; out: object };
+  'request.settled': {
+    in:
+      | { request: number; result: unknown }
+      | { request: number; error: { code: ErrorCode | 'offline'; retryAfterMs?: number; epoch?: number } };
+    out: object;
+  };
   /** A sealed message that came over a data channel. */
   'peer.data': { in: { body: string }; out: object };
   /** Seals a message to one member or all, and sends it. `body` is JSON text. `overData`: the page may use the data channel too. */
@@ -65,7 +73,10 @@ export interface Calls {
   /** Sends the signed leave and wipes every key of the meeting. */
   'meeting.leave': { in: object; out: object };
   /** Streams of a browser without RTCRtpScriptTransform; they are transferred. */
-  'transform.streams': { in: { options: TransformOptions; readable: ReadableStream; writable: WritableStream }; out: object };
+  'transform.streams': {
+    in: { options: TransformOptions; readable: ReadableStream; writable: WritableStream };
+    out: object;
+  };
   /** The transform's connection is gone: forget its counts. */
   'transform.end': { in: { id: string }; out: object };
   /** Sign of life. The page takes its tracks off when this is unanswered for 1 s. */

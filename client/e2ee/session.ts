@@ -254,7 +254,8 @@ export class Session {
     const { meeting, access } = this.#terms;
     const command = HostCommand.safeParse(jsonOf(body));
     const isSigned = await verifyText(labels.hostCommand, body, fromBase64url(signature), access.hostPublicKey);
-    if (isSigned && command.success && command.data.action === 'end' && command.data.meeting === meeting) this.#out('ended');
+    if (isSigned && command.success && command.data.action === 'end' && command.data.meeting === meeting)
+      this.#out('ended');
     else this.#alarm('forged', 'an end that no host has ordered');
   }
 
@@ -278,6 +279,7 @@ export class Session {
     if (phase.at === 'joining') phase.joining.stop();
     if (phase.at === 'member') phase.live.stop();
     this.#terms.pending.wipe();
+    this.#terms.host?.wipe();
     this.#ports.keyring.wipe();
     this.#outbox.stop();
   }

@@ -132,8 +132,10 @@ export class Committer {
     const leaving = (leafKey: Uint8Array) => this.#work.removes.some((work) => equal(work.leafKey, leafKey));
     return group
       .members()
-      .filter(({ leaf, peer, leafKey }) => leaf < group.ownLeaf && isHere(peer as PeerId) && !isLost(peer as PeerId) && !leaving(leafKey))
-      .length;
+      .filter(
+        ({ leaf, peer, leafKey }) =>
+          leaf < group.ownLeaf && isHere(peer as PeerId) && !isLost(peer as PeerId) && !leaving(leafKey),
+      ).length;
   }
 
   #dueAdds(): AddWork[] {
@@ -171,7 +173,10 @@ export class Committer {
     const { desk, group, forged, isBanned } = this.#terms;
     const removes = [...(await this.#removals()), ...(await this.#replacements(adds))];
     if (adds.length === 0 && removes.length === 0 && this.#renewSince === Infinity) return null;
-    const change = { adds: adds.map(({ keyPackage, request }) => ({ keyPackage, admission: request.admission })), removes };
+    const change = {
+      adds: adds.map(({ keyPackage, request }) => ({ keyPackage, admission: request.admission })),
+      removes,
+    };
     let staged: Staged;
     try {
       staged = await group.stage(change, desk.serverNow());

@@ -236,4 +236,3 @@ export class Follower {
 async function hashOf(commit: Bytes): Promise<string> {
   return base64url(await sha256(commit));
 }
-

@@ -60,7 +60,8 @@ export class HostStates {
   async accept(signed: Signed): Promise<HostStateVerdict> {
     if (signed.body === this.#signed?.body) return 'same';
     const { meeting, hostPublicKey, keep } = this.#terms;
-    if (!(await verifyText(labels.hostState, signed.body, fromBase64url(signed.signature), hostPublicKey))) return 'forged';
+    if (!(await verifyText(labels.hostState, signed.body, fromBase64url(signed.signature), hostPublicKey)))
+      return 'forged';
     const state = HostState.safeParse(jsonOf(signed.body));
     if (!state.success || state.data.meeting !== meeting) return 'forged';
     if (state.data.version < this.version) return 'older';

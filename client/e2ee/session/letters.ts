@@ -31,7 +31,12 @@ const HELP_PACE_MS = 3000;
 /** Messages of newcomers that the page has not been told of; a switch takes a second at most. */
 const MAX_HELD = 256;
 
-const pageKinds: ReadonlySet<string> = new Set(['mesh.signal', 'media.state', 'hand', 'reaction'] satisfies MessageKind[]);
+const pageKinds: ReadonlySet<string> = new Set([
+  'mesh.signal',
+  'media.state',
+  'hand',
+  'reaction',
+] satisfies MessageKind[]);
 
 export interface LettersTerms {
   readonly desk: Desk;
@@ -160,12 +165,20 @@ export class Letters {
     if (body.epoch > epochs.current.epoch) heardOf(body.epoch);
     if (!this.#introduced.has(peer) && this.#atMostOften(`ask ${peer}`)) await this.#tell(peer, 'ask', {});
     const { generation, signed, secret } = access();
-    if (body.generation < generation && epoch >= this.#generationEpoch && this.#isOurTurn(peer, 'generation', generation)) {
+    if (
+      body.generation < generation &&
+      epoch >= this.#generationEpoch &&
+      this.#isOurTurn(peer, 'generation', generation)
+    ) {
       if (this.#atMostOften(`generation ${peer}`)) {
         await this.#tell(peer, 'generation', { record: signed, secret: base64url(secret) }, { epoch });
       }
     }
-    if (states.signed !== null && body.hostState < states.version && this.#isOurTurn(peer, 'hostState', states.version)) {
+    if (
+      states.signed !== null &&
+      body.hostState < states.version &&
+      this.#isOurTurn(peer, 'hostState', states.version)
+    ) {
       if (this.#atMostOften(`state ${peer}`)) await this.#tell(peer, 'hostState', { state: states.signed }, { epoch });
     }
   }

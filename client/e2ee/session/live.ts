@@ -265,7 +265,12 @@ export class Live {
 
   async #addRequested(event: Extract<ServerEvent, { type: 'group.addRequested' }>): Promise<void> {
     if (event.groupId !== this.ref.id) return;
-    const terms = { group: this.group, access: this.#events.access(), now: this.#desk.now(), serverNow: this.#desk.serverNow() };
+    const terms = {
+      group: this.group,
+      access: this.#events.access(),
+      now: this.#desk.now(),
+      serverNow: this.#desk.serverNow(),
+    };
     const asked = await addWork(event, terms);
     if (asked === 'forged') this.#events.alarm('forged', 'somebody asked to come in without proof');
     if (typeof asked === 'string') return;

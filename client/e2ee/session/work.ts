@@ -22,9 +22,7 @@ export interface AddWork {
 
 /** Why somebody has to go. `host`: we are the host, and sign when it is clear which epoch the removal ends. */
 export type Cause =
-  | { readonly kind: 'leave'; readonly reason: RemovalReason }
-  | { readonly kind: 'lost' }
-  | { readonly kind: 'host' };
+  { readonly kind: 'leave'; readonly reason: RemovalReason } | { readonly kind: 'lost' } | { readonly kind: 'host' };
 
 export interface RemoveWork {
   readonly leafKey: Bytes;

@@ -104,7 +104,11 @@ describe('from one member to another', () => {
   test('frames arrive unchanged and in order, and only the first byte of VP8 could be read on the way', async () => {
     const { alice, bob } = await pair();
     const plain = Array.from({ length: 20 }, (_, n) => [n % 2, n, 7, 7, 7, 7]);
-    const sealed = await run(alice, send('s'), plain.map((bytes) => frame(bytes, 'video/VP8')));
+    const sealed = await run(
+      alice,
+      send('s'),
+      plain.map((bytes) => frame(bytes, 'video/VP8')),
+    );
     expect(sealed.map((one) => bytesOf(one)[0])).toEqual(plain.map((bytes) => bytes[0]));
     for (const one of sealed) expect(Buffer.from(one.data).includes(Buffer.from([7, 7, 7, 7]))).toBe(false);
     const opened = await run(bob, receive('r', ALICE), sealed);
@@ -155,7 +159,12 @@ describe('what never reaches a decoder or the network', () => {
     const changed = bytesOf(two!);
     changed[changed.length - 1]! ^= 1;
     const clear = [1, ...new Array<number>(40).fill(9)];
-    const out = await run(bob, receive('r', ALICE), [frame(bytesOf(one!)), frame(bytesOf(one!)), frame(changed), frame(clear)]);
+    const out = await run(bob, receive('r', ALICE), [
+      frame(bytesOf(one!)),
+      frame(bytesOf(one!)),
+      frame(changed),
+      frame(clear),
+    ]);
     expect(out.map(bytesOf)).toEqual([[1, 2, 3]]);
     const { dropped } = lastCounts(bob, 'r');
     expect(dropped).toMatchObject({ replayed: 1, forged: 1 });
@@ -189,7 +198,11 @@ describe('what never reaches a decoder or the network', () => {
 
   test('more frames than can be worked on are shed, counted, and the rest keeps its order', async () => {
     const { alice } = await pair();
-    const out = await run(alice, send('s'), Array.from({ length: 200 }, (_, n) => frame([1, n])));
+    const out = await run(
+      alice,
+      send('s'),
+      Array.from({ length: 200 }, (_, n) => frame([1, n])),
+    );
     const { passed, dropped } = lastCounts(alice, 's');
     expect(passed + dropped.shed).toBe(200);
     expect(out).toHaveLength(passed);
@@ -200,7 +213,11 @@ describe('what never reaches a decoder or the network', () => {
 describe('key frames', () => {
   test('a receiver that cannot open asks for one, at most once a second', async () => {
     const { alice, bob } = await pair();
-    const sealed = await run(alice, send('s'), Array.from({ length: 5 }, () => frame([1, 2, 3])));
+    const sealed = await run(
+      alice,
+      send('s'),
+      Array.from({ length: 5 }, () => frame([1, 2, 3])),
+    );
     bob.keyring.wipe();
     let asked = 0;
     await run(bob, receive('r', ALICE), sealed, async () => ++asked);

@@ -272,4 +272,3 @@ export async function allOpen(people: Person[]): Promise<boolean> {
   }
   return true;
 }
-

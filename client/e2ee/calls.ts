@@ -1,0 +1,206 @@
+/**
+ * The page's calls, each led to who answers it.
+ *
+ * Calls are worked off one after the other, in the order they came. Only what must never wait is done at once: signs of life,
+ * answers of the server, and frame transforms.
+ */
+import { CryptoError } from '../../crypto/errors.ts';
+import { base64url } from '../../crypto/bytes.ts';
+import { Keyring } from '../../crypto/keyring.ts';
+import { Frames } from './frames.ts';
+import type { FrameKeys } from './frameTransform.ts';
+import { Keeper, Refused } from './keeper.ts';
+import type { CallErrorCode, CallName, Calls, FromWorker, Notice, ToWorker } from './messages.ts';
+import { RepairPace } from './repairPace.ts';
+import { Requests } from './requests.ts';
+import { Session } from './session.ts';
+import { Serial } from './session/serial.ts';
+import { Vault } from './vault.ts';
+import type { Store } from './store.ts';
+
+export interface CallsPorts {
+  readonly store: Store;
+  /** Milliseconds since 1970 of a clock that never goes back. */
+  now(): number;
+  /** @returns calls it off */
+  after(ms: number, run: () => void): () => void;
+  post(message: FromWorker): void;
+}
+
+type Handlers = { [N in CallName]: (params: Calls[N]['in']) => Promise<Calls[N]['out']> | Calls[N]['out'] };
+
+const AT_ONCE: ReadonlySet<CallName> = new Set<CallName>([
+  'ping',
+  'request.settled',
+  'transform.streams',
+  'transform.end',
+]);
+
+export class CallDesk {
+  readonly frames: Frames;
+  readonly #ports: CallsPorts;
+  readonly #keeper: Keeper;
+  readonly #requests: Requests;
+  readonly #serial = new Serial();
+  readonly #pace = new RepairPace();
+  readonly #handlers: Handlers;
+  #member: { session: Session; keys: FrameKeys } | null = null;
+
+  constructor(ports: CallsPorts) {
+    this.#ports = ports;
+    this.#keeper = new Keeper(new Vault(ports.store), () => ports.now());
+    this.#requests = new Requests((notice) => this.#emit(notice));
+    this.frames = new Frames({
+      now: () => ports.now(),
+      after: (ms, run) => ports.after(ms, run),
+      keys: () => this.#member?.keys ?? null,
+      emit: (notice) => this.#emit(notice),
+    });
+    this.#handlers = this.#makeHandlers();
+  }
+
+  /** Answers one call, sooner or later, with `answer` or `failure`. */
+  receive({ id, name, params }: ToWorker): void {
+    // Name and params belong together by the type of the message; a table indexed by a union loses that.
+    const handle = () => (this.#handlers[name] as (params: unknown) => unknown)(params);
+    const work = AT_ONCE.has(name) ? Promise.resolve().then(handle) : this.#serial.run(handle);
+    work.then(
+      (result) => this.#ports.post({ type: 'answer', id, result }),
+      (error: unknown) => this.#ports.post({ type: 'failure', id, ...failureOf(error) }),
+    );
+  }
+
+  #makeHandlers(): Handlers {
+    const keeper = this.#keeper;
+    return {
+      'meeting.create': (params) => keeper.create(params),
+      'invite.open': (params) => {
+        this.#stop();
+        return keeper.open(params);
+      },
+      'invite.proveLink': (params) => keeper.proveLink(params),
+      'invite.acceptRecord': (params) => keeper.acceptRecord(params),
+      'invite.proveAccess': (params) => keeper.proveAccess(params),
+      'lobby.openNames': (params) => keeper.openNames(params),
+      'peer.prepare': (params) => {
+        this.#stop();
+        return keeper.prepare(params);
+      },
+      'peer.proveAgain': async ({ challenge }) => {
+        const proof = await this.#need().proveAgain(challenge);
+        if (proof === null) throw new Refused('notReady', 'the leaf is gone');
+        return { signature: base64url(proof.signature), member: proof.member };
+      },
+      'group.begin': async (params) => {
+        await (await this.#newSession()).begin(params);
+        return {};
+      },
+      'group.resumed': async ({ group }) => {
+        await this.#member?.session.resumed(group);
+        return {};
+      },
+      'server.event': async ({ event }) => {
+        await this.#member?.session.event(event);
+        return {};
+      },
+      'request.settled': (params) => {
+        this.#requests.settled(params);
+        return {};
+      },
+      'peer.data': async ({ body }) => {
+        await this.#member?.session.data(body);
+        return {};
+      },
+      'message.send': ({ to, kind, body }) => this.#done(this.#need().send(to, kind, body)),
+      'host.remove': ({ peer }) => this.#done(this.#needHost().remove(peer)),
+      'host.lock': ({ locked }) => this.#done(this.#needHost().lock(locked)),
+      'host.end': () => this.#done(this.#needHost().end()),
+      'group.goOn': () => this.#done(this.#need().goOn()),
+      'meeting.leave': async () => {
+        await this.#member?.session.leave();
+        this.#stop();
+        keeper.close();
+        return {};
+      },
+      'transform.streams': ({ options, readable, writable }) => {
+        this.frames.attach(options, { readable, writable });
+        return {};
+      },
+      'transform.end': ({ id }) => {
+        this.frames.end(id);
+        return {};
+      },
+      ping: () => ({}),
+    };
+  }
+
+  async #newSession(): Promise<Session> {
+    this.#stop();
+    const { now, after } = this.#ports;
+    const keyring = new Keyring({ now });
+    const session: Session = new Session(
+      {
+        now: () => now(),
+        after: (ms, run) => after(ms, run),
+        send: (name, params) => this.#requests.send(name, params),
+        emit: (notice) => this.#emit(notice),
+        // Told by what follows: the session ends, and asks for a repair. There is no log here that could hold more.
+        failed: () => undefined,
+        keyring,
+        keysChanged: (side) => this.frames.keysChanged(side),
+      },
+      await this.#keeper.terms(),
+    );
+    const keys: FrameKeys = {
+      keyring,
+      leafOf: (peer) => session.leafOf(peer),
+      isLeafOf: (peer, leaf, epoch) => session.isLeafOf(peer, leaf, epoch),
+      heard: (peer) => session.heard(peer),
+    };
+    this.#member = { session, keys };
+    return session;
+  }
+
+  #stop(): void {
+    this.#member?.session.stop();
+    this.#member = null;
+    this.#requests.forget();
+  }
+
+  #emit(notice: Notice): void {
+    const { now, after, post } = this.#ports;
+    const wait = notice.type === 'out' && notice.why === 'repair' ? this.#pace.next(now()) : 0;
+    if (wait === 0) {
+      post({ type: 'notice', notice });
+      return;
+    }
+    const member = this.#member;
+    after(wait, () => {
+      if (this.#member === member) post({ type: 'notice', notice });
+    });
+  }
+
+  #need(): Session {
+    if (this.#member === null) throw new Refused('notReady', 'no group has begun');
+    return this.#member.session;
+  }
+
+  #needHost(): Session {
+    if (!this.#keeper.isHost) throw new Refused('notHost', 'this browser does not hold the host key');
+    return this.#need();
+  }
+
+  async #done(doing: Promise<boolean>): Promise<object> {
+    if (!(await doing)) throw new Refused('notReady', 'not a member of a group');
+    return {};
+  }
+}
+
+/** What the page may know of a failure: a code, and a detail that never holds more than names and sizes. */
+function failureOf(error: unknown): { code: CallErrorCode; detail: string } {
+  if (error instanceof Refused) return { code: error.code, detail: error.message };
+  if (!(error instanceof CryptoError))
+    return { code: 'internal', detail: error instanceof Error ? error.name : 'unknown' };
+  if (error.code === 'usage' || error.code === 'malformed') return { code: 'usage', detail: error.message };
+  return { code: 'forged', detail: error.message };
+}

@@ -1,0 +1,106 @@
+/**
+ * What this browser remembers about people and meetings, typed, on top of a store.
+ *
+ * The identity and the list of people met are a convenience: where nothing can be stored, they last as long as the worker.
+ * The host's secrets are not: without them a meeting has no host, so failing to keep one is an error.
+ */
+import type { Bytes } from '../../crypto/bytes.ts';
+import { base64url } from '../../crypto/bytes.ts';
+import { createIdentity } from '../../crypto/identity.ts';
+import type { KeyPair } from '../../crypto/primitives.ts';
+import type { Signed } from '../../signal/protocol/documents.ts';
+import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
+import type { Rotation } from './session/terms.ts';
+import type { Store } from './store.ts';
+
+/** Leaves of this browser whose owners may still come back after a reload. */
+const MAX_LEAVES = 32;
+/** Beyond this, people met longest ago are new again. */
+const MAX_MET = 10_000;
+
+/** The host secret of a meeting and what its holder must not repeat. */
+export interface HostSecrets {
+  /** Ed25519 seed. */
+  readonly seed: Bytes;
+  readonly sequence: number;
+  /** A generation that members know of and the server perhaps not; `before` is the secret that the server knew. */
+  readonly rotation: (Rotation & { readonly before: Bytes; readonly tried: boolean }) | null;
+}
+
+export class Vault {
+  readonly #store: Store;
+  #identity: Promise<KeyPair> | null = null;
+  #met: Map<string, number> | null = null;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** The lasting identity of this browser; made when first asked for. */
+  identity(): Promise<KeyPair> {
+    this.#identity ??= this.#loadIdentity();
+    return this.#identity;
+  }
+
+  /** Identities met so far, by base64url, and when. */
+  async met(): Promise<Map<string, number>> {
+    this.#met ??= new Map((await this.#read<[string, number][]>('met')) ?? []);
+    return this.#met;
+  }
+
+  async meet(identity: string, now: number): Promise<void> {
+    const met = await this.met();
+    met.delete(identity);
+    met.set(identity, now);
+    for (const oldest of met.keys()) {
+      if (met.size <= MAX_MET) break;
+      met.delete(oldest);
+    }
+    await this.#store.put('met', [...met]).catch(() => undefined);
+  }
+
+  host(meeting: MeetingId): Promise<HostSecrets | null> {
+    return this.#read<HostSecrets>(`host ${meeting}`);
+  }
+
+  /** @throws whatever the browser says when it does not store */
+  keepHost(meeting: MeetingId, secrets: HostSecrets): Promise<void> {
+    // Copied now: the caller may wipe its own while the store still waits for the disk.
+    return this.#store.put(`host ${meeting}`, structuredClone(secrets));
+  }
+
+  hostState(meeting: MeetingId): Promise<Signed | null> {
+    return this.#read<Signed>(`state ${meeting}`);
+  }
+
+  async keepHostState(meeting: MeetingId, state: Signed): Promise<void> {
+    await this.#store.put(`state ${meeting}`, state).catch(() => undefined);
+  }
+
+  /** The public key of a leaf that this browser had, so that a new one can take its place. */
+  async leafKey(peer: PeerId): Promise<Bytes | null> {
+    const leaves = await this.#read<[PeerId, Bytes][]>('leaves');
+    return leaves?.find(([known]) => known === peer)?.[1] ?? null;
+  }
+
+  async keepLeafKey(peer: PeerId, leafKey: Bytes): Promise<void> {
+    const leaves = (await this.#read<[PeerId, Bytes][]>('leaves')) ?? [];
+    await this.#store.put('leaves', [...leaves, [peer, leafKey]].slice(-MAX_LEAVES)).catch(() => undefined);
+  }
+
+  async #loadIdentity(): Promise<KeyPair> {
+    const stored = await this.#read<KeyPair>('identity');
+    if (stored !== null) return stored;
+    const identity = await createIdentity();
+    await this.#store.put('identity', identity).catch(() => undefined);
+    // Two tabs may have made one each at the same moment: what was stored last is this browser's.
+    const kept = await this.#read<KeyPair>('identity');
+    return kept !== null && base64url(kept.publicKey) !== base64url(identity.publicKey) ? kept : identity;
+  }
+
+  /** Only this worker writes here, so what is there has the shape it was given. */
+  async #read<T>(name: string): Promise<T | null> {
+    const value = await this.#store.get(name).catch(() => undefined);
+    return value === undefined ? null : (value as T);
+  }
+}
