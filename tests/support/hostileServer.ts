@@ -39,8 +39,10 @@ export interface HostileServer {
   /** What it does with requests and with answers; honest at first. */
   onRequest: OnRequest;
   onAnswer: OnAnswer;
-  /** The newest open line of a peer, by the index of its joining: 0 is who joined first. */
+  /** The newest open line of a peer. */
   lineOf(peer: string): Line;
+  /** Breaks every connection, and lets none through for `ms`. */
+  cut(ms: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -70,6 +72,7 @@ export async function startHostileServer(upstream: string): Promise<HostileServe
   });
   const sockets = new WebSocketServer({ noServer: true, maxPayload: 8 * 1024 * 1024 });
   const lines: Line[] = [];
+  let isCut = false;
   const server: HostileServer = {
     origin: '',
     lines,
@@ -80,6 +83,12 @@ export async function startHostileServer(upstream: string): Promise<HostileServe
       if (line === undefined) throw new Error(`no open line of ${peer}`);
       return line;
     },
+    async cut(ms) {
+      isCut = true;
+      for (const client of sockets.clients) client.terminate();
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      isCut = false;
+    },
     close: () =>
       new Promise((resolve) => {
         for (const client of sockets.clients) client.terminate();
@@ -89,6 +98,7 @@ export async function startHostileServer(upstream: string): Promise<HostileServe
   };
 
   http.on('upgrade', (incoming, socket, head) => {
+    if (isCut) return socket.destroy();
     sockets.handleUpgrade(incoming, socket, head, (client) => {
       const protocols = incoming.headers['sec-websocket-protocol']?.split(/,\s*/) ?? [];
       const onward = new WebSocket(`ws://${target.host}${incoming.url ?? '/'}`, protocols, { origin: target.origin });

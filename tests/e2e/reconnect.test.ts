@@ -1,0 +1,78 @@
+/** Sockets are lost and servers restart; the media does not care. */
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { HostileServer } from '../support/hostileServer.ts';
+import { startHostileServer } from '../support/hostileServer.ts';
+import { isTone } from '../support/media/readers.ts';
+import type { Person } from '../support/person.ts';
+import { CAST, People, until } from '../support/person.ts';
+import type { App } from '../support/startApp.ts';
+import { startApp } from '../support/startApp.ts';
+
+let app: App;
+let server: HostileServer | undefined;
+let here: People;
+
+beforeAll(async () => {
+  app = await startApp();
+});
+afterEach(async () => {
+  await here?.close();
+  await server?.close();
+});
+afterAll(() => app?.close());
+
+/** Longest time without a new picture, milliseconds, since watching began. */
+async function longestGap(person: Person, who: Person): Promise<number> {
+  const { readings } = await person.watchedOf(who.name);
+  return readings.reduce((gap, reading, i) => (i === 0 ? 0 : Math.max(gap, reading.at - readings[i - 1]!.at)), 0);
+}
+
+test('a socket that dies comes back without a frame lost: keys and media are kept', async () => {
+  server = await startHostileServer(app.origin);
+  here = new People(server.origin);
+  const { people } = await here.meet(['Anna', 'Ben']);
+  const [anna, ben] = people as [Person, Person];
+  await Promise.all([anna.see('Ben'), ben.see('Anna')]);
+  const transforms = (await anna.totals()).transforms;
+  const lines = server.lines.length;
+  await ben.watch('Anna');
+
+  await server.cut(2000);
+  await anna.by('banner-reconnecting').waitFor({ timeout: 10_000 });
+  await until(
+    async () => server!.lines.length > lines && !(await anna.by('banner-reconnecting').isVisible()),
+    () => 'Anna is online again',
+  );
+  await new Promise((resolve) => setTimeout(resolve, 2000));
+  expect(await longestGap(ben, anna)).toBeLessThan(500);
+  expect(isTone(await ben.hear('Anna'), CAST.Anna.tone)).toBe(true);
+  expect((await anna.totals()).transforms).toBe(transforms);
+  expect((await ben.totals()).unopened).toBe(0);
+  expect(await anna.others()).toEqual(['Ben']);
+});
+
+test(
+  'the server restarts in mid-call: the call goes on, and somebody new can still join',
+  { timeout: 240_000 },
+  async () => {
+    here = new People(app.origin);
+    server = undefined;
+    const { people, link } = await here.meet(['Anna', 'Ben']);
+    const [anna, ben] = people as [Person, Person];
+    await Promise.all([anna.see('Ben'), ben.see('Anna')]);
+    await ben.watch('Anna');
+    await app.restart();
+    await until(
+      async () =>
+        !(await anna.by('banner-reconnecting').isVisible()) && !(await ben.by('banner-reconnecting').isVisible()),
+      () => 'both are online again',
+      60_000,
+    );
+    expect(await longestGap(ben, anna)).toBeLessThan(500);
+    const carla = await here.invite('Carla');
+    await carla.come(link);
+    await carla.waitForOthers('Anna', 'Ben');
+    await Promise.all([carla.see('Anna', 10), carla.see('Ben', 10), anna.see('Carla', 10)]);
+    for (const person of [anna, ben]) expect((await person.totals()).unopened).toBe(0);
+  },
+);
