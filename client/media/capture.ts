@@ -29,6 +29,14 @@ export async function capture(kind: Capturable, id: string | null): Promise<Capt
   try {
     return { track: await open(kind, id) };
   } catch (error) {
+    // The one that was meant is not there any more: another is better than none.
+    if (
+      id !== null &&
+      error instanceof DOMException &&
+      (error.name === 'OverconstrainedError' || error.name === 'NotFoundError')
+    ) {
+      return capture(kind, null);
+    }
     return { problem: await problemOf(kind, error) };
   }
 }
@@ -66,8 +74,8 @@ export async function permissionOf(kind: Capturable): Promise<PermissionState | 
 }
 
 function constraints(kind: Capturable, id: string | null): MediaTrackConstraints {
-  // `ideal`: a device that is gone must not keep another from opening.
-  const device = id === null ? (kind === 'camera' ? { facingMode: 'user' } : {}) : { deviceId: { ideal: id } };
+  // `exact`: with `ideal` Chromium takes another camera whose picture size fits better.
+  const device = id === null ? (kind === 'camera' ? { facingMode: 'user' } : {}) : { deviceId: { exact: id } };
   return { ...(kind === 'camera' ? VIDEO : AUDIO), ...device };
 }
 

@@ -1,10 +1,12 @@
 /** Bundles one TypeScript module for a test page, as the product's own build would. */
+import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { build } from 'vite';
 
 /** @returns the text of one ES module */
 export async function bundle(entry: URL): Promise<string> {
   const built = await build({
     configFile: false,
+    plugins: [svelte({ configFile: false, prebundleSvelteLibraries: false })],
     logLevel: 'warn',
     build: {
       write: false,
