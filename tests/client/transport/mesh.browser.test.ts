@@ -225,3 +225,21 @@ describe('a browser that fails open', () => {
     expect(result.state).toEqual({ at: 'connected', poor: false });
   });
 });
+
+describe('the self-test of the lobby', () => {
+  test('passes where transforms run', async () => {
+    const { result, tookMs, transforms } = await tab.evaluate(() => page.tryOut({}));
+    expect({ result, transforms }).toEqual({ result: 'sealed', transforms: 2 });
+    expect(tookMs).toBeLessThan(4000);
+  });
+
+  for (const trap of [
+    { senders: 'late' },
+    { senders: 'never' },
+    { receivers: 'late' },
+    { receivers: 'never' },
+  ] as const)
+    test(`fails where transforms of the ${Object.keys(trap)[0]} are set ${Object.values(trap)[0]}`, async () => {
+      expect((await tab.evaluate((trap) => page.tryOut(trap), trap)).result).toBe('clear');
+    });
+});

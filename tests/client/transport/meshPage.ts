@@ -10,6 +10,7 @@ import {
   type TransformOptions,
 } from '../../../client/e2ee/messages.ts';
 import { createMesh } from '../../../client/transport/mesh.ts';
+import { selfTest, type SelfTestResult } from '../../../client/transport/selfTest.ts';
 import type { SealPort } from '../../../client/transport/sealPort.ts';
 import type { MediaTransport, PathState, PathStats } from '../../../client/transport/transport.ts';
 
@@ -51,15 +52,52 @@ export async function addMembers(count: number, traps: Record<number, SealTrap> 
   await Promise.all(Array.from({ length: count }, (_, n) => addMember(n, leaves, traps[n] ?? {})));
 }
 
+/** A handle on a worker, as the product's port, with the traps in it. What goes over it is written down in `record`. */
+function portTo(worker: Worker, trap: SealTrap, record: Pick<Member, 'transforms' | 'counts' | 'data'>): SealPort {
+  const listeners = new Set<(notice: Notice) => void>();
+  const waiting = new Map<number, () => void>();
+  let call = 0;
+  worker.onmessage = ({ data }) => {
+    if (data.type === 'answer') waiting.get(data.id)?.();
+    if (data.type !== 'notice') return;
+    for (const counts of data.notice.counts) record.counts[counts.id] = counts;
+    for (const listener of listeners) listener(data.notice);
+  };
+  return {
+    call: (which, params) =>
+      new Promise((resolve) => {
+        if (which === 'peer.data') record.data.push((params as { body: string }).body);
+        waiting.set(++call, () => resolve({} as never));
+        worker.postMessage({ type: 'call', id: call, name: which, params });
+      }),
+    onNotice: (listener) => (listeners.add(listener), () => listeners.delete(listener)),
+    onDead: () => () => undefined,
+    transform: (options, target) => {
+      record.transforms.push(options);
+      const set = () => void (target.transform = new RTCRtpScriptTransform(worker, options));
+      const how = options.side === 'send' ? trap.senders : trap.receivers;
+      if (how === undefined) set();
+      else if (how === 'late') setTimeout(set, 0);
+    },
+  };
+}
+
+/** The loopback that a lobby runs, with a worker that has no key. */
+export async function tryOut(trap: SealTrap): Promise<{ result: SelfTestResult; tookMs: number; transforms: number }> {
+  const worker = new Worker('/unsafeSealWorker.js', { type: 'module' });
+  const record = { transforms: [], counts: {}, data: [] };
+  const began = performance.now();
+  const result = await selfTest(portTo(worker, trap, record));
+  worker.terminate();
+  return { result, tookMs: performance.now() - began, transforms: record.transforms.length };
+}
+
 async function addMember(n: number, leaves: Record<string, number>, trap: SealTrap): Promise<void> {
   const worker = new Worker('/unsafeSealWorker.js', { type: 'module' });
   await new Promise<void>((resolve) => {
     worker.onmessage = ({ data }) => data.type === 'ready' && resolve();
     worker.postMessage({ type: 'init', leaf: n, leaves, spy: trap.spy ?? false });
   });
-  const listeners = new Set<(notice: Notice) => void>();
-  const waiting = new Map<number, () => void>();
-  let call = 0;
   const member: Partial<Member> = {
     peer: name(n),
     worker,
@@ -71,29 +109,7 @@ async function addMember(n: number, leaves: Record<string, number>, trap: SealTr
     data: [],
     cut: false,
   };
-  worker.onmessage = ({ data }) => {
-    if (data.type === 'answer') waiting.get(data.id)?.();
-    if (data.type !== 'notice') return;
-    for (const counts of data.notice.counts) member.counts![counts.id] = counts;
-    for (const listener of listeners) listener(data.notice);
-  };
-  const port: SealPort = {
-    call: (which, params) =>
-      new Promise((resolve) => {
-        if (which === 'peer.data') member.data!.push((params as { body: string }).body);
-        waiting.set(++call, () => resolve({} as never));
-        worker.postMessage({ type: 'call', id: call, name: which, params });
-      }),
-    onNotice: (listener) => (listeners.add(listener), () => listeners.delete(listener)),
-    onDead: () => () => undefined,
-    transform: (options, target) => {
-      member.transforms!.push(options);
-      const set = () => void (target.transform = new RTCRtpScriptTransform(worker, options));
-      const how = options.side === 'send' ? trap.senders : trap.receivers;
-      if (how === undefined) set();
-      else if (how === 'late') setTimeout(set, 0);
-    },
-  };
+  const port = portTo(worker, trap, member as Member);
   const self = name(n);
   const mesh = createMesh({
     self,
@@ -187,6 +203,7 @@ export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(r
 export { trackKinds };
 Object.assign(globalThis, {
   page: {
+    tryOut,
     members,
     connections,
     addMembers,
