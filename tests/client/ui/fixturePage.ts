@@ -1,9 +1,10 @@
 /** The page of fixtures, built and served as the product is: same compiler, same content security policy, same browser. */
+import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
-import { build } from 'vite';
+import { promisify } from 'node:util';
 
 const root = join(import.meta.dirname, '../../..');
 
@@ -55,8 +56,19 @@ export async function serveFolder(folder: string): Promise<FixturePage> {
   };
 }
 
+const run = promisify(execFile);
+
+/** Runs `vite build` as a person would: in a process of its own, so that nothing of the test runner gets into the build. */
+export async function viteBuild(...args: string[]): Promise<void> {
+  const { NODE_ENV: _, VITEST: __, ...env } = process.env;
+  await run(process.execPath, [join(root, 'node_modules/vite/bin/vite.js'), 'build', '--logLevel', 'error', ...args], {
+    cwd: root,
+    env,
+  });
+}
+
 /** Builds the fixtures into .cache/ and serves them. */
 export async function serveFixtures(): Promise<FixturePage> {
-  await build({ configFile: join(import.meta.dirname, 'fixtures/vite.config.ts'), logLevel: 'error' });
+  await viteBuild('--config', join(import.meta.dirname, 'fixtures/vite.config.ts'));
   return serveFolder(join(root, '.cache/fixtures'));
 }
