@@ -35,9 +35,14 @@ export async function selfTest(port: SealPort): Promise<SelfTestResult> {
   const off = port.onNotice((notice: Notice) => {
     if (notice.type === 'counts') for (const one of notice.counts) counts.set(one.id, one);
   });
-  const send: TransformOptions = { id: drawTransformId('camera', 'send'), side: 'send', kind: 'camera', codec: 'vp8' };
+  const send: TransformOptions = {
+    id: `selfTest.${drawTransformId('camera', 'send')}`,
+    side: 'send',
+    kind: 'camera',
+    codec: 'vp8',
+  };
   const receive: TransformOptions = {
-    id: drawTransformId('camera', 'receive'),
+    id: `selfTest.${drawTransformId('camera', 'receive')}`,
     side: 'receive',
     kind: 'camera',
     codec: 'vp8',
