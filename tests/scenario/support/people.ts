@@ -48,6 +48,21 @@ export async function accessTo(meeting: Meeting): Promise<Access> {
   return deriveAccess(meeting.id, checked, { secret: meeting.secret.slice(), stretched: meeting.stretched });
 }
 
+/** Keeps every media key it was ever given, as somebody might who changed the program. */
+class UnsafeHoardingKeyring extends Keyring {
+  readonly hoard: Keyring;
+
+  constructor(options: { now: () => number }) {
+    super(options);
+    this.hoard = new Keyring(options);
+  }
+
+  override async install(entry: Parameters<Keyring['install']>[0]): Promise<void> {
+    await this.hoard.install(entry);
+    await super.install(entry);
+  }
+}
+
 export interface JoinOptions {
   host?: boolean;
   identity?: KeyPair;
@@ -62,7 +77,7 @@ export class Person {
   readonly name: string;
   readonly peer: PeerId;
   readonly session: Session;
-  readonly keyring: Keyring;
+  readonly keyring: UnsafeHoardingKeyring;
   readonly identity: KeyPair;
   readonly pending: PendingJoin;
   readonly notices: Notice[] = [];
@@ -76,7 +91,7 @@ export class Person {
   readonly switches: { epoch: number; side: 'send' | 'receive' }[] = [];
 
   constructor(
-    begin: { name: string; identity: KeyPair; pending: PendingJoin; access: Access; keyring: Keyring },
+    begin: { name: string; identity: KeyPair; pending: PendingJoin; access: Access; keyring: UnsafeHoardingKeyring },
     session: (person: Person) => Session,
   ) {
     this.name = begin.name;
@@ -94,6 +109,11 @@ export class Person {
 
   get members(): MemberView[] {
     return this.view?.members ?? [];
+  }
+
+  /** All who went, as the page was told. */
+  get gone(): Extract<Notice, { type: 'members' }>['removed'] {
+    return this.notices.flatMap((notice) => (notice.type === 'members' ? notice.removed : []));
   }
 
   get names(): string[] {
@@ -161,7 +181,7 @@ export class Scene {
     const identity = options.identity ?? options.replaces?.identity ?? (await createIdentity());
     const pending = await prepareJoin({ meetingId: meeting.id, identity });
     const access = options.access ?? (await accessTo(meeting));
-    const keyring = new Keyring({ now: () => world.now });
+    const keyring = new UnsafeHoardingKeyring({ now: () => world.now });
     const met = new Set<string>();
     const person = new Person({ name, identity, pending, access, keyring }, (self) => {
       const host = options.host
@@ -252,6 +272,13 @@ export class Scene {
 /** Every one of them shows all of them, and nobody else. */
 export function allSee(people: Person[]): boolean {
   return people.every((person) => person.sees(...people.filter((other) => other !== person)));
+}
+
+/** True if a frame that `from` seals now opens with any key that `thief` was ever given. */
+export async function opensWithHoard(from: Person, leaf: number, thief: Person): Promise<boolean> {
+  const sealed = await from.keyring.seal(1, 'vp8', new Uint8Array([1, 2, 3]));
+  if (!sealed.ok) throw new Error('nothing sealed');
+  return (await thief.keyring.hoard.open({ kind: 1, leaf }, 'vp8', sealed.frame)).ok;
 }
 
 /** True if a frame that `from` seals now opens for `to`. */
