@@ -33,20 +33,14 @@ function verifyBytes(label: string, body: Uint8Array, signature: string, key: st
 }
 
 /** Checks a document before it is parsed. @returns null if signature or schema do not hold */
-export function openSigned<S extends z.ZodMiniType>(
-  label: string,
-  signed: Signed,
-  key: string,
-  schema: S,
-): z.infer<S> | null {
+export function openSigned<T>(label: string, signed: Signed, key: string, schema: z.ZodMiniType<T>): T | null {
   return verifyText(label, signed.body, signed.signature, key) ? parseBody(signed, schema) : null;
 }
 
 /** Reads a document without checking who signed it: only where that is checked next, or was before it was stored. */
-export function parseBody<S extends z.ZodMiniType>(signed: Signed, schema: S): z.infer<S> | null {
+export function parseBody<T>(signed: Signed, schema: z.ZodMiniType<T>): T | null {
   try {
-    const parsed = schema.safeParse(JSON.parse(signed.body));
-    return parsed.success ? parsed.data : null;
+    return schema.parse(JSON.parse(signed.body));
   } catch {
     return null;
   }

@@ -1,0 +1,32 @@
+/** Which address limits are counted for. */
+import type { IncomingMessage } from 'node:http';
+import { isIPv6 } from 'node:net';
+
+/**
+ * The client's address: of the socket, or behind `proxies` proxies the one that the outermost of ours saw. What stands further
+ * left in X-Forwarded-For the client may have invented. Of IPv6 the network, 64 bits: that is what one subscriber has.
+ */
+export function addressOf(request: IncomingMessage, proxies: number): string {
+  const socket = request.socket.remoteAddress ?? 'unknown';
+  if (proxies === 0) return networkOf(socket);
+  const forwarded = String(request.headers['x-forwarded-for'] ?? '').split(',');
+  const claimed = forwarded.at(-proxies)?.trim();
+  return networkOf(claimed || socket);
+}
+
+function networkOf(address: string): string {
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
+  if (mapped) return mapped[1]!;
+  if (!isIPv6(address)) return address.slice(0, 64);
+  const [head = '', tail] = address.split('::');
+  const groups = head === '' ? [] : head.split(':');
+  if (tail !== undefined) {
+    const after = tail === '' ? 0 : tail.split(':').length;
+    groups.push(...Array<string>(Math.max(0, 8 - groups.length - after)).fill('0'));
+    if (tail !== '') groups.push(...tail.split(':'));
+  }
+  return `${groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':')}::/64`;
+}

@@ -1,0 +1,93 @@
+/**
+ * Composition root: builds store, bus, service, routes and gateway once, from a Config.
+ *
+ * Whoever creates an app closes it. `close` tells everybody to connect again, and takes less than five seconds.
+ */
+import Fastify, { LogController } from 'fastify';
+import { randomInt } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { LocalBus } from './bus/local.ts';
+import type { Config } from './config.ts';
+import { serveHealth } from './http/health.ts';
+import { serveMeetings } from './http/meetings.ts';
+import { frame } from './http/router.ts';
+import { serveClient } from './http/static.ts';
+import { ENDED_TOPIC, MeetingService } from './meeting/service.ts';
+import { openStore } from './store/open.ts';
+import { Attempts } from './ws/attempts.ts';
+import type { Context } from './ws/session.ts';
+import { Gateway } from './ws/gateway.ts';
+import { entry } from './ws/handlers/entry.ts';
+import { group } from './ws/handlers/group.ts';
+import { host } from './ws/handlers/host.ts';
+import { messages } from './ws/handlers/messages.ts';
+
+const TICK_MS = 1000;
+const SWEEP_MS = 3_600_000;
+/** Reconnecting clients spread over this much. */
+const RETRY_SPREAD_MS = 2000;
+
+export interface App {
+  /** Starts listening. @returns the port @throws with `code` as node:net says, such as EADDRINUSE */
+  listen(): Promise<number>;
+  /** Meetings with somebody in them, and connections. */
+  counts(): { meetings: number; connections: number };
+  /** Idempotent. */
+  close(): Promise<void>;
+}
+
+/** @param now milliseconds since 1970 @throws StoreError */
+export async function createApp(config: Config, now: () => number = Date.now): Promise<App> {
+  const store = await openStore(config.dataDir);
+  const app = Fastify({
+    logger: config.logLevel === 'silent' ? false : { level: config.logLevel, stream: process.stderr },
+    // router.ts logs less, and nothing of what a request holds.
+    logController: new LogController({ disableRequestLogging: true }),
+    requestTimeout: 30_000,
+    bodyLimit: 64 * 1024,
+    ...(config.tls ? { https: { cert: config.tls.cert, key: config.tls.key } } : {}),
+  });
+  const onError = (error: unknown, meeting?: string) => app.log.error({ err: error, meeting }, 'internal error');
+  const bus = new LocalBus(onError);
+  const { meetingTtlMs, maxCapacity, proxies } = config;
+  const service = new MeetingService({ store, bus, meetingTtlMs, maxCapacity, now, onError });
+  const handlers = { ...entry, ...group, ...messages, ...host };
+  const context: Context = { service, attempts: new Attempts(), handlers, ice: config.ice, now, onError };
+  const gateway = new Gateway({
+    context,
+    proxies,
+    connections: config.connections,
+    connectionsPerAddress: config.connectionsPerAddress,
+    origins: [config.publicUrl, config.devOrigin].filter((origin) => origin !== null),
+  });
+  await bus.subscribe(ENDED_TOPIC, (meeting) => gateway.endMeeting(meeting));
+
+  frame(app, config);
+  serveHealth(app, { store, bus, clientDir: config.clientDir, relayStatusFile: config.relayStatusFile });
+  serveMeetings(app, { service, proxies, perHour: config.meetingsPerHour });
+  await serveClient(app, config.clientDir);
+  app.server.on('upgrade', (request, socket, head) => gateway.upgrade(request, socket, head));
+
+  const sweep = () => void service.sweep().catch(onError);
+  const timers = [setInterval(() => service.tick(), TICK_MS), setInterval(sweep, SWEEP_MS)];
+  sweep();
+
+  let closing: Promise<void> | undefined;
+  async function shut(): Promise<void> {
+    timers.forEach(clearInterval);
+    service.drain(() => 500 + randomInt(RETRY_SPREAD_MS));
+    await gateway.close();
+    app.server.closeAllConnections();
+    await app.close();
+    await bus.close();
+    await store.close();
+  }
+  return {
+    async listen() {
+      await app.listen({ host: config.host, port: config.port });
+      return (app.server.address() as AddressInfo).port;
+    },
+    counts: () => ({ meetings: service.size, connections: gateway.connections }),
+    close: () => (closing ??= shut()),
+  };
+}

@@ -1,0 +1,56 @@
+/**
+ * What the server says once it answers: where, and for whom.
+ *
+ * Browsers give camera and microphone to secure contexts only: https, or localhost (W3C Secure Contexts §3.1). So addresses for
+ * others, and the code to scan, are shown only where they are of use.
+ */
+import { networkInterfaces } from 'node:os';
+import { renderUnicodeCompact } from 'uqr';
+import type { Config } from './config.ts';
+
+type Listening = Pick<Config, 'host' | 'port' | 'tls' | 'publicUrl'>;
+
+export function greeting(config: Listening, lanAddress: string | null = findLanAddress()): string {
+  const scheme = config.tls ? 'https' : 'http';
+  const lines = [`Parley is ready: ${scheme}://${ownName(config.host)}:${config.port}`];
+  const address = addressForOthers(config, scheme, lanAddress);
+  if (address !== null && address.startsWith('https:')) {
+    lines.push(`For others: ${address}`, '', renderUnicodeCompact(address, { border: 2 }), '');
+  } else if (config.tls) {
+    lines.push('It answers this machine alone. PARLEY_HOST=0.0.0.0 lets others in.');
+  } else {
+    lines.push(
+      'Others cannot use their cameras here: browsers allow it over HTTPS and on localhost only. See PARLEY_TLS_CERT and PARLEY_PUBLIC_URL in --help.',
+    );
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function addressForOthers(config: Listening, scheme: string, lanAddress: string | null): string | null {
+  if (config.publicUrl !== null) return config.publicUrl;
+  if (isLoopback(config.host)) return null;
+  const host = isAny(config.host) ? lanAddress : config.host;
+  return host === null ? null : `${scheme}://${bracketed(host)}:${config.port}`;
+}
+
+function ownName(host: string): string {
+  return isAny(host) || isLoopback(host) ? 'localhost' : bracketed(host);
+}
+
+function isAny(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
+function bracketed(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+/** The first address that other machines may know this one by. */
+function findLanAddress(): string | null {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? null;
+}

@@ -1,0 +1,84 @@
+/** What hosts sign and the server obeys: meetings made, states, generations, removals, ends. Nothing of it works without the host key. */
+import type * as z from 'zod/mini';
+import { meetingIdOf, openSigned } from '../auth.ts';
+import { HostCommand, HostState, labels, type MeetingRecord, type Signed } from '../protocol/documents.ts';
+import { ProtocolError } from '../protocol/errors.ts';
+import type { MeetingId, PeerId } from '../protocol/ids.ts';
+import { ENDED_TOPIC, openRecord, type MeetingService } from './service.ts';
+
+/**
+ * Makes a meeting. The same record again, after a lost answer, is no mistake.
+ * @throws ProtocolError badRequest · proofRefused · meetingExists
+ */
+export async function createMeeting(service: MeetingService, record: Signed): Promise<MeetingId> {
+  const terms = openRecord(record);
+  if (terms.generation !== 0) throw new ProtocolError('badRequest', 'a meeting begins with generation 0');
+  assertCapacity(service, terms);
+  const meeting = meetingIdOf(terms.hostKey);
+  const created = await service.terms.store.meetings.create(meeting, record, service.terms.now());
+  if (created === 'taken') throw new ProtocolError('meetingExists');
+  return meeting;
+}
+
+/** @throws ProtocolError notAllowed · badRequest: not newer */
+export async function setHostState(
+  service: MeetingService,
+  meeting: MeetingId,
+  by: PeerId,
+  state: Signed,
+): Promise<void> {
+  const opened = await openAsHost(service, meeting, labels.hostState, state, HostState);
+  const taken = await service.terms.store.meetings.saveHostState(meeting, opened.version, state);
+  if (!taken) throw new ProtocolError('badRequest', 'there is a newer host state');
+  service.tell(meeting, { type: 'hostState', by, state, locked: opened.locked });
+}
+
+/** @throws ProtocolError notAllowed · badRequest: not the next generation */
+export async function rotate(service: MeetingService, meeting: MeetingId, by: PeerId, record: Signed): Promise<void> {
+  const terms = openRecord(record);
+  if (meetingIdOf(terms.hostKey) !== meeting) throw new ProtocolError('notAllowed');
+  assertCapacity(service, terms);
+  const taken = await service.terms.store.meetings.rotate(meeting, terms.generation, record);
+  if (!taken) throw new ProtocolError('badRequest', 'not the generation that follows');
+  const { generation, settings } = terms;
+  service.tell(meeting, { type: 'rotated', by, record, generation, capacity: settings.capacity });
+}
+
+/** @throws ProtocolError notAllowed · badRequest: the sequence was used · peerUnknown */
+export async function command(service: MeetingService, meeting: MeetingId, signed: Signed): Promise<void> {
+  const { store, bus } = service.terms;
+  const order = await openAsHost(service, meeting, labels.hostCommand, signed, HostCommand);
+  if (!(await store.meetings.takeSequence(meeting, order.sequence))) {
+    throw new ProtocolError('badRequest', 'this sequence was used, or a later one');
+  }
+  switch (order.action) {
+    case 'remove':
+      service.apply(meeting, { type: 'remove', peer: order.peer });
+      return;
+    case 'end':
+      await store.meetings.end(meeting, signed);
+      service.tell(meeting, { type: 'end', command: signed });
+      await bus.publish(ENDED_TOPIC, meeting);
+  }
+}
+
+function assertCapacity(service: MeetingService, { settings }: MeetingRecord): void {
+  const { maxCapacity } = service.terms;
+  if (settings.capacity > maxCapacity) {
+    throw new ProtocolError('badRequest', `this server makes meetings for up to ${maxCapacity} people`);
+  }
+}
+
+/** Opens what only the host of this very meeting may sign. */
+async function openAsHost<T extends { meeting: MeetingId }>(
+  service: MeetingService,
+  meeting: MeetingId,
+  label: string,
+  signed: Signed,
+  schema: z.ZodMiniType<T>,
+): Promise<T> {
+  const { terms } = await service.find(meeting);
+  const opened = openSigned(label, signed, terms.hostKey, schema);
+  if (!opened || opened.meeting !== meeting) throw new ProtocolError('notAllowed');
+  return opened;
+}

@@ -1,0 +1,65 @@
+/**
+ * Events of one peer, numbered, and the last ones kept, so that a connection that was lost can be taken up where it broke.
+ *
+ * Keeps what is younger than `KEEP_MS` and within `MAX_EVENTS` and `MAX_CHARS`; what a resumed peer missed beyond that, it
+ * must join again for. Texts of one event are shared between outboxes. Invariant: numbers rise by one.
+ */
+
+/** Longest time in which a dead socket is not noticed (20 s), and a place kept (30 s), and some more. */
+const KEEP_MS = 75_000;
+const MAX_EVENTS = 1024;
+const MAX_CHARS = 4 * 1024 * 1024;
+
+interface Kept {
+  readonly text: string;
+  readonly at: number;
+}
+
+export class Outbox {
+  /** Number of the newest event; 0 before the first. */
+  #last = 0;
+  /** The newest events; the last one has the number `#last`. */
+  #kept: Kept[] = [];
+  #chars = 0;
+
+  /** Numbers an event. @param event JSON text @returns what goes over the wire */
+  push(event: string, now: number): string {
+    this.#last++;
+    this.#kept.push({ text: event, at: now });
+    this.#chars += event.length;
+    if (this.#kept.length > MAX_EVENTS || this.#chars > MAX_CHARS) this.#trim(-Infinity);
+    return wireText(this.#last, event);
+  }
+
+  /** Events after `received`, as they go over the wire; null if not all of them are here any more, or if they never were. */
+  since(received: number): string[] | null {
+    const first = this.#last - this.#kept.length + 1;
+    if (received > this.#last || received < first - 1) return null;
+    return this.#kept.slice(received - first + 1).map(({ text }, index) => wireText(received + 1 + index, text));
+  }
+
+  /** Lets go of what is too old. Not for a peer that is away: it will ask for all. */
+  forgetOld(now: number): void {
+    if (this.#kept.length > 0 && this.#kept[0]!.at < now - KEEP_MS) this.#trim(now - KEEP_MS);
+  }
+
+  #trim(before: number): void {
+    let drop = 0;
+    while (drop < this.#kept.length) {
+      const { text, at } = this.#kept[drop]!;
+      if (at >= before && this.#kept.length - drop <= MAX_EVENTS && this.#chars <= MAX_CHARS) break;
+      this.#chars -= text.length;
+      drop++;
+    }
+    // Some more than needed, so that a full outbox does not move its array for each event.
+    if (before === -Infinity) {
+      const more = Math.min(MAX_EVENTS / 8, this.#kept.length - drop);
+      for (let i = 0; i < more; i++) this.#chars -= this.#kept[drop++]!.text.length;
+    }
+    this.#kept = this.#kept.slice(drop);
+  }
+}
+
+function wireText(seq: number, event: string): string {
+  return `{"seq":${seq},"event":${event}}`;
+}

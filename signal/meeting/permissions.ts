@@ -1,0 +1,50 @@
+/** Who may ask for what: the phase a connection must be in, and when a member may commit. Nothing else decides. */
+import { ProtocolError } from '../protocol/errors.ts';
+import type { PeerId } from '../protocol/ids.ts';
+import type { Phase, RequestName } from '../protocol/requests.ts';
+import { requests } from '../protocol/requests.ts';
+import type { Group, Offer, Room } from './roomTypes.ts';
+
+/** Epochs start at least this far apart, so that members keep up; removals do not wait. */
+const EPOCH_GAP_MS = 250;
+/** A member who is not the designated committer commits at most this often: one alone must not keep everybody busy. */
+const MEMBER_PACE_MS = 5000;
+
+const ranks: Record<Phase, number> = { new: 0, linked: 1, admitted: 2, joined: 3 };
+
+/** These make a phase of the one before; said again, or by who is further, they are out of order. */
+const steps: Partial<Record<RequestName, Phase>> = {
+  hello: 'new',
+  resume: 'new',
+  'meeting.proveLink': 'new',
+  'meeting.proveAccess': 'linked',
+  'meeting.join': 'admitted',
+};
+
+export function mayAsk(phase: Phase, name: RequestName): boolean {
+  const step = steps[name];
+  return step === undefined ? ranks[phase] >= ranks[requests[name].phase] : phase === step;
+}
+
+/** The connected member with the lowest leaf: it commits for all while it is there. */
+export function designatedCommitter(room: Room, group: Group): PeerId | null {
+  let designated: PeerId | null = null;
+  let lowest = Infinity;
+  for (const { peer, presence, inGroup } of room.peers.values()) {
+    const leaf = group.members.get(peer) ?? Infinity;
+    if (inGroup && presence.at === 'here' && leaf < lowest) [designated, lowest] = [peer, leaf];
+  }
+  return designated;
+}
+
+/** @throws ProtocolError commitBarred, with the time to wait */
+export function assertMayCommit(room: Room, group: Group, offer: Offer, now: number): void {
+  const barred = (until: number, why: string) => {
+    if (until > now) throw new ProtocolError('commitBarred', why, { retryAfterMs: until - now });
+  };
+  barred(group.barredUntil.get(offer.by) ?? -Infinity, 'a commit of this member was withdrawn');
+  if (offer.removed.length > 0) return;
+  barred(group.epochBeganAt + EPOCH_GAP_MS, 'the epoch has only begun');
+  if (designatedCommitter(room, group) === offer.by) return;
+  barred((group.committedAt.get(offer.by) ?? -Infinity) + MEMBER_PACE_MS, 'this member has committed just now');
+}

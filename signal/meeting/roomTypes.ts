@@ -1,0 +1,111 @@
+/**
+ * One meeting as the server sees it, what can happen to it, and what follows. Values only.
+ *
+ * `group.members` is the group's tree as far as commits tell, kept also while people are away; `Peer.inGroup` says of
+ * somebody connected that it counts as a member. The list that people see is made of neither, but of keys.
+ */
+import type { Signed } from '../protocol/documents.ts';
+import type { ServerEvent } from '../protocol/events.ts';
+import type { Epoch, GroupId, MeetingId, PeerId } from '../protocol/ids.ts';
+
+type Ms = number;
+
+export interface Peer {
+  readonly peer: PeerId;
+  /** Sealed. */
+  readonly name: string;
+  /** `until`: how long its place is kept. */
+  readonly presence: { readonly at: 'here' } | { readonly at: 'away'; readonly until: Ms };
+  readonly inGroup: boolean;
+}
+
+export interface AddRequest {
+  readonly keyPackage: string;
+  readonly admission: string;
+  readonly at: Ms;
+}
+
+/** The newest commit: the one that may still be withdrawn. */
+export interface LastCommit {
+  /** The epoch that it ended. */
+  readonly epoch: Epoch;
+  readonly author: PeerId;
+  /** SHA-256, base64url. */
+  readonly hash: string;
+  readonly removed: readonly PeerId[];
+  /** As things were before it. */
+  readonly membersBefore: ReadonlyMap<PeerId, number>;
+  readonly requestsBefore: ReadonlyMap<PeerId, AddRequest>;
+  /** Who could have applied it, the author apart. */
+  readonly witnesses: ReadonlySet<PeerId>;
+  readonly objections: ReadonlySet<PeerId>;
+}
+
+export interface Group {
+  readonly id: GroupId;
+  readonly epoch: Epoch;
+  /** Peer → leaf index. */
+  readonly members: ReadonlyMap<PeerId, number>;
+  /** Until then members are expected back, and nobody else may make a group. */
+  readonly expectedUntil: Ms;
+  readonly requests: ReadonlyMap<PeerId, AddRequest>;
+  readonly last: LastCommit | null;
+  /** When the present epoch began; -Infinity for the first. */
+  readonly epochBeganAt: Ms;
+  /** When each member's newest commit was ordered. */
+  readonly committedAt: ReadonlyMap<PeerId, Ms>;
+  /** Who lost the right to commit, until when. */
+  readonly barredUntil: ReadonlyMap<PeerId, Ms>;
+}
+
+export interface Room {
+  readonly meeting: MeetingId;
+  /** Of the link that opens it now. */
+  readonly generation: number;
+  readonly capacity: number;
+  readonly locked: boolean;
+  /** In the order of joining. */
+  readonly peers: ReadonlyMap<PeerId, Peer>;
+  readonly group: Group | null;
+  /** Peers that a host removed: they do not come back by this id. */
+  readonly removed: ReadonlySet<PeerId>;
+}
+
+/** A commit without its bytes: the core orders, it does not look. */
+export interface Offer {
+  readonly by: PeerId;
+  readonly groupId: GroupId;
+  readonly epoch: Epoch;
+  readonly hash: string;
+  readonly added: readonly PeerId[];
+  readonly removed: readonly PeerId[];
+}
+
+export type Input =
+  /** `generation`: of the link that it has proven. `member`: the group that it says it is in. */
+  | { type: 'join'; peer: PeerId; generation: number; name: string; member: GroupId | null }
+  | { type: 'back'; peer: PeerId }
+  | { type: 'away'; peer: PeerId }
+  | { type: 'leave'; peer: PeerId }
+  | { type: 'tick' }
+  | { type: 'createGroup'; by: PeerId; groupId: GroupId }
+  | { type: 'requestAdd'; by: PeerId; groupId: GroupId; keyPackage: string; admission: string }
+  /** The store has taken it. */
+  | { type: 'ordered'; offer: Offer; commit: string; welcome: string | null }
+  | { type: 'invalid'; by: PeerId; groupId: GroupId; epoch: Epoch; hash: string }
+  | { type: 'message'; from: PeerId; to: PeerId | null; body: string; transient: boolean }
+  | { type: 'hostState'; by: PeerId; state: Signed; locked: boolean }
+  | { type: 'rotated'; by: PeerId; record: Signed; generation: number; capacity: number }
+  | { type: 'remove'; peer: PeerId }
+  | { type: 'end'; command: Signed };
+
+export type Effect =
+  /** `transient` ones are not kept for who is away. */
+  | { type: 'tell'; to: readonly PeerId[]; event: ServerEvent; transient: boolean }
+  /** Its place is gone; `code` closes its connection. */
+  | { type: 'dismiss'; peer: PeerId; code: 'removed' | 'meetingEnded' | null }
+  | { type: 'saveGroup'; group: Group }
+  | { type: 'dropGroup'; groupId: GroupId }
+  | { type: 'reopen'; group: Group };
+
+export type Step = readonly [Room, readonly Effect[]];

@@ -1,0 +1,187 @@
+/**
+ * WebSockets on the HTTP server's port: who may connect, how many, and whether they are still there.
+ *
+ * Pages of other origins may not connect. Connections per address and in all are limited. A client that does not read, or does
+ * not answer pings, is disconnected and may resume. No timer per socket: one clock visits a part of them each time, so that
+ * ten thousand pings do not go out in one go.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type RawData, WebSocket, WebSocketServer } from 'ws';
+import { addressOf } from '../address.ts';
+import { MAX_MESSAGE_BYTES } from '../protocol/wire.ts';
+import { isOriginAllowed } from './origin.ts';
+import { type Context, Session, type Wire } from './session.ts';
+
+/** Each socket is visited this often: a ping goes out, and who has not answered the last one is gone. */
+const VISIT_MS = 10_000;
+const PARTS = 40;
+/** Whoever has not proven the link by then is not going to. */
+const PROVE_MS = 60_000;
+/** Unsent bytes in the server's memory: the largest message, and what an honest slow network may lag behind. */
+const MAX_UNSENT_BYTES = 8 * 1024 * 1024;
+/** RFC 6455 §7.4.1 has no code for it; IANA's registry gives 1013, "Try Again Later". */
+const TRY_AGAIN_LATER = 1013;
+const MALFORMED = 4400;
+const RESTART = 1012;
+/** For the closing handshakes when the server stops. */
+const FAREWELL_MS = 1500;
+
+export interface GatewayTerms {
+  readonly context: Context;
+  readonly proxies: number;
+  readonly connections: number;
+  readonly connectionsPerAddress: number;
+  /** Origins that may connect besides the one that a page was served from. */
+  readonly origins: readonly string[];
+}
+
+/** A socket with its session, so that listeners can be shared by all: one closure per socket is memory times ten thousand. */
+class ClientSocket extends WebSocket implements Wire {
+  session!: Session;
+  since = 0;
+  isGivenUp = false;
+
+  override send(text: string): void {
+    if (this.readyState !== WebSocket.OPEN || this.isGivenUp) return;
+    if (this.bufferedAmount > MAX_UNSENT_BYTES) return this.giveUp(TRY_AGAIN_LATER, 'too slow');
+    super.send(text);
+  }
+
+  /** Its peer keeps its place, as with a socket that is lost. The visit after the next ends it if the client does not. */
+  giveUp(code: number, reason: string): void {
+    this.isGivenUp = true;
+    this.close(code, reason);
+    this.session.ended();
+  }
+}
+
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  const socket = this as ClientSocket;
+  if (isBinary) return socket.giveUp(MALFORMED, 'malformed');
+  // ws hands over one Buffer, unless binaryType says otherwise.
+  const bytes = data as Buffer;
+  socket.session.receive(bytes.toString(), bytes.length);
+}
+
+function onPong(this: WebSocket): void {
+  (this as ClientSocket).session.isHeard = true;
+}
+
+export class Gateway {
+  readonly #terms: GatewayTerms;
+  readonly #server: WebSocketServer;
+  readonly #parts: Set<ClientSocket>[] = Array.from({ length: PARTS }, () => new Set());
+  readonly #perAddress = new Map<string, number>();
+  readonly #clock: NodeJS.Timeout;
+  #count = 0;
+  #next = 0;
+  #isDraining = false;
+
+  constructor(terms: GatewayTerms) {
+    this.#terms = terms;
+    this.#server = new WebSocketServer({
+      noServer: true,
+      maxPayload: MAX_MESSAGE_BYTES,
+      // What is sealed does not compress, and a window per socket costs more than the socket.
+      perMessageDeflate: false,
+      clientTracking: false,
+      WebSocket: ClientSocket,
+    });
+    this.#clock = setInterval(() => this.#visit(), VISIT_MS / PARTS);
+  }
+
+  get connections(): number {
+    return this.#count;
+  }
+
+  /** Takes an `upgrade` of the HTTP server. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    const address = addressOf(request, this.#terms.proxies);
+    const refusal = this.#refusal(request, address);
+    if (refusal) {
+      socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      return;
+    }
+    this.#server.handleUpgrade(request, socket, head, (client) => this.#welcome(client as ClientSocket, address));
+  }
+
+  /** Ends the connections of a meeting whose peers have no room to tell them: those who wait outside. */
+  endMeeting(meeting: string): void {
+    for (const { session } of this.#sockets()) {
+      if ('meeting' in session.state && session.state.meeting === meeting) session.close('meetingEnded');
+    }
+  }
+
+  /** Closes everything, at the latest after `FAREWELL_MS`. Idempotent. */
+  async close(): Promise<void> {
+    this.#isDraining = true;
+    clearInterval(this.#clock);
+    for (const socket of this.#sockets()) socket.close(RESTART, 'draining');
+    const deadline = Date.now() + FAREWELL_MS;
+    while (this.#count > 0 && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (const socket of this.#sockets()) socket.terminate();
+  }
+
+  *#sockets(): Iterable<ClientSocket> {
+    for (const part of this.#parts) yield* part;
+  }
+
+  #refusal(request: IncomingMessage, address: string): string | null {
+    const { connections, connectionsPerAddress, origins } = this.#terms;
+    if (request.url?.split('?')[0] !== '/ws') return '404 Not Found';
+    if (this.#isDraining) return '503 Service Unavailable';
+    if (!isOriginAllowed(request.headers, origins)) return '403 Forbidden';
+    const held = this.#perAddress.get(address) ?? 0;
+    if (held >= connectionsPerAddress) return '429 Too Many Requests';
+    if (this.#count >= connections) return '503 Service Unavailable';
+    return null;
+  }
+
+  #welcome(socket: ClientSocket, address: string): void {
+    const part = this.#parts[this.#count % PARTS]!;
+    socket.session = new Session(socket, address, this.#terms.context);
+    socket.since = this.#terms.context.now();
+    part.add(socket);
+    this.#count++;
+    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    socket.on('message', onMessage);
+    socket.on('pong', onPong);
+    // Always followed by `close`, with a code that says the same.
+    socket.on('error', ignore);
+    socket.on('close', () => {
+      part.delete(socket);
+      this.#count--;
+      const left = this.#perAddress.get(address)! - 1;
+      if (left > 0) this.#perAddress.set(address, left);
+      else this.#perAddress.delete(address);
+      socket.session.ended();
+    });
+  }
+
+  #visit(): void {
+    const part = this.#parts[this.#next]!;
+    this.#next = (this.#next + 1) % PARTS;
+    const { context } = this.#terms;
+    for (const socket of part) {
+      const { session } = socket;
+      if (!session.isHeard || socket.isGivenUp) {
+        socket.terminate();
+        continue;
+      }
+      const isUnproven = session.state.at === 'new' || session.state.at === 'greeted';
+      if (isUnproven && context.now() - socket.since > PROVE_MS) {
+        socket.giveUp(1008, 'nothing was proven');
+        continue;
+      }
+      session.isHeard = false;
+      socket.ping();
+    }
+    if (this.#next !== 0) return;
+    context.service.forgetOldEvents();
+    context.attempts.forgetOld(context.now());
+  }
+}
+
+function ignore(): void {}

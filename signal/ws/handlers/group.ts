@@ -1,0 +1,33 @@
+/** The group's keys change: births, requests to be added, commits, the log. The server orders and forwards; it opens nothing. */
+import { commit, commitInvalid, createGroup, log } from '../../meeting/ordering.ts';
+import type { Handlers } from '../session.ts';
+
+type Group = Pick<Handlers, 'group.create' | 'group.requestAdd' | 'group.commit' | 'group.log' | 'group.commitInvalid'>;
+
+export const group: Group = {
+  'group.create'(session, params, { service }) {
+    const { meeting, peer } = session.in('joined');
+    return createGroup(service, meeting, peer, params);
+  },
+
+  'group.requestAdd'(session, params, { service }) {
+    const { meeting, peer } = session.in('joined');
+    service.apply(meeting, { type: 'requestAdd', by: peer, ...params });
+    return {};
+  },
+
+  'group.commit'(session, params, { service }) {
+    const { meeting, peer } = session.in('joined');
+    return commit(service, meeting, peer, params);
+  },
+
+  'group.log'(session, params, { service }) {
+    return log(service, session.in('joined').meeting, params);
+  },
+
+  async 'group.commitInvalid'(session, params, { service }) {
+    const { meeting, peer } = session.in('joined');
+    await commitInvalid(service, meeting, peer, params);
+    return {};
+  },
+};

@@ -1,0 +1,104 @@
+/**
+ * How much one connection may ask, by class of request. A token bucket each, so that a burst (a join, a candidate storm) passes
+ * and a stream does not. Whoever goes on regardless is disconnected.
+ */
+import type { RequestName } from '../protocol/requests.ts';
+
+export interface Rate {
+  /** What may come at once. */
+  readonly burst: number;
+  /** What may come in the long run. */
+  readonly perSecond: number;
+}
+
+export class Bucket {
+  readonly #rate: Rate;
+  #level: number;
+  #at: number;
+
+  constructor(rate: Rate, now: number) {
+    this.#rate = rate;
+    this.#level = rate.burst;
+    this.#at = now;
+  }
+
+  /** Takes `cost` if there is that much. @returns 0, or how many milliseconds until there will be */
+  take(cost: number, now: number): number {
+    const { burst, perSecond } = this.#rate;
+    this.#level = Math.min(burst, this.#level + ((now - this.#at) / 1000) * perSecond);
+    this.#at = now;
+    if (this.#level < cost) return Math.ceil(((cost - this.#level) / perSecond) * 1000);
+    this.#level -= cost;
+    return 0;
+  }
+
+  /** Whether it is as good as new, and need not be remembered. */
+  isFull(now: number): boolean {
+    return this.#level + ((now - this.#at) / 1000) * this.#rate.perSecond >= this.#rate.burst;
+  }
+}
+
+type RateClass = 'prove' | 'talk' | 'keys' | 'host' | 'ping';
+
+export const classes: Record<RequestName, RateClass> = {
+  hello: 'prove',
+  resume: 'prove',
+  'meeting.proveLink': 'prove',
+  'meeting.proveAccess': 'prove',
+  'meeting.join': 'prove',
+  'group.create': 'keys',
+  'group.requestAdd': 'keys',
+  'group.commit': 'keys',
+  'group.log': 'keys',
+  'group.commitInvalid': 'keys',
+  'message.send': 'talk',
+  'meeting.leave': 'prove',
+  ping: 'ping',
+  'host.state': 'host',
+  'host.rotate': 'host',
+  'host.command': 'host',
+};
+
+const rates: Record<RateClass, Rate> = {
+  prove: { burst: 16, perSecond: 1 },
+  // Offers, answers and candidates of a mesh that is built anew at once, then heartbeats.
+  talk: { burst: 240, perSecond: 60 },
+  keys: { burst: 40, perSecond: 8 },
+  host: { burst: 20, perSecond: 2 },
+  ping: { burst: 20, perSecond: 2 },
+};
+
+/** All that comes in, in bytes: a Welcome of the largest meeting at once, and more than any honest client in the long run. */
+const BYTES: Rate = { burst: 8 * 1024 * 1024, perSecond: 1024 * 1024 };
+/** What a message becomes by being sent to many, in characters. */
+const SPREAD: Rate = { burst: 32 * 1024 * 1024, perSecond: 8 * 1024 * 1024 };
+/** So many refusals for being too fast, faster than these fade, and the connection ends. */
+const STRIKES: Rate = { burst: 100, perSecond: 2 };
+
+/** The buckets of one connection; made when first used, because most connections are idle. */
+export class Limits {
+  #classes: Partial<Record<RateClass, Bucket>> | null = null;
+  #bytes: Bucket | null = null;
+  #spread: Bucket | null = null;
+  #strikes: Bucket | null = null;
+
+  /** @returns milliseconds to wait; 0: go on */
+  request(name: RequestName, now: number): number {
+    const kind = classes[name];
+    this.#classes ??= {};
+    return (this.#classes[kind] ??= new Bucket(rates[kind], now)).take(1, now);
+  }
+
+  bytes(count: number, now: number): number {
+    return (this.#bytes ??= new Bucket(BYTES, now)).take(count, now);
+  }
+
+  spread(chars: number, now: number): number {
+    return (this.#spread ??= new Bucket(SPREAD, now)).take(chars, now);
+  }
+
+  /** Counts a refusal. @returns whether that was one too many */
+  isStruckOut(now: number): boolean {
+    return (this.#strikes ??= new Bucket(STRIKES, now)).take(1, now) > 0;
+  }
+}
