@@ -112,6 +112,6 @@ function keysOf(tree: RatchetTree): Set<string> {
 }
 
 /** 16 bytes name a key; isSoundTree counts the same way. */
-export function namesOf(...keys: readonly Uint8Array[]): string[] {
+function namesOf(...keys: readonly Uint8Array[]): string[] {
   return keys.map((key) => hex(key.subarray(0, 16)));
 }

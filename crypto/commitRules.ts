@@ -5,7 +5,7 @@
  * here, and only by what the commit and the states before and after it carry: no clock, nothing that two members could see
  * differently. The committer runs the same rules over its own commit before sending it.
  */
-import type { KeyPackage, PreSharedKeyID, Proposal, RatchetTree } from 'ts-mls';
+import type { KeyPackage, PreSharedKeyID, ProposalOrRef, RatchetTree } from 'ts-mls';
 import type { Bytes } from './bytes.ts';
 import { equal } from './bytes.ts';
 import { checkAdmission, hashOfKeyPackage } from './admission.ts';
@@ -21,7 +21,7 @@ import type { Place, RemovalReason, RemovalTarget } from './removal.ts';
 import { checkRemoval, checkRenewal } from './removal.ts';
 
 /**
- * - `proposal`      anything but inline Add, Remove and PSK
+ * - `proposal`      anything but inline Add, Remove and PSK, or too many of them
  * - `psk`           adds without exactly the PSK of the commit's generation, or a PSK where nobody is added
  * - `keyPackage`    of another suite or shape, or with a key that nobody can encapsulate to
  * - `admission`     none, or not for this key package, group and generation, or not signed by whom it must
@@ -40,7 +40,7 @@ export interface AppliedCommit {
   readonly before: RatchetTree;
   readonly after: RatchetTree;
   readonly committer: number;
-  readonly proposals: readonly Proposal[];
+  readonly proposals: Sorted;
   readonly data: CommitData;
 }
 
@@ -49,10 +49,11 @@ export interface Judgement {
   readonly removed: readonly { member: Member; reason: RemovalReason }[];
 }
 
-interface Sorted {
-  adds: KeyPackage[];
-  removes: number[];
-  psks: PreSharedKeyID[];
+/** A commit's proposals, apart. */
+export interface Sorted {
+  readonly adds: readonly KeyPackage[];
+  readonly removes: readonly number[];
+  readonly psks: readonly PreSharedKeyID[];
 }
 
 /** @param group.members of the tree before @param group.admissionPublicKey of the commit's generation; null where we lack it */
@@ -61,12 +62,10 @@ export async function judge(
   group: { ledger: Ledger; members: readonly Member[]; hostPublicKey: Bytes; admissionPublicKey: Bytes | null },
 ): Promise<Judgement | RuleBroken> {
   const { data, place } = commit;
-  const sorted = sort(commit.proposals);
-  if (sorted === null) return 'proposal';
-  const { adds, removes } = sorted;
-  if (!hasRightPsk(sorted, data.generation, place.groupId)) return 'psk';
-  if (adds.length !== data.admissions.length || adds.length > MAX_BATCH) return 'admission';
-  if (removes.length !== data.removals.length || removes.length > MAX_BATCH) return 'reason';
+  const { adds, removes } = commit.proposals;
+  if (!hasRightPsk(commit.proposals, data.generation, place.groupId)) return 'psk';
+  if (adds.length !== data.admissions.length) return 'admission';
+  if (removes.length !== data.removals.length) return 'reason';
 
   const sent = adds.map(encodeKeyPackage);
   const hashes = await Promise.all(sent.map(hashOfKeyPackage));
@@ -107,16 +106,19 @@ export async function judge(
   return { ledger, removed };
 }
 
-/** Inline Add, Remove and PSK, apart; null if there is anything else. ts-mls resolves references, and knows none here. */
-function sort(proposals: readonly Proposal[]): Sorted | null {
-  const sorted: Sorted = { adds: [], removes: [], psks: [] };
-  for (const proposal of proposals) {
+/** Sorts inline Adds, Removes and PSKs; null if there is anything else, or more than a commit may hold. */
+export function sortProposals(proposals: readonly ProposalOrRef[]): Sorted | null {
+  if (proposals.length > 2 * MAX_BATCH + 1) return null;
+  const sorted = { adds: [] as KeyPackage[], removes: [] as number[], psks: [] as PreSharedKeyID[] };
+  for (const one of proposals) {
+    if (one.proposalOrRefType !== 'proposal') return null;
+    const { proposal } = one;
     if (proposal.proposalType === 'add') sorted.adds.push(proposal.add.keyPackage);
     else if (proposal.proposalType === 'remove') sorted.removes.push(proposal.remove.removed);
     else if (proposal.proposalType === 'psk') sorted.psks.push(proposal.psk.preSharedKeyId);
     else return null;
   }
-  return sorted;
+  return sorted.adds.length > MAX_BATCH || sorted.removes.length > MAX_BATCH ? null : sorted;
 }
 
 /** Exactly one PSK, of this generation, in commits that add; none in others. */

@@ -5,13 +5,15 @@
  * default callback accepts everything (so ours, always), neither compares the group id, and `createCommit` leaves the
  * committer's handshake ratchet where it was, so that two commits of one epoch would share an AEAD key.
  */
-import type { ClientState, KeyPackage, MLSMessage, PreSharedKeyID, Proposal } from 'ts-mls';
+import type { ClientState, IncomingMessageCallback, KeyPackage, MLSMessage, PreSharedKeyID, Proposal } from 'ts-mls';
 import { createCommit, processPrivateMessage } from 'ts-mls';
+import { unprotectPrivateMessage } from 'ts-mls/messageProtection.js';
 import { decryptSenderData } from 'ts-mls/privateMessage.js';
 import { consumeRatchet } from 'ts-mls/secretTree.js';
 import type { Bytes } from './bytes.ts';
 import { equal, wipe } from './bytes.ts';
-import { isPsk } from './commitRules.ts';
+import type { Sorted } from './commitRules.ts';
+import { isPsk, sortProposals } from './commitRules.ts';
 import { CryptoError } from './errors.ts';
 import type { Ledger } from './ledger.ts';
 import { encodeLedger } from './ledger.ts';
@@ -46,7 +48,7 @@ export function sealedCommit(
 export interface Applied {
   readonly next: ClientState;
   readonly committer: number;
-  readonly proposals: readonly Proposal[];
+  readonly proposals: Sorted;
 }
 
 /**
@@ -57,33 +59,47 @@ export async function applyCommit(
   state: ClientState,
   sealed: SealedCommit,
   psk: Psk | null,
-): Promise<Applied | 'own' | 'psk' | 'invalid'> {
+): Promise<Applied | 'own' | 'proposal' | 'psk' | 'invalid'> {
   const impl = await suite();
-  const seen: { committer?: number; proposals?: Proposal[]; strangePsk?: boolean } = {};
+  const { message } = sealed;
+  let strangePsk = false;
   const expected = psk && pskIdOf(psk.generation, state.groupContext.groupId);
   const pskIndex = {
     findPsk: (id: PreSharedKeyID): Uint8Array | undefined => {
       if (psk !== null && expected !== null && isPsk(id, expected)) return psk.secret;
-      seen.strangePsk = true;
+      strangePsk = true;
       return undefined;
     },
   };
   try {
+    const { keySchedule, secretTree, ratchetTree, groupContext, clientConfig } = state;
     // Our ratchet has moved past our own commits, so that they would look like any that does not decrypt.
-    const sender = await decryptSenderData(sealed.message, state.keySchedule.senderDataSecret, impl);
+    const sender = await decryptSenderData(message, keySchedule.senderDataSecret, impl);
     if (sender?.leafIndex === state.privatePath.leafIndex) return 'own';
-    const result = await processPrivateMessage(state, sealed.message, pskIndex, impl, (incoming) => {
-      if (incoming.kind !== 'commit' || incoming.senderLeafIndex === undefined) return 'reject';
-      seen.committer = incoming.senderLeafIndex;
-      seen.proposals = incoming.proposals.map(({ proposal }) => proposal);
-      return 'accept';
-    });
+    // Looked into before it is applied: ts-mls compares every proposal with every other, which takes minutes for as many
+    // as fit into a commit, and would apply kinds that we do not know.
+    const config = clientConfig.keyRetentionConfig;
+    const { senderDataSecret } = keySchedule;
+    const opened = await unprotectPrivateMessage(
+      senderDataSecret,
+      message,
+      secretTree,
+      ratchetTree,
+      groupContext,
+      config,
+      impl,
+    );
+    const { content } = opened.content;
+    if (content.contentType !== 'commit' || content.sender.senderType !== 'member') return 'invalid';
+    const proposals = sortProposals(content.commit.proposals);
+    if (proposals === null) return 'proposal';
+    const accept: IncomingMessageCallback = ({ kind }) => (kind === 'commit' ? 'accept' : 'reject');
+    const result = await processPrivateMessage(state, message, pskIndex, impl, accept);
     if (result.kind !== 'newState' || result.actionTaken !== 'accept') return 'invalid';
-    if (seen.committer === undefined || seen.proposals === undefined) return 'invalid';
-    return { next: result.newState, committer: seen.committer, proposals: seen.proposals };
+    return { next: result.newState, committer: content.sender.leafIndex, proposals };
   } catch {
     // Nothing is said of what it was: whoever forges learns nothing, and members decide the same whatever the reason.
-    return seen.strangePsk ? 'psk' : 'invalid';
+    return strangePsk ? 'psk' : 'invalid';
   }
 }
 
@@ -91,7 +107,7 @@ export interface Made {
   readonly commit: Bytes;
   readonly welcome: Bytes | null;
   readonly next: ClientState;
-  readonly proposals: readonly Proposal[];
+  readonly proposals: Sorted;
   /** The present epoch's, with the key used up that sealed this commit. */
   readonly secretTree: ClientState['secretTree'];
 }
@@ -151,7 +167,11 @@ export async function makeCommit(
     commit: encodeMessage(commit),
     welcome: welcome ? encodeMessage({ version: 'mls10', wireformat: 'mls_welcome', welcome }) : null,
     next: newState,
-    proposals,
+    proposals: {
+      adds: change.adds,
+      removes: change.removes,
+      psks: proposals.flatMap((one) => (one.proposalType === 'psk' ? [one.psk.preSharedKeyId] : [])),
+    },
     secretTree: used.newTree,
   };
 }

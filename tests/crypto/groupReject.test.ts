@@ -107,7 +107,7 @@ describe('messages', () => {
       const made = await createProposal(rogue.state, isPublic, remove(1), impl);
       await expectRefused(owned(encodeMlsMessage(made.message)), 'malformed');
       const data = commitData({ removals: [{ kind: 'lost' }] });
-      await expectRefused((await rogueCommit(rogue, [], data, { state: made.newState })).commit, 'invalid');
+      await expectRefused((await rogueCommit(rogue, [], data, { state: made.newState })).commit, 'proposal');
     }
   });
 
@@ -270,19 +270,31 @@ describe('proposals', () => {
     const impl = await suite();
     const pair = await impl.hpke.deriveKeyPair(rogue.state.keySchedule.externalSecret);
     const { enc } = await impl.hpke.exportSecret(pair.publicKey, utf8('MLS 1.0 external init secret'), 64, NOTHING);
-    const lists: Proposal[][] = [
-      [{ proposalType: 'update', update: { leafNode: updated } }],
-      [{ proposalType: 'external_init', externalInit: { kemOutput: enc } }],
-      [remove(3)],
-      [remove(1), remove(1)],
-      [remove(40)],
+    const lists: [CommitRefusal, Proposal[]][] = [
+      ['proposal', [{ proposalType: 'update', update: { leafNode: updated } }]],
+      ['proposal', [{ proposalType: 'external_init', externalInit: { kemOutput: enc } }]],
+      ['invalid', [remove(3)]],
+      ['invalid', [remove(1), remove(1)]],
+      ['invalid', [remove(40)]],
     ];
-    for (const proposals of lists) {
+    for (const [why, proposals] of lists) {
       const removals = proposals
         .filter((one) => one.proposalType === 'remove')
         .map((): RemovalReason => ({ kind: 'lost' }));
-      const { commit } = await handmadeCommit(rogue, proposals, commitData({ removals }));
-      await expectRefused(commit, 'invalid');
+      await expectRefused((await handmadeCommit(rogue, proposals, commitData({ removals }))).commit, why);
+    }
+  });
+
+  test('in numbers that would keep members busy for minutes', async () => {
+    for (const proposals of [
+      Array.from({ length: 1500 }, () => psk(here.groupId)),
+      Array.from({ length: 5000 }, (_, index) => remove(index)),
+      Array.from({ length: 101 }, (_, index) => remove(index)),
+    ]) {
+      const { commit } = await handmadeCommit(rogue, proposals, commitData());
+      const begun = performance.now();
+      await expectRefused(commit, 'proposal');
+      expect(performance.now() - begun).toBeLessThan(2000);
     }
   });
 });

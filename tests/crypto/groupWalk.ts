@@ -100,7 +100,7 @@ export class Walk {
   async #act(size: number): Promise<void> {
     const members = this.#online()[0]!.group.members().length;
     const dice = this.#next();
-    if (members < size / 2 || (members < size && dice < 0.55)) return this.#grow(size - members);
+    if (members < size * 0.7 || (members < size && dice < 0.55)) return this.#grow(size - members);
     if (members > size || dice < 0.2) return this.#commit(await this.#removal(1 + this.#below(2)));
     if (dice < 0.35) return this.#race();
     if (dice < 0.45) return this.#fallBehind();
