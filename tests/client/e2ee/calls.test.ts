@@ -1,0 +1,281 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import { CallDesk } from '../../../client/e2ee/calls.ts';
+import type { CallName, Calls, FromWorker, Notice } from '../../../client/e2ee/messages.ts';
+import { memoryStore, type Store } from '../../../client/e2ee/store.ts';
+import { fromBase64url } from '../../../crypto/bytes.ts';
+import { peerIdOf } from '../../../crypto/identity.ts';
+import { meetingIdOf } from '../../../crypto/invite.ts';
+import { verifyText } from '../../../crypto/signed.ts';
+import { labels, MeetingRecord, proofText, type Signed } from '../../../signal/protocol/documents.ts';
+import type { GroupId, MeetingId, PeerId } from '../../../signal/protocol/ids.ts';
+import { requests } from '../../../signal/protocol/requests.ts';
+
+const CHALLENGE = 'C'.repeat(42) + 'A';
+const SETTINGS = { meshLimit: 4, capacity: 10 };
+
+/** The worker's inside, driven as the page does, without a worker. */
+class Page {
+  readonly desk: CallDesk;
+  readonly notices: Notice[] = [];
+  /** All that ever came out of it, as text. */
+  readonly said: string[] = [];
+  readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
+  #id = 1;
+
+  constructor(store: Store = memoryStore()) {
+    this.desk = new CallDesk({
+      store,
+      now: () => performance.timeOrigin + performance.now(),
+      after: (ms, run) => {
+        const timer = setTimeout(run, ms);
+        timer.unref();
+        return () => clearTimeout(timer);
+      },
+      post: (message) => this.#receive(structuredClone(message)),
+    });
+  }
+
+  call<N extends CallName>(name: N, params: Calls[N]['in']): Promise<Calls[N]['out']> {
+    return new Promise((resolve, reject) => {
+      const id = this.#id++;
+      this.#waiting.set(id, { resolve: resolve as never, reject });
+      this.desk.receive({ type: 'call', id, name, params } as never);
+    });
+  }
+
+  /** The way into a meeting, up to the first words of the group. */
+  async enter(meeting: MeetingId, secret: string, record: Signed, password: string | null) {
+    const { host } = await this.call('invite.open', { meeting, secret });
+    const link = await this.call('invite.proveLink', { challenge: CHALLENGE });
+    const accepted = await this.call('invite.acceptRecord', { record });
+    const access = await this.call('invite.proveAccess', { challenge: CHALLENGE, password });
+    return { host, link, accepted, access };
+  }
+
+  async request(name: string): Promise<Extract<Notice, { type: 'request' }>> {
+    for (;;) {
+      const found = this.notices.find((notice) => notice.type === 'request' && notice.name === name);
+      if (found?.type === 'request') return found;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  #receive(message: FromWorker): void {
+    this.said.push(JSON.stringify(message));
+    if (message.type === 'notice') {
+      this.notices.push(message.notice);
+      return;
+    }
+    const waiting = this.#waiting.get(message.id)!;
+    if (message.type === 'answer') waiting.resolve(message.result as never);
+    else waiting.reject(Object.assign(new Error(message.detail), { code: message.code }));
+  }
+}
+
+let store: Store;
+let made: Calls['meeting.create']['out'];
+let record: MeetingRecord;
+
+beforeAll(async () => {
+  store = memoryStore();
+  made = await new Page(store).call('meeting.create', { title: 'Tea', password: 'tortoise', settings: SETTINGS });
+  record = MeetingRecord.parse(JSON.parse(made.record.body));
+});
+
+describe('making a meeting', () => {
+  test('its id is the hash of the host key that signed the record', async () => {
+    expect(await meetingIdOf(fromBase64url(record.hostKey))).toBe(made.meeting);
+    const signature = fromBase64url(made.record.signature);
+    expect(await verifyText(labels.record, made.record.body, signature, fromBase64url(record.hostKey))).toBe(true);
+    expect(record).toMatchObject({ generation: 0, settings: SETTINGS });
+    expect(made.record.body).not.toContain('Tea');
+  });
+
+  test('without a password there is no salt, and none is asked for', async () => {
+    const page = new Page();
+    const plain = await page.call('meeting.create', { title: 'Open', password: null, settings: SETTINGS });
+    const { accepted, access } = await page.enter(plain.meeting, plain.secret, plain.record, null);
+    expect(accepted).toMatchObject({ title: 'Open', needsPassword: false });
+    expect(access.signature).toHaveLength(86);
+  });
+
+  test('where nothing can be stored, no meeting is made that would have no host', async () => {
+    const broken: Store = { get: async () => undefined, put: async () => Promise.reject(new Error('full')) };
+    const making = new Page(broken).call('meeting.create', { title: 'Tea', password: null, settings: SETTINGS });
+    await expect(making).rejects.toMatchObject({ code: 'storage' });
+  });
+});
+
+describe('opening an invite', () => {
+  test('both proofs hold against the keys of the record, and the browser that made it is host', async () => {
+    const { host, link, accepted, access } = await new Page(store).enter(
+      made.meeting,
+      made.secret,
+      made.record,
+      'tortoise',
+    );
+    expect(host).toBe(true);
+    expect(accepted).toMatchObject({ title: 'Tea', needsPassword: true });
+    const text = proofText(made.meeting, CHALLENGE);
+    expect(await verifyText(labels.proveLink, text, fromBase64url(link.signature), fromBase64url(record.linkKey))).toBe(
+      true,
+    );
+    const accessKey = fromBase64url(record.accessKey);
+    expect(await verifyText(labels.proveAccess, text, fromBase64url(access.signature), accessKey)).toBe(true);
+  });
+
+  test('another browser opens it too, but is not host', async () => {
+    const page = new Page();
+    expect((await page.enter(made.meeting, made.secret, made.record, 'tortoise')).host).toBe(false);
+    await expect(page.call('host.lock', { locked: true })).rejects.toMatchObject({ code: 'notHost' });
+  });
+
+  test('a wrong password proves nothing, and the worker does not say so: the server has to count the tries', async () => {
+    const { access } = await new Page().enter(made.meeting, made.secret, made.record, 'turtle');
+    const text = proofText(made.meeting, CHALLENGE);
+    const accessKey = fromBase64url(record.accessKey);
+    expect(await verifyText(labels.proveAccess, text, fromBase64url(access.signature), accessKey)).toBe(false);
+  });
+
+  test('the same password typed with other code points is the same password', async () => {
+    const page = new Page();
+    const spelt = await page.call('meeting.create', { title: 'x', password: 'caf\u00e9', settings: SETTINGS });
+    const key = fromBase64url(MeetingRecord.parse(JSON.parse(spelt.record.body)).accessKey);
+    const { access } = await page.enter(spelt.meeting, spelt.secret, spelt.record, 'cafe\u0301');
+    const text = proofText(spelt.meeting, CHALLENGE);
+    expect(await verifyText(labels.proveAccess, text, fromBase64url(access.signature), key)).toBe(true);
+  });
+
+  test('a record of another meeting, changed, or of another link is forged', async () => {
+    const page = new Page();
+    const other = await page.call('meeting.create', { title: 'Other', password: null, settings: SETTINGS });
+    await page.call('invite.open', { meeting: made.meeting, secret: made.secret });
+    const bad = [
+      other.record,
+      { ...made.record, body: made.record.body.replace('"generation":0', '"generation":1') },
+      { ...made.record, signature: other.record.signature },
+    ];
+    for (const one of bad) {
+      await expect(page.call('invite.acceptRecord', { record: one })).rejects.toMatchObject({ code: 'forged' });
+    }
+    await page.call('invite.open', { meeting: made.meeting, secret: other.secret });
+    await expect(page.call('invite.acceptRecord', { record: made.record })).rejects.toMatchObject({ code: 'forged' });
+  });
+
+  test('after a lost socket the password need not be typed again', async () => {
+    const page = new Page();
+    const first = await page.enter(made.meeting, made.secret, made.record, 'tortoise');
+    await page.call('invite.acceptRecord', { record: made.record });
+    const again = await page.call('invite.proveAccess', { challenge: CHALLENGE, password: null });
+    expect(again).toEqual(first.access);
+  });
+
+  test('a password that is needed and was never given is asked for', async () => {
+    await expect(new Page().enter(made.meeting, made.secret, made.record, null)).rejects.toMatchObject({
+      code: 'badPassword',
+    });
+  });
+
+  test('calls out of order are refused, and the next ones work', async () => {
+    const page = new Page();
+    await expect(page.call('invite.proveLink', { challenge: CHALLENGE })).rejects.toMatchObject({ code: 'notReady' });
+    await expect(page.call('message.send', { to: null, kind: 'hand', body: '{}' })).rejects.toMatchObject({
+      code: 'notReady',
+    });
+    expect(await page.call('ping', {})).toEqual({});
+  });
+});
+
+describe('becoming a peer', () => {
+  const prepared = async (page: Page, replaces: PeerId | null = null) =>
+    page.call('peer.prepare', { name: 'Ann', challenge: CHALLENGE, replaces });
+
+  test('the peer id is the hash of the leaf key, which signed the challenge', async () => {
+    const page = new Page();
+    await page.enter(made.meeting, made.secret, made.record, 'tortoise');
+    const { peer, leafKey, signature } = await prepared(page);
+    expect(await peerIdOf(fromBase64url(leafKey))).toBe(peer);
+    const text = proofText(made.meeting, CHALLENGE, peer);
+    expect(await verifyText(labels.provePeer, text, fromBase64url(signature), fromBase64url(leafKey))).toBe(true);
+    expect((await prepared(page)).peer).not.toBe(peer);
+  });
+
+  test('the name is sealed for those who know link and password', async () => {
+    const page = new Page();
+    await page.enter(made.meeting, made.secret, made.record, 'tortoise');
+    const { name, peer } = await prepared(page);
+    expect(Buffer.from(name, 'base64url').includes('Ann')).toBe(false);
+    const peers = [
+      { peer, name, presence: 'here', inGroup: true } as const,
+      { peer, name: name.slice(0, -4) + 'AAAA', presence: 'here', inGroup: true } as const,
+    ];
+    const friend = new Page();
+    await friend.enter(made.meeting, made.secret, made.record, 'tortoise');
+    expect(await friend.call('lobby.openNames', { peers })).toEqual({ names: ['Ann', null] });
+    const guesser = new Page();
+    await guesser.enter(made.meeting, made.secret, made.record, 'turtle');
+    expect(await guesser.call('lobby.openNames', { peers })).toEqual({ names: [null, null] });
+  });
+
+  test('a group begins, by requests that fit the catalogue; leaving ends everything', async () => {
+    const page = new Page(store);
+    await page.enter(made.meeting, made.secret, made.record, 'tortoise');
+    const { peer } = await prepared(page);
+    await page.call('group.begin', { group: null, hostState: null, now: 1_700_000_000_000 });
+    const create = await page.request('group.create');
+    const { groupId } = requests['group.create'].params.parse(create.params);
+    await page.call('request.settled', { request: create.request, result: { created: true, group: null } });
+    const beat = await page.request('message.send');
+    requests['message.send'].params.parse(beat.params);
+    const members = page.notices.findLast((notice) => notice.type === 'members');
+    expect(members).toMatchObject({ epoch: 0, members: [{ peer, name: 'Ann', self: true, host: true }] });
+    const again = await page.call('peer.proveAgain', { challenge: CHALLENGE });
+    expect(again.member).toEqual({ id: groupId satisfies GroupId, epoch: 0 });
+
+    await page.call('meeting.leave', {});
+    const said = page.notices.length;
+    await expect(page.call('peer.proveAgain', { challenge: CHALLENGE })).rejects.toMatchObject({ code: 'notReady' });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(page.notices.length).toBe(said);
+  });
+
+  test('the identity of a browser lasts, its leaves do not', async () => {
+    const shared = memoryStore();
+    const keys = new Set<unknown>();
+    for (let visit = 0; visit < 2; visit++) {
+      const page = new Page(shared);
+      await page.enter(made.meeting, made.secret, made.record, 'tortoise');
+      await prepared(page);
+      keys.add(JSON.stringify(await shared.get('identity')));
+    }
+    expect(keys.size).toBe(1);
+  });
+});
+
+test('signs of life are given even while a password is being stretched', async () => {
+  const page = new Page();
+  const making = page.call('meeting.create', { title: 'x', password: 'slow', settings: SETTINGS });
+  await page.call('ping', {});
+  await making;
+});
+
+test('nothing secret is ever said but the invite itself', async () => {
+  const shared = memoryStore();
+  const page = new Page(shared);
+  const mine = await page.call('meeting.create', { title: 'Tea', password: 'tortoise', settings: SETTINGS });
+  await page.enter(mine.meeting, mine.secret, mine.record, 'tortoise');
+  await page.call('peer.prepare', { name: 'Ann', challenge: CHALLENGE, replaces: null });
+  await page.call('group.begin', { group: null, hostState: null, now: 1_700_000_000_000 });
+  const create = await page.request('group.create');
+  await page.call('request.settled', { request: create.request, result: { created: true, group: null } });
+  await page.request('message.send');
+  await page.call('meeting.leave', {});
+  const host = (await shared.get(`host ${mine.meeting}`)) as { seed: Uint8Array };
+  const identity = (await shared.get('identity')) as { privateKey: Uint8Array };
+  const said = page.said.join('\n');
+  for (const secret of [host.seed, identity.privateKey]) {
+    expect(secret.some((byte) => byte !== 0)).toBe(true);
+    expect(said).not.toContain(Buffer.from(secret).toString('base64url'));
+  }
+  expect(said).not.toContain('tortoise');
+});
