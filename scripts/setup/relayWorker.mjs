@@ -81,7 +81,7 @@ export async function findRelayWorker() {
     return code === 0;
   };
   const ready = await found();
-  report(ready ? 'ready' : 'missing', ready ? BINARY : 'not looked for yet');
+  report(ready ? 'ready' : 'missing', ready ? BINARY : 'it is fetched or built once the server is up');
   return ready;
 }
 
