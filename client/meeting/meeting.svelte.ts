@@ -3,6 +3,7 @@
  *
  * Only this module joins machine, media and devices; screens import it and nothing behind it.
  */
+import { untrack } from 'svelte';
 import { createPort, canTransform } from '../e2ee/port.ts';
 import { trackKinds } from '../e2ee/messages.ts';
 import { Devices, type DeviceEvent } from '../media/devices.svelte.ts';
@@ -194,11 +195,16 @@ class Meeting implements MeetingFacade {
     this.#ends.push(
       $effect.root(() => {
         $effect(() => {
-          for (const kind of trackKinds) runner.publish(kind, this.#devices.track(kind));
-          this.#refresh();
+          const tracks = trackKinds.map((kind) => [kind, this.#devices.track(kind)] as const);
+          // Only the tracks are what this depends on: the view that is refreshed is state too.
+          untrack(() => {
+            for (const [kind, track] of tracks) runner.publish(kind, track);
+            this.#refresh();
+          });
         });
         $effect(() => {
-          this.#heardOurselves(this.#devices.level);
+          const { level } = this.#devices;
+          untrack(() => this.#heardOurselves(level));
         });
       }),
       this.#devices.onEvent((event) => this.#deviceEvent(event)),
