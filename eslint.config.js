@@ -30,7 +30,7 @@ export default ts.config(
     languageOptions: {
       // The same everywhere, or the type checker starts anew for each kind of file.
       parserOptions: {
-        projectService: { allowDefaultProject: ['vitest.config.ts'] },
+        projectService: true,
         extraFileExtensions: ['.svelte'],
       },
     },
