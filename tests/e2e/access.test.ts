@@ -2,14 +2,14 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Person } from '../support/person.ts';
 import { People } from '../support/person.ts';
-import type { App } from '../support/startApp.ts';
-import { startApp } from '../support/startApp.ts';
+import type { App } from '../support/servedApp.ts';
+import { serveApp } from '../support/servedApp.ts';
 
 let app: App;
 let here: People;
 
 beforeAll(async () => {
-  app = await startApp();
+  app = await serveApp();
   here = new People(app.origin);
 });
 afterEach(() => here.close());

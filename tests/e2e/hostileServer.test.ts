@@ -15,15 +15,15 @@ import type { HostileServer, Line } from '../support/hostileServer.ts';
 import { startHostileServer } from '../support/hostileServer.ts';
 import type { Person } from '../support/person.ts';
 import { CAST, People, until } from '../support/person.ts';
-import type { App } from '../support/startApp.ts';
-import { startApp } from '../support/startApp.ts';
+import type { App } from '../support/servedApp.ts';
+import { serveApp } from '../support/servedApp.ts';
 
 let app: App;
 let server: HostileServer;
 let here: People;
 
 beforeAll(async () => {
-  app = await startApp();
+  app = await serveApp();
 });
 afterEach(async () => {
   await here?.close();

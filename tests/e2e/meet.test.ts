@@ -3,14 +3,14 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { CAST, People } from '../support/person.ts';
 import { isTone, orderOf } from '../support/media/readers.ts';
 import { FILM } from '../support/media/films.ts';
-import type { App } from '../support/startApp.ts';
-import { startApp } from '../support/startApp.ts';
+import type { App } from '../support/servedApp.ts';
+import { serveApp } from '../support/servedApp.ts';
 
 let app: App;
 let here: People;
 
 beforeAll(async () => {
-  app = await startApp();
+  app = await serveApp();
   here = new People(app.origin);
 });
 afterEach(() => here.close());

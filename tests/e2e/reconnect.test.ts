@@ -5,15 +5,15 @@ import { startHostileServer } from '../support/hostileServer.ts';
 import { isTone } from '../support/media/readers.ts';
 import type { Person } from '../support/person.ts';
 import { CAST, People, until } from '../support/person.ts';
-import type { App } from '../support/startApp.ts';
-import { startApp } from '../support/startApp.ts';
+import type { App } from '../support/servedApp.ts';
+import { serveApp } from '../support/servedApp.ts';
 
 let app: App;
 let server: HostileServer | undefined;
 let here: People;
 
 beforeAll(async () => {
-  app = await startApp();
+  app = await serveApp();
 });
 afterEach(async () => {
   await here?.close();

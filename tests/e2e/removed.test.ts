@@ -7,8 +7,8 @@ import type { HostileServer } from '../support/hostileServer.ts';
 import { startHostileServer } from '../support/hostileServer.ts';
 import type { Person } from '../support/person.ts';
 import { CAST, People, until } from '../support/person.ts';
-import type { App } from '../support/startApp.ts';
-import { startApp } from '../support/startApp.ts';
+import type { App } from '../support/servedApp.ts';
+import { serveApp } from '../support/servedApp.ts';
 import type { TappedFrame } from '../support/wiretap.ts';
 
 let app: App;
@@ -16,7 +16,7 @@ let server: HostileServer;
 let here: People;
 
 beforeAll(async () => {
-  app = await startApp();
+  app = await serveApp();
 });
 afterEach(async () => {
   await here.close();

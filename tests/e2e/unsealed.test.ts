@@ -7,15 +7,15 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Person } from '../support/person.ts';
 import { CAST, People, until } from '../support/person.ts';
-import type { App } from '../support/startApp.ts';
-import { startApp } from '../support/startApp.ts';
+import type { App } from '../support/servedApp.ts';
+import { serveApp } from '../support/servedApp.ts';
 import type { TapReport, Tampering } from '../support/wiretap.ts';
 
 let app: App;
 let here: People;
 
 beforeAll(async () => {
-  app = await startApp();
+  app = await serveApp();
   here = new People(app.origin);
 });
 afterEach(() => here.close());

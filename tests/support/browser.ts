@@ -9,6 +9,7 @@ import { chromium } from 'playwright-core';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import type { Film } from './media/films.ts';
 import { readerScript } from './media/readers.ts';
+import type { Namespace } from './namespace.ts';
 
 export interface LaunchOptions {
   /** Camera and microphone; without it there is no device at all. */
@@ -18,6 +19,8 @@ export interface LaunchOptions {
   /** Title of the tab that is picked where a page asks to share a screen. */
   shareTab?: string;
   args?: readonly string[];
+  /** Runs inside this network. */
+  within?: Namespace;
 }
 
 /** Things that must not happen; tests assert on them. */
@@ -72,7 +75,7 @@ export function chromiumArgs({ film, permission = 'granted', shareTab, args = []
 
 export async function launchBrowser(options: LaunchOptions = {}): Promise<Browser> {
   return chromium.launch({
-    executablePath: chromiumPath(),
+    executablePath: options.within?.wrap(chromiumPath()) ?? chromiumPath(),
     headless: true,
     // Chromium's sandbox needs a user; tests often run as root in a container.
     chromiumSandbox: process.getuid?.() !== 0,

@@ -107,7 +107,11 @@ export class Person {
     await this.by('lobby-join').waitFor({ timeout: PATIENCE_MS });
     await this.by('lobby-name').fill(this.name);
     await this.by('lobby-join').click();
-    await this.page.locator('[data-testid=tile][data-self=true]').waitFor({ timeout: PATIENCE_MS });
+    const self = this.page.locator('[data-testid=tile][data-self=true]');
+    await until(
+      async () => (await self.count()) > 0,
+      async () => `${this.name} is in the meeting; instead: ${await this.situation()}`,
+    );
   }
 
   /** Opens the link and goes in. */
@@ -115,6 +119,22 @@ export class Person {
     await this.open(link);
     if (password !== null) await this.enterPassword(password);
     await this.join();
+  }
+
+  /** What the page shows and what it has complained about, for messages of failed tests. */
+  async situation(): Promise<string> {
+    const shown = await this.page.evaluate(() => ({
+      address: location.pathname,
+      text: document.body.innerText.replaceAll(/\s+/g, ' ').slice(0, 400),
+      alarms: parleyProbe.notices.filter(({ type }) => ['alarm', 'out', 'paused'].includes(type)),
+      epochs: parleyProbe.notices.flatMap((notice) =>
+        notice.type === 'members' ? [[notice.epoch, notice.members.length]] : [],
+      ),
+      asked: parleyProbe.notices.flatMap((notice) =>
+        notice.type === 'request' && notice.name !== 'message.send' ? [notice.name] : [],
+      ),
+    }));
+    return JSON.stringify({ ...shown, errors: this.watched.consoleErrors });
   }
 
   // — In the meeting —
@@ -257,11 +277,15 @@ export class Person {
 }
 
 /** Looks again and again until it is so. @param what says what was waited for, when it never came */
-export async function until(isSo: () => Promise<boolean>, what: () => string, ms = PATIENCE_MS): Promise<void> {
+export async function until(
+  isSo: () => Promise<boolean>,
+  what: () => string | Promise<string>,
+  ms = PATIENCE_MS,
+): Promise<void> {
   const end = performance.now() + ms;
   for (;;) {
     if (await isSo()) return;
-    if (performance.now() > end) throw new Error(`not within ${ms} ms: ${what()}`);
+    if (performance.now() > end) throw new Error(`not within ${ms} ms: ${await what()}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

@@ -1,0 +1,135 @@
+/** Firefox with Firefox, and Firefox with Chromium, both ways; in a network of their own (namespace.ts). */
+import type { Page } from 'puppeteer-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { Firefox } from '../support/firefox.ts';
+import { cameraScript, firefoxPath, launchFirefox } from '../support/firefox.ts';
+import type { TimedReading, Tone } from '../support/media/readers.ts';
+import { isTone, readerScript } from '../support/media/readers.ts';
+import type { Namespace } from '../support/namespace.ts';
+import { createNamespace, whyNoNamespace } from '../support/namespace.ts';
+import { CAST, People, until } from '../support/person.ts';
+import type { Probe } from '../support/probe.ts';
+import { probeScript, totalsOf } from '../support/probe.ts';
+import type { App } from '../support/servedApp.ts';
+import { serveApp } from '../support/servedApp.ts';
+
+const why = firefoxPath() === null ? 'no Firefox (Debian: apt-get install firefox-esr)' : whyNoNamespace();
+if (why !== null && process.env['CI']) throw new Error(`CI needs Firefox in a network namespace: ${why}`);
+
+/** What the microphone of every page in this Firefox says, hertz. */
+const FIREFOX_TONE = 620;
+
+type Who = 'Carla' | 'Dan';
+
+describe.skipIf(why !== null)(`stock Firefox${why === null ? '' : ` (skipped: ${why})`}`, () => {
+  let app: App;
+  let network: Namespace;
+  let firefox: Firefox;
+  let here: People;
+  const pages: Page[] = [];
+
+  beforeAll(async () => {
+    app = await serveApp();
+    network = await createNamespace();
+    await network.bringIn(Number(new URL(app.origin).port));
+    firefox = await launchFirefox(network, FIREFOX_TONE);
+    here = new People(app.origin);
+  }, 120_000);
+  afterEach(async () => {
+    await here.close();
+    for (const page of pages.splice(0)) await page.close();
+  });
+  afterAll(async () => {
+    await firefox?.close();
+    await network?.close();
+    await app?.close();
+  });
+
+  const byId = (testId: string): string => `[data-testid="${testId}"]`;
+
+  async function open(name: Who, url: string): Promise<Page> {
+    const context = await firefox.browser.createBrowserContext();
+    const page = await context.newPage();
+    pages.push(page);
+    await page.evaluateOnNewDocument(readerScript);
+    await page.evaluateOnNewDocument(probeScript());
+    await page.evaluateOnNewDocument(cameraScript(CAST[name].number));
+    await page.goto(url);
+    return page;
+  }
+
+  async function join(page: Page, name: Who): Promise<void> {
+    await page.waitForSelector(byId('lobby-join'), { timeout: 30_000 });
+    await page.locator(byId('lobby-name')).fill(name);
+    await page.locator(byId('lobby-join')).click();
+    await page.waitForSelector('[data-testid=tile][data-self=true]', { timeout: 30_000 });
+  }
+
+  async function see(page: Page, who: string, number: number): Promise<TimedReading[]> {
+    const video = await page.waitForSelector(`[data-testid=tile][data-name="${who}"] video`, { timeout: 30_000 });
+    await video!.evaluate((element, who) => parleyReaders.watch(who, element as HTMLVideoElement), who);
+    let readings: TimedReading[] = [];
+    await until(
+      async () => {
+        ({ readings } = await page.evaluate((who) => parleyReaders.watched(who), who));
+        return readings.length >= 20;
+      },
+      () => `Firefox sees ${who}: ${readings.length} pictures`,
+    );
+    expect(readings.every(({ person }) => person === number)).toBe(true);
+    return readings;
+  }
+
+  async function hear(page: Page): Promise<Tone> {
+    return page.evaluate(() => {
+      const tracks = [...document.querySelectorAll('audio')].flatMap(({ srcObject, paused }) =>
+        srcObject instanceof MediaStream && !paused ? srcObject.getAudioTracks() : [],
+      );
+      return parleyReaders.tone(tracks, 1500);
+    });
+  }
+
+  async function nothingUnopened(page: Page): Promise<void> {
+    const probe = (await page.evaluate(() => ({
+      transforms: parleyProbe.transforms,
+      counts: parleyProbe.counts,
+    }))) as Pick<Probe, 'transforms' | 'counts'>;
+    const totals = totalsOf(probe);
+    expect(totals.idle.filter((idle) => !idle.includes('screen'))).toEqual([]);
+    expect(totals.unopened).toBe(0);
+  }
+
+  test('with Firefox', { timeout: 180_000 }, async () => {
+    const carla = await open('Carla', app.origin);
+    await carla.locator(byId('home-title')).fill('Foxes');
+    await carla.locator(byId('home-create')).click();
+    await join(carla, 'Carla');
+    const dan = await open('Dan', carla.url());
+    await join(dan, 'Dan');
+    await Promise.all([see(carla, 'Dan', CAST.Dan.number), see(dan, 'Carla', CAST.Carla.number)]);
+    for (const page of [carla, dan]) {
+      const tone = await hear(page);
+      expect(isTone(tone, FIREFOX_TONE), JSON.stringify(tone)).toBe(true);
+      await nothingUnopened(page);
+    }
+  });
+
+  test('with Chromium, whoever comes first', { timeout: 240_000 }, async () => {
+    const anna = await here.invite('Anna', { within: network });
+    const link = await anna.createMeeting(app.origin);
+    await anna.join();
+    const carla = await open('Carla', link);
+    await join(carla, 'Carla');
+    await Promise.all([see(carla, 'Anna', CAST.Anna.number), anna.see('Carla')]);
+    expect(isTone(await anna.hear('Carla', 1500), FIREFOX_TONE)).toBe(true);
+    const tone = await hear(carla);
+    expect(isTone(tone, CAST.Anna.tone), JSON.stringify(tone)).toBe(true);
+    expect((await anna.totals()).unopened).toBe(0);
+    await nothingUnopened(carla);
+
+    // And the other way round: Chromium leaves and comes back to Firefox.
+    await anna.leave();
+    await anna.come(link);
+    await Promise.all([see(carla, 'Anna', CAST.Anna.number), anna.see('Carla')]);
+  });
+});

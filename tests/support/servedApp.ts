@@ -1,0 +1,18 @@
+/** The real server with the built client, for browsers. PARLEY_CLIENT names another build than dist/. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Environment } from '../../signal/config.ts';
+import { startApp } from './startApp.ts';
+
+export interface App {
+  readonly origin: string;
+  restart(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function serveApp(options: Environment = {}): Promise<App> {
+  const client = process.env['PARLEY_CLIENT'] ?? join(import.meta.dirname, '../../dist');
+  if (!existsSync(join(client, 'index.html'))) throw new Error(`no built client in ${client}: npm test builds it`);
+  const started = await startApp({ PARLEY_CLIENT: client, ...options });
+  return { origin: started.url, restart: () => started.restart(), close: () => started.close() };
+}
