@@ -8,7 +8,8 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { promisify } from 'node:util';
+import { brotliCompress, constants, gzip } from 'node:zlib';
 import { paraglideVitePlugin } from '@inlang/paraglide-js';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig, type Plugin, type UserConfig } from 'vite';
@@ -51,11 +52,24 @@ function filesBelow(folder: string): string[] {
     .sort();
 }
 
+const brotli = promisify(brotliCompress);
+const deflate = promisify(gzip);
+
+/** Writes FILE.br and FILE.gz where that is worth it, each as small as it gets. */
+async function compressBeside(file: string): Promise<void> {
+  if (!COMPRESSIBLE.test(file)) return;
+  const data = readFileSync(file);
+  if (data.length < MIN_BYTES) return;
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: data.length };
+  writeFileSync(`${file}.br`, await brotli(data, { params }));
+  writeFileSync(`${file}.gz`, await deflate(data, { level: 9 }));
+}
+
 /**
  * Writes dist/build.json `{commit, hash, files: {name: sha256}}`, then each file's .br and .gz. `hash` is SHA-256 over the
  * lines `sha256  name` in the order of names: what the app shows as its build, and what anybody can compute again.
  */
-export function listAndCompress(): Plugin {
+export function listAndCompress({ compress = true } = {}): Plugin {
   let folder = '';
   return {
     name: 'parley:list-and-compress',
@@ -64,18 +78,14 @@ export function listAndCompress(): Plugin {
       folder = resolve(config.root, config.build.outDir);
     },
     // After everything is written, the public folder included.
-    writeBundle() {
+    async writeBundle() {
       const files = filesBelow(folder).map((name) => [name, sha256(readFileSync(join(folder, name)))] as const);
       const hash = sha256(files.map(([name, digest]) => `${digest}  ${name}\n`).join(''));
       const manifest = { commit: commitOf(root), hash, files: Object.fromEntries(files) };
       writeFileSync(join(folder, 'build.json'), `${JSON.stringify(manifest, null, 1)}\n`);
-      for (const name of filesBelow(folder).filter((file) => COMPRESSIBLE.test(file))) {
-        const data = readFileSync(join(folder, name));
-        if (data.length < MIN_BYTES) continue;
-        const params = { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: data.length };
-        writeFileSync(join(folder, `${name}.br`), brotliCompressSync(data, { params }));
-        writeFileSync(join(folder, `${name}.gz`), gzipSync(data, { level: 9 }));
-      }
+      if (!compress) return;
+      // All at once: the compressors run beside each other on threads of their own.
+      await Promise.all(filesBelow(folder).map((name) => compressBeside(join(folder, name))));
     },
   };
 }
@@ -89,6 +99,8 @@ export function sharedConfig(): UserConfig {
         outdir: join(root, 'client/paraglide'),
         // No cookie: the browser's own preference decides.
         strategy: ['preferredLanguage', 'baseLocale'],
+        // As files per message, in development too: so no two commands rewrite each other's.
+        outputStructure: 'message-modules',
         emitTsDeclarations: true,
       }),
       svelte(),

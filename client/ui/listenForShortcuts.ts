@@ -16,13 +16,17 @@ const PRESSABLE = 'button, a[href], summary, [role="button"], [role="menuitem"]'
 /** @returns how to stop; lets go of the microphone if the space bar is down */
 export function listenForShortcuts(targets: ShortcutTargets): () => void {
   let isTalking = false;
+  // Not `:focus-visible`: Chromium turns it on with the first key, also on a button that a pointer pressed.
+  let isPointing = false;
+  let focusedByPointer = false;
 
   const onDown = (event: KeyboardEvent): void => {
+    isPointing = false;
     const focus = document.activeElement;
     const action = shortcutFor(event, {
       typing: focus?.matches(TYPING) ?? false,
       // A click leaves the focus on the button it pressed; that must not take the space bar away from talking.
-      onButton: (focus?.matches(PRESSABLE) && focus.matches(':focus-visible')) ?? false,
+      onButton: !focusedByPointer && (focus?.matches(PRESSABLE) ?? false),
       inDialog:
         document.querySelector('[role="dialog"][data-state="open"], [role="alertdialog"], [role="menu"]') !== null,
     });
@@ -47,6 +51,8 @@ export function listenForShortcuts(targets: ShortcutTargets): () => void {
 
   const page = new AbortController();
   const { signal } = page;
+  addEventListener('pointerdown', () => (isPointing = true), { signal, capture: true });
+  addEventListener('focusin', () => (focusedByPointer = isPointing), { signal });
   addEventListener('keydown', onDown, { signal });
   addEventListener('keyup', onUp, { signal });
   // The key may come up somewhere else.

@@ -1,8 +1,9 @@
 /** The page of fixtures, built and served as the product is: same compiler, same content security policy, same browser. */
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -67,8 +68,22 @@ export async function viteBuild(...args: string[]): Promise<void> {
   });
 }
 
-/** Builds the fixtures into .cache/ and serves them. */
+/** Builds the fixtures into a folder of its own and serves them. `close` removes it. */
 export async function serveFixtures(): Promise<FixturePage> {
-  await viteBuild('--config', join(import.meta.dirname, 'fixtures/vite.config.ts'));
-  return serveFolder(join(root, '.cache/fixtures'));
+  const folder = await mkdtemp(join(tmpdir(), 'parley-fixtures-'));
+  await viteBuild(
+    '--config',
+    join(import.meta.dirname, 'fixtures/vite.config.ts'),
+    '--outDir',
+    folder,
+    '--emptyOutDir',
+  );
+  const served = await serveFolder(folder);
+  return {
+    ...served,
+    close: async () => {
+      await served.close();
+      await rm(folder, { recursive: true });
+    },
+  };
 }
