@@ -153,7 +153,10 @@ export class Walk {
 
   /** Somebody comes back with a new leaf in the place of the old. */
   async #reload(): Promise<void> {
-    const person = this.#pick(this.#people.slice(2));
+    const members = this.#online()[0]!.group.members();
+    const isIn = ({ group }: Person) => members.some(({ leafKey }) => equal(leafKey, group.ownLeafKey));
+    // Whoever is away may be out already, and not know it.
+    const person = this.#pick(this.#people.slice(2).filter(isIn));
     if (person === undefined) return;
     const generation = this.#online()[0]!.group.generation!;
     const pending = await this.#here.prepare(person.identity);
@@ -266,7 +269,7 @@ export class Walk {
     const commit = this.#log[epoch]!;
     let processed = await group.process(commit);
     if (!processed.ok && processed.why === 'unknownGeneration') {
-      for (let number = group.floor; number < group.floor + 20; number++) {
+      for (let number = group.floor; number <= this.#newest(); number++) {
         const { psk, admissionPublicKey } = await this.#here.keys(number);
         group.setGeneration({ ...psk, admissionPublicKey });
       }
@@ -289,8 +292,7 @@ export class Walk {
   /** A spy that is in follows; one that is out must not be able to, with all it ever had. */
   async #spy(spy: Spy, commit: Bytes): Promise<void> {
     const { rogue } = spy;
-    const floor = Math.max(...this.#people.map(({ group }) => group.floor));
-    const generations = Array.from({ length: 3 }, (_, back) => Math.max(0, floor - back));
+    const generations = Array.from({ length: 3 }, (_, back) => Math.max(0, this.#newest() - back));
     for (const generation of spy.isOut ? generations : generations.slice(0, 1)) {
       try {
         await rogue.follow(commit, generation);
@@ -324,6 +326,11 @@ export class Walk {
 
   #online(): Person[] {
     return this.#people.filter(({ away, group }) => away === 0 && group.epoch === this.#log.length);
+  }
+
+  /** The generation that the meeting is at: each one begins by a host's removal. */
+  #newest(): number {
+    return Math.max(...this.#people.map(({ group }) => group.floor));
   }
 
   #expect(processed: { ok: boolean; why?: string }, expected: string): void {
