@@ -39,7 +39,7 @@ export function serveMeetings(app: FastifyInstance, { service, proxies, perHour 
     take(addressOf(request.raw, proxies));
     const body = CreateMeeting.safeParse(request.body);
     if (!body.success) throw new ProtocolError('badRequest');
-    const meeting = await createMeeting(service, body.data.record);
+    const meeting = await createMeeting(service, body.data);
     const created: z.infer<typeof CreatedMeeting> = { meeting, expiresAt: now() + meetingTtlMs };
     return reply.code(201).header('cache-control', 'no-store').send(created);
   });

@@ -1,22 +1,23 @@
 /** What hosts sign and the server obeys: meetings made, states, generations, removals, ends. Nothing of it works without the host key. */
 import type * as z from 'zod/mini';
 import { meetingIdOf, openSigned } from '../auth.ts';
-import { HostCommand, HostState, labels, type MeetingRecord, type Signed } from '../protocol/documents.ts';
+import { HostCommand, HostState, labels, type MeetingRecord, type Signed, type SignedTerms } from '../protocol/documents.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { MeetingId, PeerId } from '../protocol/ids.ts';
-import { ENDED_TOPIC, openRecord, type MeetingService } from './service.ts';
+import { ENDED_TOPIC, openTerms, type MeetingService } from './service.ts';
 
 /**
  * Makes a meeting. The same record again, after a lost answer, is no mistake.
- * @throws ProtocolError badRequest · proofRefused · meetingExists
+ * @throws ProtocolError badRequest · proofRefused · meetingExists · meetingEnded
  */
-export async function createMeeting(service: MeetingService, record: Signed): Promise<MeetingId> {
-  const terms = openRecord(record);
+export async function createMeeting(service: MeetingService, given: SignedTerms): Promise<MeetingId> {
+  const terms = openTerms(given);
   if (terms.generation !== 0) throw new ProtocolError('badRequest', 'a meeting begins with generation 0');
   assertCapacity(service, terms);
   const meeting = meetingIdOf(terms.hostKey);
-  const created = await service.terms.store.meetings.create(meeting, record, service.terms.now());
+  const created = await service.terms.store.meetings.create(meeting, given, service.terms.now());
   if (created === 'taken') throw new ProtocolError('meetingExists');
+  if (created === 'same') await service.find(meeting);
   return meeting;
 }
 
@@ -34,14 +35,19 @@ export async function setHostState(
 }
 
 /** @throws ProtocolError notAllowed · badRequest: not the next generation */
-export async function rotate(service: MeetingService, meeting: MeetingId, by: PeerId, record: Signed): Promise<void> {
-  const terms = openRecord(record);
+export async function rotate(
+  service: MeetingService,
+  meeting: MeetingId,
+  by: PeerId,
+  given: SignedTerms,
+): Promise<void> {
+  const terms = openTerms(given);
   if (meetingIdOf(terms.hostKey) !== meeting) throw new ProtocolError('notAllowed');
   assertCapacity(service, terms);
-  const taken = await service.terms.store.meetings.rotate(meeting, terms.generation, record);
+  const taken = await service.terms.store.meetings.rotate(meeting, terms.generation, given);
   if (!taken) throw new ProtocolError('badRequest', 'not the generation that follows');
   const { generation, settings } = terms;
-  service.tell(meeting, { type: 'rotated', by, record, generation, capacity: settings.capacity });
+  service.tell(meeting, { type: 'rotated', by, record: given.record, generation, capacity: settings.capacity });
 }
 
 /** @throws ProtocolError notAllowed · badRequest: the sequence was used · peerUnknown */

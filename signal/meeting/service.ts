@@ -40,6 +40,8 @@ export interface ServiceTerms {
 /** A meeting as stored, with its record read. */
 export interface KnownMeeting extends StoredMeeting {
   readonly terms: MeetingRecord;
+  /** Checks proofs of link and password; base64url. */
+  readonly accessKey: string;
 }
 
 export class MeetingService {
@@ -60,8 +62,9 @@ export class MeetingService {
     if (!stored) throw new ProtocolError('meetingNotFound');
     if (stored.ended) throw new ProtocolError('meetingEnded');
     const terms = parseBody(stored.record, MeetingRecord);
-    if (!terms) throw new Error('a stored record does not fit its schema');
-    return { ...stored, terms };
+    const access = parseBody(stored.access, AccessDocument);
+    if (!terms || !access) throw new Error('a stored record does not fit its schema');
+    return { ...stored, terms, accessKey: access.accessKey };
   }
 
   /** Who is there, for somebody who has proven link and password. */

@@ -10,6 +10,7 @@ import { Generation, MeetingId, Ms, PeerId, PublicKey, Signature, bytesText, fix
 /** What a signature is for. A signature under one label never passes under another. */
 export const labels = {
   record: 'parley meeting record 1',
+  access: 'parley access key 1',
   hostState: 'parley host state 1',
   hostCommand: 'parley host command 1',
   proveLink: 'parley prove link 1',
@@ -49,11 +50,26 @@ export const MeetingRecord = z.object({
   /** Argon2id salt of the password, absent where the meeting has none. */
   salt: z.optional(fixedBytesText(16)),
   linkKey: PublicKey,
-  accessKey: PublicKey,
   title: bytesText(1024),
   settings: Settings,
 });
 export type MeetingRecord = z.infer<typeof MeetingRecord>;
+
+/**
+ * The access key of a generation, for the server alone. It follows from link and password, so whoever had it beside the link could
+ * try passwords without asking anybody: no client ever gets it from the server.
+ */
+export const AccessDocument = z.object({
+  version: z.literal(1),
+  meeting: MeetingId,
+  generation: Generation,
+  accessKey: PublicKey,
+});
+export type AccessDocument = z.infer<typeof AccessDocument>;
+
+/** What a host hands in for a generation: the record for everybody with the link, the access key for the server. */
+export const SignedTerms = z.object({ record: Signed, access: Signed });
+export type SignedTerms = z.infer<typeof SignedTerms>;
 
 /** What hosts have decided. Members refuse a lower version, or an equal one with another body. */
 export const HostState = z.object({

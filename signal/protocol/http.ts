@@ -1,11 +1,11 @@
 /** Bodies of the HTTP interface. Errors are problem+json (RFC 9457) with our `code` beside the standard members. */
 import * as z from 'zod/mini';
-import { Signed } from './documents.ts';
+import { SignedTerms } from './documents.ts';
 import { errorCodes } from './errors.ts';
 import { MeetingId, Ms } from './ids.ts';
 
 /** POST /api/meetings. The record is signed by the host key that the id is the hash of. */
-export const CreateMeeting = z.object({ record: Signed });
+export const CreateMeeting = SignedTerms;
 export const CreatedMeeting = z.object({
   meeting: MeetingId,
   /** When it goes if nobody uses it. */

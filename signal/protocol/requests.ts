@@ -3,7 +3,7 @@
  * the handlers of signal/ws are typed by this catalogue, so a request without a handler does not compile.
  */
 import * as z from 'zod/mini';
-import { Signed } from './documents.ts';
+import { Signed, SignedTerms } from './documents.ts';
 import { Challenge, Epoch, GroupId, MeetingId, Ms, PeerId, PublicKey, Signature, bytesText, fixedBytesText } from './ids.ts';
 import { GroupRef, IceServer, Lobby, OrderedCommit, RosterPeer, SealedName } from './model.ts';
 
@@ -123,8 +123,8 @@ export const requests = {
   ping: { phase: 'new', params: nothing, result: z.object({ now: Ms }) },
   /** A newer host state (`HostState`). Errors: notAllowed, badRequest. */
   'host.state': { phase: 'joined', params: z.object({ state: Signed }), result: nothing },
-  /** The record of the next generation: older links and passwords stop working. Errors: notAllowed, badRequest. */
-  'host.rotate': { phase: 'joined', params: z.object({ record: Signed }), result: nothing },
+  /** Record and access key of the next generation: older links and passwords stop working. Errors: notAllowed, badRequest. */
+  'host.rotate': { phase: 'joined', params: SignedTerms, result: nothing },
   /** A `HostCommand`: remove a peer, or end the meeting. Errors: notAllowed, peerUnknown. */
   'host.command': { phase: 'joined', params: z.object({ command: Signed }), result: nothing },
 } as const satisfies Record<string, RequestSpec>;

@@ -1,6 +1,6 @@
 /** Meetings in SQL: rows in, model out. */
 import type { Kysely } from 'kysely';
-import type { Signed } from '../protocol/documents.ts';
+import type { Signed, SignedTerms } from '../protocol/documents.ts';
 import type { MeetingId } from '../protocol/ids.ts';
 import { jsonOf, signedFrom, type Tables } from './schema.ts';
 import type { MeetingStore, StoredMeeting } from './store.ts';
@@ -12,13 +12,14 @@ export class SqlMeetings implements MeetingStore {
     this.#db = db;
   }
 
-  async create(meeting: MeetingId, record: Signed, now: number): Promise<'created' | 'same' | 'taken'> {
-    const text = jsonOf(record);
+  async create(meeting: MeetingId, terms: SignedTerms, now: number): Promise<'created' | 'same' | 'taken'> {
+    const text = jsonOf(terms.record);
     const inserted = await this.#db
       .insertInto('meetings')
       .values({
         id: meeting,
         record: text,
+        access: jsonOf(terms.access),
         generation: 0,
         host_state: null,
         host_state_version: -1,
@@ -40,6 +41,7 @@ export class SqlMeetings implements MeetingStore {
     return {
       meeting,
       record: signedFrom(row.record),
+      access: signedFrom(row.access),
       generation: row.generation,
       hostState:
         row.host_state === null ? null : { version: row.host_state_version, signed: signedFrom(row.host_state) },
@@ -49,10 +51,10 @@ export class SqlMeetings implements MeetingStore {
     };
   }
 
-  async rotate(meeting: MeetingId, generation: number, record: Signed): Promise<boolean> {
+  async rotate(meeting: MeetingId, generation: number, terms: SignedTerms): Promise<boolean> {
     const taken = await this.#db
       .updateTable('meetings')
-      .set({ record: jsonOf(record), generation })
+      .set({ record: jsonOf(terms.record), access: jsonOf(terms.access), generation })
       .where('id', '=', meeting)
       .where('generation', '=', generation - 1)
       .where('ended', 'is', null)

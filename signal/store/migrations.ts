@@ -12,6 +12,7 @@ const first: Migration = {
       .createTable('meetings')
       .addColumn('id', 'text', (column) => column.primaryKey())
       .addColumn('record', 'text', (column) => column.notNull())
+      .addColumn('access', 'text', (column) => column.notNull())
       .addColumn('generation', 'bigint', (column) => column.notNull())
       .addColumn('host_state', 'text')
       .addColumn('host_state_version', 'bigint', (column) => column.notNull())

@@ -13,6 +13,8 @@ export interface Tables {
     id: string;
     /** `Signed` as JSON. */
     record: string;
+    /** `Signed` as JSON; for the server alone. */
+    access: string;
     generation: Integer;
     host_state: string | null;
     /** −1 before the first. */

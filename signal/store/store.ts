@@ -4,7 +4,7 @@
  *
  * Everything kept here was checked by whoever puts it in. Times are milliseconds since 1970. Each call is atomic.
  */
-import type { Signed } from '../protocol/documents.ts';
+import type { Signed, SignedTerms } from '../protocol/documents.ts';
 import type { Epoch, GroupId, MeetingId, PeerId } from '../protocol/ids.ts';
 import type { OrderedCommit } from '../protocol/model.ts';
 
@@ -12,6 +12,8 @@ export interface StoredMeeting {
   readonly meeting: MeetingId;
   /** The signed record of the present generation. */
   readonly record: Signed;
+  /** The signed access key of the same generation. It never goes to a client. */
+  readonly access: Signed;
   readonly generation: number;
   /** The newest, and its version. */
   readonly hostState: { version: number; signed: Signed } | null;
@@ -36,10 +38,10 @@ export interface StoredGroup {
 
 export interface MeetingStore {
   /** Generation 0. `same`: this very record is there already. */
-  create(meeting: MeetingId, record: Signed, now: number): Promise<'created' | 'same' | 'taken'>;
+  create(meeting: MeetingId, terms: SignedTerms, now: number): Promise<'created' | 'same' | 'taken'>;
   find(meeting: MeetingId): Promise<StoredMeeting | null>;
   /** Only from the generation just before. @returns whether it was taken */
-  rotate(meeting: MeetingId, generation: number, record: Signed): Promise<boolean>;
+  rotate(meeting: MeetingId, generation: number, terms: SignedTerms): Promise<boolean>;
   /** Only a higher version. @returns whether it was taken */
   saveHostState(meeting: MeetingId, version: number, signed: Signed): Promise<boolean>;
   /** Only a higher one: each sequence counts once. @returns whether it was taken */

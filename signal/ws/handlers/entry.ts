@@ -46,7 +46,7 @@ export const entry: Entry = {
     const known = await findUnchanged(service, state);
     const retryAfterMs = attempts.accessWait(session.address, meeting, now());
     if (retryAfterMs > 0) throw new ProtocolError('tooMany', undefined, { retryAfterMs });
-    if (!checkProof(labels.proveAccess, { meeting, challenge }, signature, known.terms.accessKey)) {
+    if (!checkProof(labels.proveAccess, { meeting, challenge }, signature, known.accessKey)) {
       const wait = attempts.accessFailed(session.address, meeting, now());
       throw new ProtocolError('accessRefused', undefined, { retryAfterMs: wait });
     }

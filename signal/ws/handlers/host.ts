@@ -11,7 +11,7 @@ export const host: Pick<Handlers, 'host.state' | 'host.rotate' | 'host.command'>
 
   async 'host.rotate'(session, params, { service }) {
     const { meeting, peer } = session.in('joined');
-    await rotate(service, meeting, peer, params.record);
+    await rotate(service, meeting, peer, params);
     return {};
   },
 

@@ -1,0 +1,287 @@
+/** Groups are born, grow and heal, over real sockets. The commits are bytes: the server knows nothing else either. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { GroupId } from '../../signal/protocol/ids.ts';
+import { startApp, type StartedApp } from '../support/startApp.ts';
+import { commitParams, create, join, type Person, Refused } from './client.ts';
+import { newGroupId, newLeaf, objection, randomText, TestMeeting } from './keys.ts';
+
+let server: StartedApp;
+let url: string;
+let meeting: TestMeeting;
+let clock = 0;
+beforeAll(async () => {
+  server = await startApp({}, () => Date.now() + clock);
+  url = server.url;
+});
+afterAll(() => server.close());
+beforeEach(async () => {
+  meeting = new TestMeeting();
+  await create(url, meeting);
+});
+
+const epochAt = (epoch: number) => epoch as ReturnType<typeof commitParams>['epoch'];
+const request = () => ({ keyPackage: randomText(100), admission: randomText(60) });
+
+/** A group of so many; the first one has made it and added the others, one commit each. */
+async function groupOf(count: number): Promise<{ people: Person[]; groupId: GroupId; epoch: number }> {
+  const people = await Promise.all(Array.from({ length: count }, () => join(url, meeting)));
+  const [first, ...rest] = people as [Person, ...Person[]];
+  const groupId = newGroupId();
+  await first.client.request('group.create', { groupId });
+  for (const [epoch, person] of rest.entries()) {
+    clock += 300;
+    await first.client.request('group.commit', commitParams(groupId, epoch, { added: [person.peer] }));
+    await person.client.next('group.welcome');
+  }
+  clock += 6000;
+  await Promise.all(people.map(({ client }) => client.flushed()));
+  for (const { client } of people) client.events.length = 0;
+  return { people, groupId, epoch: count - 1 };
+}
+
+describe('a group', () => {
+  test('is born once: who comes second is told which one lives', async () => {
+    const [anna, ben] = [await join(url, meeting), await join(url, meeting)];
+    const [one, two] = [newGroupId(), newGroupId()];
+    const results = await Promise.all([
+      anna.client.request('group.create', { groupId: one }),
+      ben.client.request('group.create', { groupId: two }),
+    ]);
+    expect(results.filter(({ created }) => created)).toHaveLength(1);
+    const winner = results[0]!.created ? one : two;
+    for (const { group } of results) expect(group).toEqual({ id: winner, epoch: 0 });
+    // Asked again after a lost answer, its maker hears the same.
+    expect(await anna.client.request('group.create', { groupId: one })).toEqual(results[0]);
+    const loser = results[0]!.created ? ben : anna;
+    expect((await loser.client.next('group.created')).group.id).toBe(winner);
+  });
+
+  test('takes a newcomer in: the request goes to members, the welcome to the newcomer alone', async () => {
+    const { people, groupId } = await groupOf(2);
+    const [anna, ben] = people as [Person, Person];
+    const [carla, dan] = [await join(url, meeting), await join(url, meeting)];
+    const asked = request();
+    await carla.client.request('group.requestAdd', { groupId, ...asked });
+    for (const member of [anna, ben]) {
+      expect(await member.client.next('group.addRequested')).toEqual({
+        type: 'group.addRequested',
+        peer: carla.peer,
+        groupId,
+        ...asked,
+      });
+    }
+    const params = commitParams(groupId, 1, { added: [carla.peer] });
+    expect(await anna.client.request('group.commit', params)).toEqual({ epoch: 2 });
+    const committed = { type: 'group.committed', groupId, epoch: 1, by: anna.peer, commit: params.commit };
+    expect(await ben.client.next('group.committed')).toEqual(committed);
+    expect(await anna.client.next('group.committed')).toEqual(committed);
+    const welcome = await carla.client.next('group.welcome');
+    expect(welcome).toEqual({ type: 'group.welcome', groupId, epoch: 2, by: anna.peer, welcome: params.welcome });
+    await dan.client.flushed();
+    expect(dan.client.heard).not.toContain('group.addRequested');
+    expect(dan.client.heard).not.toContain('group.welcome');
+    expect(dan.client.heard).not.toContain('group.committed');
+    expect(carla.client.heard).not.toContain('group.committed');
+    const late = await join(url, meeting);
+    expect(late.joined.group).toEqual({ id: groupId, epoch: 2 });
+    expect(late.joined.peers.map(({ inGroup }) => inGroup)).toEqual([true, true, true, false]);
+  });
+
+  test('orders the first of two commits for one epoch; the other hears which epoch it is, and finds the commit in the log', async () => {
+    const { people, groupId } = await groupOf(3);
+    const [anna, ben] = people as [Person, Person, Person];
+    const offers = [anna, ben].map(({ client }) => client.request('group.commit', commitParams(groupId, 2)));
+    const results = await Promise.allSettled(offers);
+    expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    const lost = results.find((result) => result.status === 'rejected') as PromiseRejectedResult;
+    expect((lost.reason as Refused).error).toMatchObject({ code: 'staleEpoch', epoch: 3 });
+    const log = await ben.client.request('group.log', { groupId, epoch: epochAt(1) });
+    expect(log.epoch).toBe(3);
+    expect(log.commits.map(({ epoch }) => epoch)).toEqual([1, 2]);
+    expect(log.commits[1]!.commit).toBe((await ben.client.next('group.committed')).commit);
+  });
+
+  test('tells a commit’s author first that it was ordered, then everybody the commit', async () => {
+    const { people, groupId } = await groupOf(2);
+    const { client } = people[0]!;
+    client.heard.length = 0;
+    await client.request('group.commit', commitParams(groupId, 1));
+    await client.next('group.committed');
+    expect(client.heard).toEqual(['answer group.commit', 'group.committed']);
+  });
+
+  test('answers a commit that was ordered and offered again as ordered, and does not order it twice', async () => {
+    const { people, groupId } = await groupOf(2);
+    const { client } = people[0]!;
+    const params = commitParams(groupId, 1);
+    expect(await client.request('group.commit', params)).toEqual({ epoch: 2 });
+    expect(await client.request('group.commit', params)).toEqual({ epoch: 2 });
+    expect((await client.request('group.log', { groupId, epoch: epochAt(0) })).commits).toHaveLength(2);
+  });
+
+  test('takes commits from its members only, and requests for itself only', async () => {
+    const { people, groupId } = await groupOf(2);
+    const outsider = await join(url, meeting);
+    const code = (person: Person, name: string, params: unknown) =>
+      person.client.codeOf(person.client.ask(name, params));
+    expect(await code(outsider, 'group.commit', commitParams(groupId, 1))).toBe('groupUnknown');
+    expect(await code(people[0]!, 'group.commit', commitParams(newGroupId(), 1))).toBe('groupUnknown');
+    expect(await code(outsider, 'group.requestAdd', { groupId: newGroupId(), ...request() })).toBe('groupUnknown');
+    expect(await code(outsider, 'group.log', { groupId: newGroupId(), epoch: 0 })).toBe('groupUnknown');
+    expect(await code(people[0]!, 'group.commit', commitParams(groupId, 7))).toBe('staleEpoch');
+    const { welcome: _, ...withoutWelcome } = commitParams(groupId, 1, { added: [outsider.peer] });
+    expect(await code(people[0]!, 'group.commit', withoutWelcome)).toBe('badRequest');
+    expect(await code(people[0]!, 'group.commit', commitParams(groupId, 1, { removed: [people[0]!.peer] }))).toBe(
+      'badRequest',
+    );
+  });
+
+  test('sends requests that wait to a member that has just been added', async () => {
+    const { people, groupId } = await groupOf(2);
+    const [carla, dan] = [await join(url, meeting), await join(url, meeting)];
+    await dan.client.request('group.requestAdd', { groupId, ...request() });
+    await people[0]!.client.request('group.commit', commitParams(groupId, 1, { added: [carla.peer] }));
+    expect((await carla.client.next('group.addRequested')).peer).toBe(dan.peer);
+  });
+
+  test('ends when its last member leaves, and the next one may be born', async () => {
+    const { people, groupId } = await groupOf(2);
+    const waiting = await join(url, meeting);
+    for (const { client } of people) await client.request('meeting.leave', {});
+    expect(await waiting.client.codeOf(waiting.client.request('group.log', { groupId, epoch: epochAt(0) }))).toBe(
+      'groupUnknown',
+    );
+    const next = newGroupId();
+    expect(await waiting.client.request('group.create', { groupId: next })).toMatchObject({ created: true });
+  });
+});
+
+describe('the pace of commits', () => {
+  const refusal = async (asked: Promise<unknown>) =>
+    (await asked.catch((error: unknown) => (error as Refused).error)) as Refused['error'];
+
+  test('leaves 250 ms between epochs, unless somebody is removed', async () => {
+    const { people, groupId } = await groupOf(3);
+    const { client } = people[0]!;
+    await client.request('group.commit', commitParams(groupId, 2));
+    const { code, retryAfterMs } = await refusal(client.request('group.commit', commitParams(groupId, 3)));
+    expect(code).toBe('commitBarred');
+    expect(retryAfterMs).toBeLessThanOrEqual(250);
+    const removal = commitParams(groupId, 3, { removed: [people[2]!.peer] });
+    expect(await client.request('group.commit', removal)).toEqual({ epoch: 4 });
+    clock += 250;
+    expect(await client.request('group.commit', commitParams(groupId, 4))).toEqual({ epoch: 5 });
+  });
+
+  test('is one commit in five seconds for a member that is not the designated committer', async () => {
+    const { people, groupId } = await groupOf(3);
+    const [anna, ben] = people as [Person, Person];
+    await ben.client.request('group.commit', commitParams(groupId, 2));
+    clock += 1000;
+    expect((await refusal(ben.client.request('group.commit', commitParams(groupId, 3)))).code).toBe('commitBarred');
+    expect(await anna.client.request('group.commit', commitParams(groupId, 3))).toEqual({ epoch: 4 });
+    clock += 4000;
+    expect(await ben.client.request('group.commit', commitParams(groupId, 4))).toEqual({ epoch: 5 });
+    // Once the one before it is away, it is the designated committer.
+    anna.client.cut();
+    await ben.client.next('peer.presence');
+    clock += 300;
+    expect(await ben.client.request('group.commit', commitParams(groupId, 5))).toEqual({ epoch: 6 });
+  });
+});
+
+describe('a commit that most members cannot apply', () => {
+  test('is withdrawn once more than half of the others say so; its author may not commit for a minute', async () => {
+    const { people, groupId } = await groupOf(5);
+    const [anna, ben, carla, dan] = people as [Person, Person, Person, Person];
+    const newcomer = await join(url, meeting);
+    const bad = commitParams(groupId, 4, { added: [newcomer.peer], removed: [people[4]!.peer] });
+    await anna.client.request('group.commit', bad);
+    const object = (person: Person) =>
+      person.client.request('group.commitInvalid', objection(person.leaf, groupId, 4, bad.commit) as never);
+    await object(ben);
+    await object(ben);
+    await dan.client.flushed();
+    expect(dan.client.heard).not.toContain('group.reopened');
+    await object(carla);
+    for (const { client } of [anna, dan, newcomer, people[4]!]) {
+      expect(await client.next('group.reopened')).toEqual({
+        type: 'group.reopened',
+        groupId,
+        epoch: 4,
+        author: anna.peer,
+      });
+    }
+    clock += 300;
+    const again = await anna.client.request('group.commit', commitParams(groupId, 4)).catch((error: unknown) => error);
+    expect((again as Refused).error).toMatchObject({ code: 'commitBarred' });
+    expect((again as Refused).error.retryAfterMs).toBeGreaterThan(50_000);
+    const good = commitParams(groupId, 4);
+    expect(await ben.client.request('group.commit', good)).toEqual({ epoch: 5 });
+    const log = await dan.client.request('group.log', { groupId, epoch: epochAt(4) });
+    expect(log.commits.map(({ commit }) => commit)).toEqual([good.commit]);
+    // Membership is as it was before it.
+    expect((await join(url, meeting)).joined.peers.filter(({ inGroup }) => inGroup)).toHaveLength(5);
+  });
+
+  test('stands as long as the objections are forged, of outsiders, or about another commit', async () => {
+    const { people, groupId } = await groupOf(3);
+    const [anna, ben, carla] = people as [Person, Person, Person];
+    const outsider = await join(url, meeting);
+    const fine = commitParams(groupId, 2);
+    await anna.client.request('group.commit', fine);
+    const say = (person: Person, params: unknown) =>
+      person.client.codeOf(person.client.ask('group.commitInvalid', params));
+    expect(await say(ben, objection(newLeaf(), groupId, 2, fine.commit))).toBe('proofRefused');
+    expect(await say(ben, objection(carla.leaf, groupId, 2, fine.commit))).toBe('proofRefused');
+    expect(await say(ben, objection(ben.leaf, groupId, 2, randomText(300)))).toBe('accepted');
+    expect(await say(carla, objection(carla.leaf, groupId, 1, fine.commit))).toBe('accepted');
+    expect(await say(outsider, objection(outsider.leaf, groupId, 2, fine.commit))).toBe('accepted');
+    expect(await say(anna, objection(anna.leaf, groupId, 2, fine.commit))).toBe('accepted');
+    expect((await carla.client.request('group.log', { groupId, epoch: epochAt(2) })).epoch).toBe(3);
+  });
+
+  test('cannot be undone by the one person whom it removes', async () => {
+    const { people, groupId } = await groupOf(2);
+    const [anna, ben] = people as [Person, Person];
+    const removal = commitParams(groupId, 1, { removed: [ben.peer] });
+    await anna.client.request('group.commit', removal);
+    await ben.client.request('group.commitInvalid', objection(ben.leaf, groupId, 1, removal.commit) as never);
+    expect((await anna.client.request('group.log', { groupId, epoch: epochAt(0) })).epoch).toBe(2);
+  });
+});
+
+describe('sealed messages', () => {
+  test('go to one peer, or to all members but the sender, in order', async () => {
+    const { people } = await groupOf(3);
+    const [anna, ben, carla] = people as [Person, Person, Person];
+    const outsider = await join(url, meeting);
+    const bodies = Array.from({ length: 20 }, () => randomText(50));
+    for (const body of bodies) await anna.client.request('message.send', { to: null, body });
+    await anna.client.request('message.send', { to: ben.peer, body: 'only-Ben' });
+    for (const { client } of [ben, carla]) {
+      for (const body of bodies) expect((await client.next('message')).body).toBe(body);
+    }
+    expect(await ben.client.next('message')).toEqual({ type: 'message', from: anna.peer, body: 'only-Ben' });
+    await Promise.all([anna, carla, outsider].map(({ client }) => client.flushed()));
+    for (const { client } of [anna, carla, outsider])
+      expect(client.events.filter(({ type }) => type === 'message')).toEqual([]);
+  });
+
+  test('to nobody who is there are refused', async () => {
+    const { people } = await groupOf(2);
+    const { client } = people[0]!;
+    expect(await client.codeOf(client.request('message.send', { to: newLeaf().peer, body: 'aa' }))).toBe('peerUnknown');
+  });
+
+  test('beyond the rate are refused with the time to wait, and the connection goes on', async () => {
+    const { people } = await groupOf(2);
+    const { client } = people[0]!;
+    const codes = await Promise.all(
+      Array.from({ length: 250 }, () => client.codeOf(client.request('message.send', { to: null, body: 'aa' }))),
+    );
+    expect(codes.filter((code) => code === 'accepted').length).toBeGreaterThanOrEqual(240);
+    expect(codes.at(-1)).toBe('tooMany');
+    await client.flushed();
+  });
+});
