@@ -13,11 +13,13 @@ import { signHostRemoval } from '../../crypto/removal.ts';
 import { signBytes, signText } from '../../crypto/signed.ts';
 import {
   labels,
+  type AccessDocument,
   type HostCommand,
   type HostState,
   type MeetingRecord,
   type Settings,
   type Signed,
+  type SignedTerms,
 } from '../../signal/protocol/documents.ts';
 import type { MeetingId } from '../../signal/protocol/ids.ts';
 import { hostProfileBody, HOST_PROFILE_LABEL } from './session/hostMark.ts';
@@ -41,8 +43,8 @@ export interface HostMemory {
   keep(sequence: number): Promise<void>;
 }
 
-/** Draws an invite secret for a generation and signs the record that goes with it. */
-export async function makeRecord(hostKey: KeyPair, terms: RecordTerms): Promise<{ signed: Signed; secret: Bytes }> {
+/** Draws an invite secret for a generation, and signs the record and the access key that go with it. */
+export async function makeTerms(hostKey: KeyPair, terms: RecordTerms): Promise<SignedTerms & { secret: Bytes }> {
   const { meeting, generation, password } = terms;
   const secret = newInviteSecret();
   const { linkKey, titleKey } = await deriveLinkKeys(secret, meeting);
@@ -56,13 +58,17 @@ export async function makeRecord(hostKey: KeyPair, terms: RecordTerms): Promise<
     createdAt: terms.createdAt,
     ...(password === null ? {} : { salt: password.salt }),
     linkKey: base64url(linkKey.publicKey),
-    accessKey: base64url(keys.accessKey.publicKey),
     title: base64url(await sealTitle(titleKey, meeting, terms.title)),
     settings: terms.settings,
   };
+  const access: AccessDocument = { version: 1, meeting, generation, accessKey: base64url(keys.accessKey.publicKey) };
   wipe(linkKey.privateKey, titleKey);
   keys.wipe();
-  return { signed: await signJson(labels.record, record, hostKey), secret };
+  return {
+    record: await signJson(labels.record, record, hostKey),
+    access: await signJson(labels.access, access, hostKey),
+    secret,
+  };
 }
 
 export class Host {

@@ -16,7 +16,7 @@ import { labels, proofText, type Signed } from '../../signal/protocol/documents.
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
 import type { Access, CheckedRecord } from './access.ts';
 import { checkRecord, deriveAccess, titleOf } from './access.ts';
-import { Host, makeRecord } from './host.ts';
+import { Host, makeTerms } from './host.ts';
 import type { CallErrorCode, Calls } from './messages.ts';
 import type { SessionTerms } from './session/terms.ts';
 import type { HostSecrets, Vault } from './vault.ts';
@@ -70,7 +70,7 @@ export class Keeper {
     const meeting = (await meetingIdOf(hostKey.publicKey)) as MeetingId;
     const salt = random(16);
     const stretched = password === null ? null : await stretch(password, salt);
-    const { signed, secret } = await makeRecord(hostKey, {
+    const { record, access, secret } = await makeTerms(hostKey, {
       meeting,
       generation: 0,
       title,
@@ -84,7 +84,7 @@ export class Keeper {
       throw new Refused('storage', 'the host secret could not be kept');
     }
     wipe(hostKey.privateKey, ...(stretched ? [stretched] : []));
-    return { meeting, secret: base64url(secret), record: signed };
+    return { meeting, secret: base64url(secret), record, access };
   }
 
   async open({ meeting, secret }: Calls['invite.open']['in']): Promise<Calls['invite.open']['out']> {

@@ -5,7 +5,7 @@
  * identity, the host key, the group, the frame keys and the member messages. Bytes are base64url text here as on the wire, so they
  * pass through untouched. A call is answered under its `id`; notices come when they come, in order.
  */
-import type { MeetingRecord, Settings, Signed } from '../../signal/protocol/documents.ts';
+import type { MeetingRecord, Settings, Signed, SignedTerms } from '../../signal/protocol/documents.ts';
 import type { ErrorCode } from '../../signal/protocol/errors.ts';
 import type { ServerEvent } from '../../signal/protocol/events.ts';
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
@@ -26,7 +26,7 @@ export interface Calls {
   /** Draws a host key and an invite secret, keeps the host secret in this browser, and makes the record to POST. */
   'meeting.create': {
     in: { title: string; password: string | null; settings: Settings };
-    out: { meeting: MeetingId; secret: string; record: Signed };
+    out: { meeting: MeetingId; secret: string } & SignedTerms;
   };
   /** Takes up an invite. What was open before is wiped. */
   'invite.open': { in: { meeting: MeetingId; secret: string }; out: { host: boolean } };

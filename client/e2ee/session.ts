@@ -219,8 +219,8 @@ export class Session {
   }
 
   /** A rotation that a reload interrupted: the members know it, the server has to. */
-  #finishRotation({ record, secret }: NonNullable<SessionTerms['rotation']>, then: () => Promise<void>): void {
-    this.#outbox.put('host.rotate', { record }, async () => {
+  #finishRotation({ record, access, secret }: NonNullable<SessionTerms['rotation']>, then: () => Promise<void>): void {
+    this.#outbox.put('host.rotate', { record, access }, async () => {
       await this.#terms.keepRotation(null);
       this.#renewed(await nextAccess(this.#access, record, secret));
       await then();

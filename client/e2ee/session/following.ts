@@ -97,6 +97,11 @@ export class Follower {
     await this.#apply(commit);
   }
 
+  /** The commit that ended `epoch` took us out of it. */
+  hasApplied(epoch: number): boolean {
+    return this.#history.has(epoch);
+  }
+
   /** Somebody is said to be in that epoch. */
   heardOf(epoch: number): void {
     if (epoch <= this.#group.epoch || epoch <= this.#heardOf) return;

@@ -13,7 +13,7 @@ import type { MeetingId, PeerId } from '../../../signal/protocol/ids.ts';
 import type { Access } from '../access.ts';
 import { nextAccess } from '../access.ts';
 import type { Host } from '../host.ts';
-import { makeRecord } from '../host.ts';
+import { makeTerms } from '../host.ts';
 import type { HostStates } from './hostStates.ts';
 import type { Mail } from './mail.ts';
 import type { Outbox } from './outbox.ts';
@@ -84,14 +84,14 @@ export class Hosting {
   async #startGeneration(generation: number): Promise<void> {
     const { desk, meeting, host, title, mail, outbox, keepRotation, accept } = this.#terms;
     const access = this.#terms.access();
-    const { stretched, record } = access;
-    const password = stretched !== null && record.salt !== undefined ? { stretched, salt: record.salt } : null;
-    const terms = { meeting, generation, title, settings: record.settings, password, createdAt: desk.serverNow() };
-    const { signed, secret } = await makeRecord(host.key, terms);
-    await keepRotation({ record: signed, secret });
-    await accept(await nextAccess(access, signed, secret));
-    await mail.send(null, 'generation', JSON.stringify({ record: signed, secret: base64url(secret) }));
-    outbox.put('host.rotate', { record: signed }, () => keepRotation(null));
+    const { stretched, record: present } = access;
+    const password = stretched !== null && present.salt !== undefined ? { stretched, salt: present.salt } : null;
+    const terms = { meeting, generation, title, settings: present.settings, password, createdAt: desk.serverNow() };
+    const { record, access: accessKey, secret } = await makeTerms(host.key, terms);
+    await keepRotation({ record, access: accessKey, secret });
+    await accept(await nextAccess(access, record, secret));
+    await mail.send(null, 'generation', JSON.stringify({ record, secret: base64url(secret) }));
+    outbox.put('host.rotate', { record, access: accessKey }, () => keepRotation(null));
   }
 
   async #decide(change: (state: HostState) => HostState): Promise<void> {

@@ -60,6 +60,8 @@ export class Live {
   readonly #letters: Letters;
   readonly #suspicion: Suspicion;
   readonly hosting: Hosting | null;
+  /** The server says that a commit which we have applied was withdrawn. */
+  #withdrawn = false;
 
   constructor(
     desk: Desk,
@@ -84,7 +86,10 @@ export class Live {
       beat: () => this.#beat(),
       changed: () => this.#lostChanged(),
       gone: (peers) => this.#gone(peers),
-      paused: (paused) => desk.emit({ type: 'paused', paused }),
+      paused: (paused) => {
+        desk.emit({ type: 'paused', paused });
+        if (paused && this.#withdrawn) events.out('repair');
+      },
     });
     const isLost = (peer: PeerId) => this.#heartbeat.isLost(peer);
     const { identity, name, host, meeting, access } = terms;
@@ -194,7 +199,8 @@ export class Live {
     else if (event.type === 'group.addRequested') await this.#addRequested(event);
     else if (event.type === 'group.created' && event.group.id !== this.ref.id) {
       this.#events.alarm('split', 'another group in this meeting');
-    } else if (event.type.startsWith('peer.')) this.#committer.plan();
+    } else if (event.type === 'group.reopened') this.#reopened(event);
+    else if (event.type.startsWith('peer.')) this.#committer.plan();
   }
 
   /** A sealed message, over whichever path. */
@@ -276,6 +282,17 @@ export class Live {
     if (typeof asked === 'string') return;
     this.#work.add(asked);
     this.#committer.plan();
+  }
+
+  /**
+   * Most members could not apply a commit. If it was ours, we are alone in our epoch and need a new leaf. Otherwise the server's
+   * word is not enough to leave a live group by: only if most others are lost as well.
+   */
+  #reopened({ groupId, epoch, author }: Extract<ServerEvent, { type: 'group.reopened' }>): void {
+    if (groupId !== this.ref.id || !this.#follower.hasApplied(epoch)) return;
+    this.#events.alarm('commitRefused', 'a commit that we have applied was withdrawn');
+    this.#withdrawn = true;
+    if (author === this.#terms.pending.peer) this.#events.out('repair');
   }
 
   /** The group is in another epoch. Everything that hangs on it follows, in this order. */

@@ -2,7 +2,7 @@
 import { Session } from '../../../client/e2ee/session.ts';
 import type { Access } from '../../../client/e2ee/access.ts';
 import { checkRecord, deriveAccess } from '../../../client/e2ee/access.ts';
-import { Host, makeRecord } from '../../../client/e2ee/host.ts';
+import { Host, makeTerms } from '../../../client/e2ee/host.ts';
 import type { MemberView, MessageKind, Notice } from '../../../client/e2ee/messages.ts';
 import { RequestFailed, type Ports } from '../../../client/e2ee/session/ports.ts';
 import type { Rotation } from '../../../client/e2ee/session/terms.ts';
@@ -32,7 +32,7 @@ export async function newMeeting(): Promise<Meeting> {
   const hostKey = await signKeyPair();
   const id = (await meetingIdOf(hostKey.publicKey)) as MeetingId;
   const stretched = random(32);
-  const { signed, secret } = await makeRecord(hostKey, {
+  const { record, secret } = await makeTerms(hostKey, {
     meeting: id,
     generation: 0,
     title: 'Tea',
@@ -40,7 +40,7 @@ export async function newMeeting(): Promise<Meeting> {
     password: { stretched, salt: 'AAAAAAAAAAAAAAAAAAAAAA' },
     createdAt: 1_000_000,
   });
-  return { id, hostKey, stretched, record: signed, secret };
+  return { id, hostKey, stretched, record, secret };
 }
 
 export async function accessTo(meeting: Meeting): Promise<Access> {
