@@ -42,7 +42,7 @@ export interface FrameTransformContext {
   /** Null outside of a meeting: then everything is dropped. */
   keys: () => FrameKeys | null;
   now: () => number;
-  /** A count has changed; `first`: the first frame passed. */
+  /** A count has changed; `first`: the first frame ever seen, or the first that passed. */
   counted: (first: boolean) => void;
   requestKeyFrame?: KeyFrameRequest;
 }
@@ -55,6 +55,8 @@ export class FrameTransform {
   /** Keeps the order of frames that are worked on side by side. */
   #tail: Promise<void> = Promise.resolve();
   #askedAt = -Infinity;
+  #told = false;
+  #toldPassed = false;
   /** Frames were dropped since the last one that passed, so a decoder may wait for a key frame. */
   #gap = false;
 
@@ -119,7 +121,7 @@ export class FrameTransform {
     if (data.length === 0 && codec === 'opus') {
       // Nothing is sent for it; sealed, it would become a packet, and DTX would be lost (20 ms of silence each).
       this.counts.empty++;
-      this.#context.counted(false);
+      this.#count();
       return true;
     }
     const keyring = this.#context.keys()?.keyring;
@@ -137,7 +139,7 @@ export class FrameTransform {
     if (data.length === 0 && codec === 'opus') {
       // Nobody sealed it, so nobody can have sent it.
       this.counts.empty++;
-      this.#context.counted(false);
+      this.#count();
       return false;
     }
     if (!this.#isOfCodec(frame)) return this.#drop('malformed');
@@ -157,17 +159,25 @@ export class FrameTransform {
     if ('transfer' in before.buffer) before.buffer.transfer(0);
     this.#gap = false;
     this.counts.passed++;
-    this.#context.counted(this.counts.passed === 1);
+    this.#count();
     return true;
   }
 
   #drop(why: Dropped): false {
     this.counts.dropped[why]++;
     this.#gap = true;
-    this.#context.counted(false);
+    this.#count();
     // A decoder that missed a frame shows nothing new until a key frame. One that opens late has missed some too.
     if (why !== 'noKey' && why !== 'replayed') this.#askForKeyFrame();
     return false;
+  }
+
+  #count(): void {
+    // The page judges by these two whether frames come here at all, and whether they get through.
+    const first = !this.#told || (this.counts.passed === 1 && !this.#toldPassed);
+    this.#told = true;
+    this.#toldPassed ||= this.counts.passed > 0;
+    this.#context.counted(first);
   }
 
   #isOfCodec(frame: EncodedFrame): boolean {

@@ -2,8 +2,8 @@
  * Every frame transform of this browser, and what they count.
  *
  * They are told apart by the id that the page drew; mesh and relay, senders and receivers, all share the one keyring of the
- * meeting. Counts go to the page at once when a transform passes its first frame (the page's seal check waits for it), and
- * then twice a second as long as they change.
+ * meeting. Counts go to the page at once when a transform sees its first frame and when it passes its first one (the page's
+ * seal check waits for them), and then twice a second as long as they change.
  */
 import type { FrameKeys, KeyFrameRequest, EncodedFrame } from './frameTransform.ts';
 import { FrameTransform } from './frameTransform.ts';
