@@ -64,8 +64,8 @@ async function make(title: string, password: string | null): Promise<{ meeting: 
   const { createPort } = await import('../e2ee/port.ts');
   const port = createPort();
   try {
-    const { meeting, secret, record } = await port.call('meeting.create', { title, password, settings: SETTINGS });
-    await createMeeting(record);
+    const { meeting, secret, ...terms } = await port.call('meeting.create', { title, password, settings: SETTINGS });
+    await createMeeting(terms);
     return { meeting, secret };
   } finally {
     port.terminate();

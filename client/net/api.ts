@@ -3,7 +3,7 @@
  */
 import { ProtocolError } from '../../signal/protocol/errors.ts';
 import { CreatedMeeting, Problem } from '../../signal/protocol/http.ts';
-import type { Signed } from '../../signal/protocol/documents.ts';
+import type { SignedTerms } from '../../signal/protocol/documents.ts';
 import type { MeetingId } from '../../signal/protocol/ids.ts';
 import { OfflineError } from './offline.ts';
 
@@ -12,17 +12,20 @@ const TIMEOUT_MS = 15_000;
 
 /**
  * POST /api/meetings.
- * @param record  signed by the host key whose hash is the meeting's id
+ * @param terms  signed by the host key whose hash is the meeting's id
  * @throws ProtocolError as the server answered · OfflineError if it cannot be reached
  */
-export async function createMeeting(record: Signed, origin = ''): Promise<{ meeting: MeetingId; expiresAt: number }> {
+export async function createMeeting(
+  { record, access }: SignedTerms,
+  origin = '',
+): Promise<{ meeting: MeetingId; expiresAt: number }> {
   let response: Response;
   let body: unknown;
   try {
     response = await fetch(`${origin}/api/meetings`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ record }),
+      body: JSON.stringify({ record, access }),
       credentials: 'omit',
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });

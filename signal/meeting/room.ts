@@ -90,7 +90,7 @@ function join(room: Room, { peer, generation, name, member }: Extract<Input, { t
   const known = room.peers.get(peer);
   if (!known && !inGroup) {
     if (room.locked) throw new ProtocolError('meetingLocked');
-    if (room.peers.size >= room.capacity) throw new ProtocolError('meetingFull');
+    if (isFull(room)) throw new ProtocolError('meetingFull');
   }
   const joined: Peer = { peer, name, presence: { at: 'here' }, inGroup };
   const next = withPeer(room, joined);
@@ -98,6 +98,15 @@ function join(room: Room, { peer, generation, name, member }: Extract<Input, { t
   const effects: Effect[] = [tell(others(room, peer), { type: 'peer.joined', peer: view })];
   if (inGroup) effects.push(...pendingRequests(group, [peer], now));
   return settleGroup(room, next, effects, 'lost', now);
+}
+
+/**
+ * Whoever is away is not counted, or nobody could reload in a full meeting: for a moment there are two of them. So there may be
+ * more than `capacity` when all come back; that there are not many more, the second bound sees to.
+ */
+function isFull({ peers, capacity }: Room): boolean {
+  const here = [...peers.values()].filter(({ presence }) => presence.at === 'here').length;
+  return here >= capacity || peers.size >= 2 * capacity;
 }
 
 function back(room: Room, id: PeerId): Step {

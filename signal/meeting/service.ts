@@ -3,10 +3,10 @@
  *
  * The store is asked at every proof, never a cache: a link that was replaced must open nothing, whichever process replaced it.
  */
-import { openSigned, parseBody, randomText, sameToken } from '../auth.ts';
+import { meetingIdOf, openSigned, parseBody, randomText, sameToken } from '../auth.ts';
 import type { Bus } from '../bus/bus.ts';
-import { HostState, labels, MeetingRecord } from '../protocol/documents.ts';
-import type { Signed } from '../protocol/documents.ts';
+import { AccessDocument, HostState, labels, MeetingRecord } from '../protocol/documents.ts';
+import type { Signed, SignedTerms } from '../protocol/documents.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { MeetingId, PeerId } from '../protocol/ids.ts';
 import type { GroupRef, Lobby, RosterPeer } from '../protocol/model.ts';
@@ -222,11 +222,15 @@ export class MeetingService {
   }
 }
 
-/** Reads a record as its host signed it. @throws ProtocolError proofRefused · badRequest */
-export function openRecord(record: Signed): MeetingRecord {
+/** Reads a generation's record, and checks that its access key is of the same host, meeting and generation. @throws ProtocolError proofRefused · badRequest */
+export function openTerms({ record, access }: SignedTerms): MeetingRecord {
   const claimed = parseBody(record, MeetingRecord);
   if (!claimed) throw new ProtocolError('badRequest', 'the record does not fit its schema');
   const opened = openSigned(labels.record, record, claimed.hostKey, MeetingRecord);
-  if (!opened) throw new ProtocolError('proofRefused');
+  const key = openSigned(labels.access, access, claimed.hostKey, AccessDocument);
+  if (!opened || !key) throw new ProtocolError('proofRefused');
+  if (key.meeting !== meetingIdOf(opened.hostKey) || key.generation !== opened.generation) {
+    throw new ProtocolError('badRequest', 'the access key is of another meeting or generation');
+  }
   return opened;
 }

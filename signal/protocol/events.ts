@@ -27,7 +27,13 @@ export const ServerEvent = z.discriminatedUnion('type', [
   /** A commit was ordered; its author gets this too, after the answer. */
   z.object({ type: z.literal('group.committed'), ...OrderedCommit.shape }),
   /** You were added: the epoch that the Welcome leads into. */
-  z.object({ type: z.literal('group.welcome'), groupId: GroupId, epoch: Epoch, by: PeerId, welcome: bytesText(1024 * 1024) }),
+  z.object({
+    type: z.literal('group.welcome'),
+    groupId: GroupId,
+    epoch: Epoch,
+    by: PeerId,
+    welcome: bytesText(1024 * 1024),
+  }),
   /** The commit that ended `epoch` was withdrawn: most members could not apply it. */
   z.object({ type: z.literal('group.reopened'), groupId: GroupId, epoch: Epoch, author: PeerId }),
   /** A sealed message. `from` is a hint; the seal says who sent it. */

@@ -16,11 +16,17 @@ export function fixedBytesText(count: number) {
 }
 
 /** First 10 bytes of BLAKE2b-512 over the host's public key: lower-case Crockford base32 in four groups of four. */
-export const MeetingId = z.string().check(z.regex(/^[0-9a-hjkmnp-tv-z]{4}(-[0-9a-hjkmnp-tv-z]{4}){3}$/)).brand<'MeetingId'>();
+export const MeetingId = z
+  .string()
+  .check(z.regex(/^[0-9a-hjkmnp-tv-z]{4}(-[0-9a-hjkmnp-tv-z]{4}){3}$/))
+  .brand<'MeetingId'>();
 export type MeetingId = z.infer<typeof MeetingId>;
 
 /** First 16 bytes of SHA-256 over a device's MLS signature key; anybody who sees the key can check it. */
-export const PeerId = z.string().check(z.length(22), z.regex(/^[A-Za-z0-9_-]+$/)).brand<'PeerId'>();
+export const PeerId = z
+  .string()
+  .check(z.length(22), z.regex(/^[A-Za-z0-9_-]+$/))
+  .brand<'PeerId'>();
 export type PeerId = z.infer<typeof PeerId>;
 
 /** 32 random bytes drawn by the group's creator. */

@@ -4,7 +4,18 @@
  */
 import * as z from 'zod/mini';
 import { Signed, SignedTerms } from './documents.ts';
-import { Challenge, Epoch, GroupId, MeetingId, Ms, PeerId, PublicKey, Signature, bytesText, fixedBytesText } from './ids.ts';
+import {
+  Challenge,
+  Epoch,
+  GroupId,
+  MeetingId,
+  Ms,
+  PeerId,
+  PublicKey,
+  Signature,
+  bytesText,
+  fixedBytesText,
+} from './ids.ts';
 import { GroupRef, IceServer, Lobby, OrderedCommit, RosterPeer, SealedName } from './model.ts';
 
 /** Version of this protocol, sent in `hello`. It names the suite too: there is one. */
@@ -33,7 +44,13 @@ export const requests = {
   /** First words of a connection that takes up a lost one: token from `meeting.join`, last event seen. Missed events follow. Errors: resumeRefused, removed, meetingEnded. */
   resume: {
     phase: 'new',
-    params: z.object({ protocol: z.int(), meeting: MeetingId, peer: PeerId, token: fixedBytesText(32), received: z.int().check(z.nonnegative()) }),
+    params: z.object({
+      protocol: z.int(),
+      meeting: MeetingId,
+      peer: PeerId,
+      token: fixedBytesText(32),
+      received: z.int().check(z.nonnegative()),
+    }),
     result: z.object({ group: z.nullable(GroupRef), peers: z.array(RosterPeer), now: Ms }),
   },
   /** Proves the link: `proofText` under `labels.proveLink`. Answers with the public record and a challenge for the access key. Errors: linkRefused, tooMany. */
@@ -55,7 +72,13 @@ export const requests = {
    */
   'meeting.join': {
     phase: 'admitted',
-    params: z.object({ peer: PeerId, leafKey: PublicKey, signature: Signature, name: SealedName, member: z.optional(GroupRef) }),
+    params: z.object({
+      peer: PeerId,
+      leafKey: PublicKey,
+      signature: Signature,
+      name: SealedName,
+      member: z.optional(GroupRef),
+    }),
     result: z.object({
       token: fixedBytesText(32),
       group: z.nullable(GroupRef),

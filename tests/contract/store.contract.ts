@@ -12,6 +12,7 @@ const anna: StoredMember = { peer: 'a'.repeat(22) as PeerId, leaf: 0 };
 const ben: StoredMember = { peer: 'b'.repeat(22) as PeerId, leaf: 1 };
 const at = (epoch: number) => epoch as Epoch;
 const signed = (body: string): Signed => ({ body: JSON.stringify({ body }), signature: 's'.repeat(86) });
+const terms = (body: string) => ({ record: signed(body), access: signed(`access of ${body}`) });
 const commit = (epoch: number, text: string, more: Partial<NewCommit> = {}): NewCommit => ({
   meeting,
   groupId,
@@ -32,12 +33,12 @@ export function storeContract(name: string, make: () => Promise<Store>): void {
     afterEach(() => store.close());
 
     describe('meetings', () => {
-      beforeEach(() => store.meetings.create(meeting, signed('record 0'), 1000));
+      beforeEach(() => store.meetings.create(meeting, terms('record 0'), 1000));
 
       test('are found as they were created', async () => {
         expect(await store.meetings.find(meeting)).toEqual({
           meeting,
-          record: signed('record 0'),
+          ...terms('record 0'),
           generation: 0,
           hostState: null,
           sequence: 0,
@@ -48,22 +49,22 @@ export function storeContract(name: string, make: () => Promise<Store>): void {
       });
 
       test('are created once: the same record again is no harm, another is refused', async () => {
-        expect(await store.meetings.create(meeting, signed('record 0'), 2000)).toBe('same');
-        expect(await store.meetings.create(meeting, signed('another'), 2000)).toBe('taken');
-        expect(await store.meetings.create(other, signed('another'), 2000)).toBe('created');
+        expect(await store.meetings.create(meeting, terms('record 0'), 2000)).toBe('same');
+        expect(await store.meetings.create(meeting, terms('another'), 2000)).toBe('taken');
+        expect(await store.meetings.create(other, terms('another'), 2000)).toBe('created');
         expect((await store.meetings.find(meeting))!.record).toEqual(signed('record 0'));
       });
 
       test('rotate by exactly one generation', async () => {
-        expect(await store.meetings.rotate(meeting, 2, signed('record 2'))).toBe(false);
-        expect(await store.meetings.rotate(meeting, 0, signed('record 0b'))).toBe(false);
-        expect(await store.meetings.rotate(meeting, 1, signed('record 1'))).toBe(true);
-        expect(await store.meetings.rotate(meeting, 1, signed('record 1b'))).toBe(false);
+        expect(await store.meetings.rotate(meeting, 2, terms('record 2'))).toBe(false);
+        expect(await store.meetings.rotate(meeting, 0, terms('record 0b'))).toBe(false);
+        expect(await store.meetings.rotate(meeting, 1, terms('record 1'))).toBe(true);
+        expect(await store.meetings.rotate(meeting, 1, terms('record 1b'))).toBe(false);
         expect(await store.meetings.find(meeting)).toMatchObject({ generation: 1, record: signed('record 1') });
       });
 
       test('take one of two rotations that come at the same time', async () => {
-        const taken = await Promise.all(['x', 'y', 'z'].map((body) => store.meetings.rotate(meeting, 1, signed(body))));
+        const taken = await Promise.all(['x', 'y', 'z'].map((body) => store.meetings.rotate(meeting, 1, terms(body))));
         expect(taken.filter(Boolean)).toHaveLength(1);
       });
 
@@ -92,11 +93,11 @@ export function storeContract(name: string, make: () => Promise<Store>): void {
         expect((await store.meetings.find(meeting))!.ended).toEqual(signed('end'));
         expect(await store.groups.find(meeting)).toBeNull();
         expect(await store.groups.log(meeting, groupId, at(0), 10)).toEqual([]);
-        expect(await store.meetings.rotate(meeting, 1, signed('record 1'))).toBe(false);
+        expect(await store.meetings.rotate(meeting, 1, terms('record 1'))).toBe(false);
       });
 
       test('are swept with all that is theirs once nobody has used them for long', async () => {
-        await store.meetings.create(other, signed('other'), 1000);
+        await store.meetings.create(other, terms('other'), 1000);
         await store.groups.create(meeting, { id: groupId, epoch: at(0), members: [anna] }, 1000);
         await store.groups.append(commit(0, 'one'), 1000);
         await store.meetings.touch(other, 5000);
@@ -108,7 +109,7 @@ export function storeContract(name: string, make: () => Promise<Store>): void {
       });
 
       test('that nobody knows take nothing', async () => {
-        expect(await store.meetings.rotate(other, 1, signed('r'))).toBe(false);
+        expect(await store.meetings.rotate(other, 1, terms('r'))).toBe(false);
         expect(await store.meetings.saveHostState(other, 1, signed('s'))).toBe(false);
         expect(await store.meetings.takeSequence(other, 1)).toBe(false);
       });

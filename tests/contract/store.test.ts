@@ -23,7 +23,7 @@ describe('a store on disk', () => {
   test('is the same after it was closed and opened', async () => {
     const data = join(folder, 'deep', 'again');
     const before = await openStore(data);
-    await before.meetings.create(meeting, record, 1);
+    await before.meetings.create(meeting, { record, access: record }, 1);
     await before.close();
     const after = await openStore(data);
     expect((await after.meetings.find(meeting))!.record).toEqual(record);

@@ -230,7 +230,7 @@ export async function create(url: string, meeting: TestMeeting): Promise<void> {
   const response = await fetch(`${url}/api/meetings`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ record: meeting.record() }),
+    body: JSON.stringify(meeting.terms()),
   });
   if (response.status !== 201) throw new Error(`not created: ${response.status} ${await response.text()}`);
 }

@@ -53,9 +53,11 @@ describe('a new generation', () => {
     const challenge = await proveLink(linked, meeting);
     const { client: admitted, challenge: second } = await admit(url, meeting);
 
-    const record = meeting.rotated();
-    await anna.client.request('host.rotate', { record });
-    expect((await ben.client.next('meeting.record')).record).toEqual(record);
+    const terms = meeting.rotated();
+    await anna.client.request('host.rotate', terms);
+    const told = await ben.client.next('meeting.record');
+    expect(told.record).toEqual(terms.record);
+    expect(JSON.stringify(told)).not.toContain(meeting.access.publicKey);
 
     const signature = old.access.sign(labels.proveAccess, proofText(meeting.id, challenge));
     expect(await linked.codeOf(linked.request('meeting.proveAccess', { signature }))).toBe('linkRefused');
@@ -77,16 +79,37 @@ describe('a new generation', () => {
 
   test('follows the one before, under the same host key', async () => {
     const refusals: string[] = [];
-    for (const record of [
-      meeting.record({ generation: 0 }),
-      meeting.record({ generation: 2 }),
-      meeting.record({ generation: 1 }, newKey()),
-      new TestMeeting().record({ generation: 1 }),
-      meeting.record({ generation: 1, settings: { meshLimit: 4, capacity: 1 } }),
+    const next = meeting.terms({ generation: 1 });
+    for (const terms of [
+      meeting.terms({ generation: 0 }),
+      meeting.terms({ generation: 2 }),
+      meeting.terms({ generation: 1 }, newKey()),
+      new TestMeeting().terms({ generation: 1 }),
+      meeting.terms({ generation: 1, settings: { meshLimit: 4, capacity: 1 } }),
+      // An access key of another generation, of another meeting, and by another hand.
+      { ...next, access: meeting.terms().access },
+      {
+        ...next,
+        access: signed(
+          labels.access,
+          { version: 1, meeting: new TestMeeting().id, generation: 1, accessKey: meeting.access.publicKey },
+          meeting.host,
+        ),
+      },
+      { ...next, access: meeting.terms({ generation: 1 }, newKey()).access },
     ]) {
-      refusals.push(await code(anna, 'host.rotate', { record }));
+      refusals.push(await code(anna, 'host.rotate', terms));
     }
-    expect(refusals).toEqual(['badRequest', 'badRequest', 'proofRefused', 'notAllowed', 'badRequest']);
+    expect(refusals).toEqual([
+      'badRequest',
+      'badRequest',
+      'proofRefused',
+      'notAllowed',
+      'badRequest',
+      'badRequest',
+      'badRequest',
+      'proofRefused',
+    ]);
     await join(url, meeting);
   });
 });

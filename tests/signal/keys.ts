@@ -8,6 +8,7 @@ import {
   type MeetingRecord,
   proofText,
   type Signed,
+  type SignedTerms,
 } from '../../signal/protocol/documents.ts';
 import type { GroupId, MeetingId, PeerId } from '../../signal/protocol/ids.ts';
 
@@ -53,7 +54,6 @@ export class TestMeeting {
       generation: this.generation,
       createdAt: 1_700_000_000_000,
       linkKey: this.link.publicKey,
-      accessKey: this.access.publicKey,
       title: randomText(40),
       settings: this.settings,
       ...changes,
@@ -61,12 +61,21 @@ export class TestMeeting {
     return signed(labels.record, record, by);
   }
 
+  /** What a host hands in for this generation. */
+  terms(changes: Partial<MeetingRecord> = {}, by = this.host): SignedTerms {
+    const key = { version: 1, meeting: this.id, generation: changes.generation ?? this.generation };
+    return {
+      record: this.record(changes, by),
+      access: signed(labels.access, { ...key, accessKey: this.access.publicKey }, by),
+    };
+  }
+
   /** New link, new password, next generation. */
-  rotated(): Signed {
+  rotated(): SignedTerms {
     this.generation++;
     this.link = newKey();
     this.access = newKey();
-    return this.record();
+    return this.terms();
   }
 
   state(changes: Partial<HostState>, by = this.host): Signed {

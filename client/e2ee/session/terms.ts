@@ -10,6 +10,7 @@ import type { Host } from '../host.ts';
 /** A generation that the host has told the members of, and not yet the server. */
 export interface Rotation {
   readonly record: Signed;
+  readonly access: Signed;
   readonly secret: Bytes;
 }
 

@@ -6,10 +6,12 @@ import { fromBase64url } from '../../../crypto/bytes.ts';
 import { peerIdOf } from '../../../crypto/identity.ts';
 import { meetingIdOf } from '../../../crypto/invite.ts';
 import { verifyText } from '../../../crypto/signed.ts';
-import { labels, MeetingRecord, proofText, type Signed } from '../../../signal/protocol/documents.ts';
+import { AccessDocument, labels, MeetingRecord, proofText, type Signed } from '../../../signal/protocol/documents.ts';
 import type { GroupId, MeetingId, PeerId } from '../../../signal/protocol/ids.ts';
 import { requests } from '../../../signal/protocol/requests.ts';
 
+const accessKeyOf = ({ access }: { access: Signed }) =>
+  fromBase64url(AccessDocument.parse(JSON.parse(access.body)).accessKey);
 const CHALLENGE = 'C'.repeat(42) + 'A';
 const SETTINGS = { meshLimit: 4, capacity: 10 };
 
@@ -120,7 +122,7 @@ describe('opening an invite', () => {
     expect(await verifyText(labels.proveLink, text, fromBase64url(link.signature), fromBase64url(record.linkKey))).toBe(
       true,
     );
-    const accessKey = fromBase64url(record.accessKey);
+    const accessKey = accessKeyOf(made);
     expect(await verifyText(labels.proveAccess, text, fromBase64url(access.signature), accessKey)).toBe(true);
   });
 
@@ -133,14 +135,14 @@ describe('opening an invite', () => {
   test('a wrong password proves nothing, and the worker does not say so: the server has to count the tries', async () => {
     const { access } = await new Page().enter(made.meeting, made.secret, made.record, 'turtle');
     const text = proofText(made.meeting, CHALLENGE);
-    const accessKey = fromBase64url(record.accessKey);
+    const accessKey = accessKeyOf(made);
     expect(await verifyText(labels.proveAccess, text, fromBase64url(access.signature), accessKey)).toBe(false);
   });
 
   test('the same password typed with other code points is the same password', async () => {
     const page = new Page();
     const spelt = await page.call('meeting.create', { title: 'x', password: 'caf\u00e9', settings: SETTINGS });
-    const key = fromBase64url(MeetingRecord.parse(JSON.parse(spelt.record.body)).accessKey);
+    const key = accessKeyOf(spelt);
     const { access } = await page.enter(spelt.meeting, spelt.secret, spelt.record, 'cafe\u0301');
     const text = proofText(spelt.meeting, CHALLENGE);
     expect(await verifyText(labels.proveAccess, text, fromBase64url(access.signature), key)).toBe(true);

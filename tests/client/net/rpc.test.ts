@@ -193,18 +193,19 @@ test('retries come soon, then slower, never all in the same instant', () => {
 });
 
 describe('POST /api/meetings', () => {
-  const record = { body: '{}', signature: 'A'.repeat(86) };
+  const signed = { body: '{}', signature: 'A'.repeat(86) };
+  const terms = { record: signed, access: signed };
 
   test('brings the meeting', async () => {
     const site = await servePage({ '/api/meetings': JSON.stringify({ meeting, expiresAt: 9 }) });
-    await expect(createMeeting(record, site.origin)).resolves.toEqual({ meeting, expiresAt: 9 });
+    await expect(createMeeting(terms, site.origin)).resolves.toEqual({ meeting, expiresAt: 9 });
     await site.close();
   });
 
   test('fails with what does not fit, and without a server', async () => {
     const site = await servePage({ '/api/meetings': '{"meeting":"x"}' });
-    await expect(createMeeting(record, site.origin)).rejects.toMatchObject({ code: 'malformed' });
+    await expect(createMeeting(terms, site.origin)).rejects.toMatchObject({ code: 'malformed' });
     await site.close();
-    await expect(createMeeting(record, site.origin)).rejects.toBeInstanceOf(OfflineError);
+    await expect(createMeeting(terms, site.origin)).rejects.toBeInstanceOf(OfflineError);
   });
 });

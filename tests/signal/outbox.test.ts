@@ -1,0 +1,104 @@
+import { describe, expect, test } from 'vitest';
+import { addressOf } from '../../signal/address.ts';
+import { Outbox } from '../../signal/meeting/outbox.ts';
+import { Attempts } from '../../signal/ws/attempts.ts';
+import { Bucket } from '../../signal/ws/limits.ts';
+import type { MeetingId } from '../../signal/protocol/ids.ts';
+
+describe('an outbox', () => {
+  const numbers = (texts: string[] | null) => texts?.map((text) => (JSON.parse(text) as { seq: number }).seq) ?? null;
+
+  test('numbers events from 1 on and gives again what came after a number', () => {
+    const outbox = new Outbox();
+    expect(outbox.push('{"a":1}', 0)).toBe('{"seq":1,"event":{"a":1}}');
+    outbox.push('{}', 0);
+    outbox.push('{}', 0);
+    expect(numbers(outbox.since(0))).toEqual([1, 2, 3]);
+    expect(numbers(outbox.since(2))).toEqual([3]);
+    expect(numbers(outbox.since(3))).toEqual([]);
+  });
+
+  test('knows that it cannot give what it never had, or has no more', () => {
+    const outbox = new Outbox();
+    expect(outbox.since(1)).toBeNull();
+    for (let i = 0; i < 5000; i++) outbox.push('{}', i);
+    expect(outbox.since(0)).toBeNull();
+    const kept = numbers(outbox.since(4500))!;
+    expect(kept).toHaveLength(500);
+    expect(kept.at(-1)).toBe(5000);
+    expect(outbox.since(5001)).toBeNull();
+  });
+
+  test('is bounded by what its events hold, and by their age', () => {
+    const outbox = new Outbox();
+    const large = JSON.stringify('x'.repeat(1_000_000));
+    for (let i = 0; i < 10; i++) outbox.push(large, 0);
+    expect(outbox.since(0)).toBeNull();
+    expect(numbers(outbox.since(7))).toEqual([8, 9, 10]);
+    outbox.push('{}', 80_000);
+    outbox.forgetOld(80_000);
+    expect(outbox.since(9)).toBeNull();
+    expect(numbers(outbox.since(10))).toEqual([11]);
+  });
+});
+
+describe('a bucket', () => {
+  test('lets a burst through and then a rate, and says how long to wait', () => {
+    const bucket = new Bucket({ burst: 3, perSecond: 2 }, 0);
+    expect([1, 2, 3, 4].map(() => bucket.take(1, 0))).toEqual([0, 0, 0, 500]);
+    expect(bucket.take(1, 499)).toBe(1);
+    expect(bucket.take(1, 500)).toBe(0);
+    expect(bucket.isFull(1999)).toBe(false);
+    expect(bucket.isFull(2000)).toBe(true);
+  });
+});
+
+describe('attempts', () => {
+  const meeting = 'aaaa-bbbb-cccc-dddd' as MeetingId;
+
+  test('are forgotten after an hour, and at once when the password was right', () => {
+    const attempts = new Attempts();
+    attempts.accessFailed('a', meeting, 0);
+    expect(attempts.accessFailed('a', meeting, 2000)).toBe(2000);
+    attempts.accessProven('a', meeting);
+    expect(attempts.accessFailed('a', meeting, 4000)).toBe(1000);
+    attempts.forgetOld(4000 + 3_600_000);
+    expect(attempts.accessWait('a', meeting, 4000)).toBe(0);
+  });
+
+  test('of very many addresses take a bounded memory', () => {
+    const attempts = new Attempts();
+    for (let i = 0; i < 60_000; i++) attempts.accessFailed(String(i), meeting, 0);
+    expect(attempts.accessWait('0', meeting, 1)).toBe(0);
+    expect(attempts.accessWait('59999', meeting, 1)).toBeGreaterThan(0);
+  });
+});
+
+describe('the address that limits count for', () => {
+  const of = (remoteAddress: string, forwarded?: string, proxies = 0) =>
+    addressOf(
+      { socket: { remoteAddress }, headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded } } as never,
+      proxies,
+    );
+
+  test.each([
+    ['192.0.2.1', '192.0.2.1'],
+    ['::ffff:192.0.2.1', '192.0.2.1'],
+    ['2001:db8:0:1:2:3:4:5', '2001:db8:0:1::/64'],
+    ['2001:DB8::1', '2001:db8:0:0::/64'],
+    ['2001:0db8::', '2001:db8:0:0::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['fe80::1:2:3:4', 'fe80:0:0:0::/64'],
+  ])('%s is %s', (address, expected) => {
+    expect(of(address)).toBe(expected);
+  });
+
+  test('is what our own outermost proxy saw, never what a client wrote', () => {
+    expect(of('127.0.0.1', '1.1.1.1, 2.2.2.2')).toBe('127.0.0.1');
+    expect(of('127.0.0.1', '1.1.1.1, 2.2.2.2', 1)).toBe('2.2.2.2');
+    expect(of('127.0.0.1', '1.1.1.1, 2.2.2.2', 2)).toBe('1.1.1.1');
+    expect(of('127.0.0.1', '1.1.1.1', 2)).toBe('127.0.0.1');
+    expect(of('127.0.0.1', undefined, 1)).toBe('127.0.0.1');
+    expect(of('127.0.0.1', 'x'.repeat(5000), 1).length).toBeLessThanOrEqual(64);
+  });
+});
