@@ -47,19 +47,24 @@ export async function prove(
   return port.call('lobby.openNames', { peers: lobby.peers });
 }
 
-/** A fresh leaf, and with it into the meeting. From the answer on the worker drives the group. */
-export async function join(
-  { rpc, port }: Parties,
-  { name, challenge, replaces }: { name: string; challenge: string; replaces: PeerId | null },
-): Promise<{ words: JoinWords; joined: Result<'meeting.join'> }> {
-  const { signature, ...words } = await port.call('peer.prepare', { name, challenge, replaces });
+/** A fresh leaf, proven for this connection's challenge. Made ahead of the click where that is possible: it takes a moment. */
+export function prepare(
+  { port }: Parties,
+  given: { name: string; challenge: string; replaces: PeerId | null },
+): Promise<Prepared> {
+  return port.call('peer.prepare', given);
+}
+export type Prepared = JoinWords & { signature: string };
+
+/** With a fresh leaf into the meeting. From the answer on the worker drives the group. */
+export async function join({ rpc, port }: Parties, prepared: Prepared): Promise<Result<'meeting.join'>> {
   rpc.forgetEvents();
-  const joined = await rpc.request('meeting.join', { ...words, signature });
+  const joined = await rpc.request('meeting.join', prepared);
   // In this very task: the events that follow the answer are for a group that has begun.
   void port
     .call('group.begin', { group: joined.group, hostState: joined.hostState, now: joined.now })
     .catch(() => undefined);
-  return { words, joined };
+  return joined;
 }
 
 /** The same leaf, to a server that does not know it any more: keys and media stay. */

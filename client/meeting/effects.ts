@@ -49,6 +49,8 @@ export class Runner {
   #challenge = '';
   #token = '';
   #words: conversation.JoinWords | null = null;
+  /** A leaf that was made before anybody asked for it. */
+  #ahead: { key: string; prepared: Promise<conversation.Prepared> } | null = null;
   /** The server has us as a peer on this socket: requests of the worker may go out. */
   #inside = false;
   #invited: Promise<unknown> = Promise.resolve();
@@ -77,6 +79,15 @@ export class Runner {
   }
   get handRaised(): boolean {
     return this.#handRaised;
+  }
+
+  /** Makes the leaf of a join that is likely soon. Only in the lobby, with everything proven and nothing under way. */
+  async prepareAhead(name: string): Promise<void> {
+    const { state } = this;
+    if (state.at !== 'lobby' || state.link.at !== 'admitted' || state.joining || name === '') return;
+    const former = await formerPeer(this.#options.meeting);
+    if (this.#state !== state) return;
+    await this.#prepare(name, former).catch(() => (this.#ahead = null));
   }
 
   /** Takes an input when its turn comes. */
@@ -221,15 +232,30 @@ export class Runner {
       this.#inside = true;
       return this.input({ type: 'joined', attempt, self: this.#words.peer });
     }
-    const former = replaces ?? (await formerPeer(meeting));
-    const { words, joined } = await conversation.join(parties, { name, challenge: this.#challenge, replaces: former });
+    const prepared = await this.#prepare(name, replaces ?? (await formerPeer(meeting)));
+    this.#ahead = null;
+    const joined = await conversation.join(parties, prepared);
+    const { signature: _signature, ...words } = prepared;
     this.#words = words;
     this.#token = joined.token;
     this.#inside = true;
     this.#release?.();
     this.#release = livesAs(meeting, words.peer);
     void this.#stage?.start(words.peer, joined.iceServers as RTCIceServer[]);
+    this.#stage?.expect(
+      joined.peers.filter(({ inGroup, presence }) => inGroup && presence === 'here').map(({ peer }) => peer),
+    );
     this.input({ type: 'joined', attempt, self: words.peer });
+  }
+
+  /** The leaf for a join under this name; the one that was made ahead if it still fits. */
+  #prepare(name: string, replaces: PeerId | null): Promise<conversation.Prepared> {
+    const key = JSON.stringify([name, this.#challenge, replaces]);
+    if (this.#ahead?.key !== key) {
+      const prepared = conversation.prepare(this.#parties(), { name, challenge: this.#challenge, replaces });
+      this.#ahead = { key, prepared };
+    }
+    return this.#ahead.prepared;
   }
 
   async #resume(attempt: number): Promise<void> {
@@ -241,6 +267,7 @@ export class Runner {
 
   #event(event: ServerEvent): void {
     void this.#port?.call('server.event', { event }).catch(() => undefined);
+    if (event.type === 'peer.joined') this.#stage?.expect([event.peer.peer]);
     if (event.type === 'server.draining') this.input({ type: 'draining', retryMs: event.retryMs });
   }
 
@@ -321,7 +348,7 @@ export class Runner {
     this.#timers.clear();
     this.#inside = false;
     this.#handRaised = false;
-    this.#words = null;
+    this.#words = this.#ahead = null;
     this.#rpc?.close();
     this.#rpc = null;
     const [stage, port] = [this.#stage, this.#port];

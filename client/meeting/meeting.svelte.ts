@@ -29,6 +29,9 @@ export interface MeetingOptions {
 /** Frozen pictures and long waits change with time alone. */
 const REFRESH_MS = 1000;
 
+/** A pause in typing a name. */
+const TYPING_MS = 300;
+
 class Meeting implements MeetingFacade {
   readonly #options: MeetingOptions;
   readonly #devices: Devices;
@@ -42,6 +45,7 @@ class Meeting implements MeetingFacade {
   /** The microphone was off before it was held to talk. */
   #holding = false;
   #destroyed = false;
+  #typing: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: MeetingOptions) {
     this.#options = options;
@@ -75,6 +79,9 @@ class Meeting implements MeetingFacade {
   set name(name: string) {
     this.#name = name;
     remember({ name: name.slice(0, 80) });
+    // Once the typing has stopped.
+    clearTimeout(this.#typing);
+    this.#typing = setTimeout(() => this.#prepareAhead(), TYPING_MS);
   }
 
   submitPassword(password: string): void {
@@ -133,6 +140,7 @@ class Meeting implements MeetingFacade {
   destroy(): void {
     if (this.#destroyed) return;
     this.#destroyed = true;
+    clearTimeout(this.#typing);
     for (const end of this.#ends) end();
     this.#devices.endShare();
     this.#runner?.destroy();
@@ -239,6 +247,10 @@ class Meeting implements MeetingFacade {
     this.#runner?.ask(name, params).catch(() => undefined);
   }
 
+  #prepareAhead(): void {
+    void this.#runner?.prepareAhead(this.#name.trim()).catch(() => undefined);
+  }
+
   #surroundings(): Surroundings {
     const devices = this.#devices;
     const runner = this.#runner;
@@ -266,6 +278,8 @@ class Meeting implements MeetingFacade {
   #refresh(): void {
     if (!this.#runner || this.#destroyed) return;
     const view = present(this.#runner.state, this.#surroundings());
+    const wasOpen = this.#view.at === 'lobby' && this.#view.access.at === 'open';
+    if (view.at === 'lobby' && view.access.at === 'open' && !wasOpen) queueMicrotask(() => this.#prepareAhead());
     // Sound may play only after a click on this page; after a reload into a meeting there was none.
     if (view.at === 'live' && this.#view.at !== 'live')
       this.#needsGesture = navigator.userActivation?.hasBeenActive === false;

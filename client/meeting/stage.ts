@@ -25,6 +25,7 @@ export class Stage {
   readonly #hearing = new Map<PeerId, Speaking>();
   readonly #published = new Map<TrackKind, MediaStreamTrack | null>(trackKinds.map((kind) => [kind, null]));
   #peers: readonly PeerId[] = [];
+  #expected: readonly PeerId[] = [];
   #held = false;
   #transport: MediaTransport | null = null;
   /** Signals that came while the transport was being made. */
@@ -57,6 +58,8 @@ export class Stage {
     for (const [kind, track] of this.#published) void transport.publish(kind, track);
     if (this.#held) transport.hold(true);
     transport.setPeers(this.#peers);
+    transport.expect(this.#expected);
+    this.#expected = [];
     for (const { from, body } of this.#early.splice(0)) transport.receive(from, body);
   }
 
@@ -71,6 +74,12 @@ export class Stage {
       this.speaking.delete(peer);
       this.#hearing.delete(peer);
     }
+  }
+
+  /** These may be members soon: a hint of the server, which costs us a connection that is not used if it lies. */
+  expect(peers: readonly PeerId[]): void {
+    if (this.#transport) this.#transport.expect(peers);
+    else this.#expected = [...this.#expected, ...peers].slice(0, 8);
   }
 
   /** @returns true if it is another track than before */

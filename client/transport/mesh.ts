@@ -22,6 +22,10 @@ export interface MeshOptions {
   signal(to: PeerId, body: string): void;
 }
 
+/** Peers that the server named and no member added within this are forgotten: the key package lives two minutes, patience does not. */
+const EXPECTED_MS = 20_000;
+const MOST_EXPECTED = 4;
+
 type Listeners = { [E in keyof TransportEvents]: Set<TransportEvents[E]> };
 
 export function createMesh(options: MeshOptions): MediaTransport {
@@ -66,12 +70,31 @@ class Mesh implements MediaTransport {
     if (this.#closed) return;
     const wanted = new Set(peers.filter((peer) => peer !== this.#options.self));
     for (const [peer, one] of [...this.#peers]) {
-      if (wanted.has(peer)) continue;
+      if (wanted.has(peer) && one.expected) {
+        one.admit();
+        this.#emit('state', peer, one.state);
+      }
+      if (wanted.has(peer) || one.expected) continue;
       one.close();
       this.#peers.delete(peer);
     }
     for (const peer of this.#peers.values()) peer.configure({ others: wanted.size });
-    for (const peer of wanted) if (!this.#peers.has(peer)) this.#add(peer, wanted.size);
+    for (const peer of wanted) if (!this.#peers.has(peer)) this.#add(peer, wanted.size, false);
+  }
+
+  expect(peers: readonly PeerId[]): void {
+    if (this.#closed) return;
+    for (const peer of peers) {
+      // The server may name anybody: a few that never come must not cost much.
+      const waiting = [...this.#peers.values()].filter(({ expected }) => expected).length;
+      if (peer === this.#options.self || this.#peers.has(peer) || waiting >= MOST_EXPECTED) continue;
+      const one = this.#add(peer, this.#peers.size + 1, true);
+      setTimeout(() => {
+        if (!one.expected) return;
+        one.close();
+        if (this.#peers.get(peer) === one) this.#peers.delete(peer);
+      }, EXPECTED_MS);
+    }
   }
 
   async publish(kind: TrackKind, track: MediaStreamTrack | null): Promise<void> {
@@ -111,11 +134,12 @@ class Mesh implements MediaTransport {
     this.#placeholders.close();
   }
 
-  #add(peer: PeerId, others: number): void {
+  #add(peer: PeerId, others: number, expected: boolean): MeshPeer {
     const { self, iceServers, port, signal } = this.#options;
     const added: MeshPeer = new MeshPeer({
       peer,
       offering: offers(self, peer),
+      expected,
       iceServers,
       port,
       placeholders: this.#placeholders,
@@ -124,13 +148,16 @@ class Mesh implements MediaTransport {
       others,
       send: (message) => signal(peer, JSON.stringify(message)),
       on: {
-        state: (state) => this.#emit('state', peer, state),
+        state: (state) => {
+          if (!added.expected) this.#emit('state', peer, state);
+        },
         track: (kind, track) => this.#emit('track', peer, kind, track),
         data: (body) => void port.call('peer.data', { body }).catch(() => undefined),
       },
     });
     this.#peers.set(peer, added);
-    this.#emit('state', peer, added.state);
+    if (!expected) this.#emit('state', peer, added.state);
+    return added;
   }
 
   #setWorkerLost(lost: boolean): void {

@@ -8,6 +8,7 @@ import type { PeerId } from '../../signal/protocol/ids.ts';
 import type { TrackKind, TransformCounts } from '../e2ee/messages.ts';
 import { backoffMs } from '../net/backoff.ts';
 import { MeshConnection, type ConnectionOptions } from './meshConnection.ts';
+import { Outbox } from './outbox.ts';
 import type { MeshSignal, SignalData } from './signals.ts';
 import type { PathState } from './transport.ts';
 
@@ -20,6 +21,8 @@ const UNSAFE_REBUILDS = 3;
 
 export interface MeshPeerOptions extends Omit<ConnectionOptions, 'on' | 'initiator'> {
   offering: boolean;
+  /** No member yet, but soon, by the server's word: everything is made ready, and nothing is sent. */
+  expected: boolean;
   /** Seals and sends a `mesh.signal` to this peer. */
   send(signal: MeshSignal): void;
   on: {
@@ -33,6 +36,7 @@ export class MeshPeer {
   readonly peer: PeerId;
   readonly #options: MeshPeerOptions;
   #connection: MeshConnection | null = null;
+  #outbox: Outbox | null = null;
   #number = 0;
   #state: PathState = { at: 'connecting' };
   /** Timer of the present attempt: its deadline, the next restart, or the next attempt. */
@@ -45,8 +49,20 @@ export class MeshPeer {
   constructor(options: MeshPeerOptions) {
     this.#options = options;
     this.peer = options.peer;
-    if (options.offering) this.#begin(1);
-    else this.#await();
+    // Both sides: who answers has its connection ready when the offer comes.
+    this.#begin(1);
+  }
+
+  get expected(): boolean {
+    return this.#options.expected;
+  }
+
+  /** The peer is a member now: what was made ready goes out. */
+  admit(): void {
+    if (!this.#options.expected) return;
+    this.#options.expected = false;
+    this.#outbox?.open();
+    this.#later(ATTEMPT_MS, () => this.#failed());
   }
 
   get connection(): MeshConnection | null {
@@ -145,13 +161,14 @@ export class MeshPeer {
       ...this.#options,
       initiator: this.#options.offering,
       on: {
-        signal: (data) => this.#send(data),
+        signal: (data) => this.#outbox?.push(data),
         state: (state) => this.#connectionState(state),
         data: (body) => this.#options.on.data(body),
         opened: (kind, track) => this.#opened(kind, track),
       },
     });
-    this.#later(ATTEMPT_MS, () => this.#failed());
+    this.#outbox = new Outbox(this.#connection.pc, !this.#options.expected, (data) => this.#send(data, number));
+    if (!this.#options.expected) this.#later(ATTEMPT_MS, () => this.#failed());
   }
 
   /** Answering, and no offer yet: ask for one now and then, should it have been lost. */
@@ -162,8 +179,8 @@ export class MeshPeer {
     });
   }
 
-  #send(data: SignalData): void {
-    if (!this.#closed) this.#options.send({ connection: this.#number, data });
+  #send(data: SignalData, connection = this.#number): void {
+    if (!this.#closed && !this.#options.expected) this.#options.send({ connection, data });
   }
 
   #connectionState(state: 'connecting' | 'connected' | 'disconnected' | 'closed'): void {
@@ -219,8 +236,9 @@ export class MeshPeer {
   /** Ends the present attempt. `gone`: its tracks are taken away too, else the last picture stays until the next attempt's. */
   #drop(gone = true): void {
     clearTimeout(this.#timer);
+    this.#outbox?.close();
     this.#connection?.close();
-    this.#connection = null;
+    this.#outbox = this.#connection = null;
     if (!gone) return;
     for (const kind of this.#shown) this.#options.on.track(kind, null);
     this.#shown.clear();

@@ -37,6 +37,8 @@ export interface TransportEvents {
 export interface MediaTransport {
   /** The peers to be connected with: the group's members but ourselves. Called with each change. */
   setPeers(peers: readonly PeerId[]): void;
+  /** These may be members soon, by the server's word: the way to them is made ready, and nothing is sent. */
+  expect(peers: readonly PeerId[]): void;
   /** What is sent as `kind` to everybody from now on; null sends nothing. Resolves when every sender has it (or waits behind its seal check). */
   publish(kind: TrackKind, track: MediaStreamTrack | null): Promise<void>;
   /** A `mesh.signal` message of a member. */

@@ -112,6 +112,28 @@ describe('two members', () => {
     expect(result.connections).toBe(2);
   });
 
+  test('that were expected send nothing before they are members, and are quicker then', async () => {
+    const result = await tab.evaluate(async () => {
+      await page.addMembers(2);
+      const [a, b] = [page.member(0), page.member(1)];
+      void a.mesh.publish('camera', page.picture('#f00'));
+      a.mesh.expect([b.peer]);
+      b.mesh.expect([a.peer, a.peer]);
+      await page.sleep(600);
+      const before = { signals: a.signals + b.signals, states: a.states.length, connections: page.connections.length };
+      page.meet();
+      await page.until(() => b.tracks.length >= 4 && a.tracks.length >= 4, 5000);
+      const signals = a.signals + b.signals;
+      const seen = await page.colourOf(page.lastTrack(b, a.peer, 'camera'), 3000);
+      return { before, signals, seen, connections: page.connections.length };
+    });
+    expect(result.before).toEqual({ signals: 0, states: 0, connections: 2 });
+    expect(red(result.seen)).toBe(true);
+    expect(result.connections).toBe(2);
+    // One offer and one answer, with their candidates in them.
+    expect(result.signals).toBe(2);
+  });
+
   test('find each other again when a connection dies, and after the network changed', async () => {
     const result = await tab.evaluate(async () => {
       await page.addMembers(2);
@@ -142,7 +164,7 @@ describe('two members', () => {
 test('four members see the three others; who goes is gone; who comes late is seen', async () => {
   const result = await tab.evaluate(async () => {
     await page.addMembers(4);
-    const peers = [...page.members.keys()];
+    const peers = [...page.members.keys()].sort();
     for (const one of page.members.values()) void one.mesh.publish('camera', page.picture('#f00'));
     page.meet(peers.slice(0, 3));
     const cameras = (n: number) => peers.filter((peer) => page.lastTrack(page.member(n), peer, 'camera')).length;

@@ -24,6 +24,8 @@ export interface Member {
   tracks: { peer: PeerId; kind: TrackKind; track: MediaStreamTrack | null; at: number }[];
   stats: Record<string, PathStats>;
   data: string[];
+  /** How many it has sent. */
+  signals: number;
   /** Set to drop signals to and from this member. */
   cut: boolean;
 }
@@ -107,6 +109,7 @@ async function addMember(n: number, leaves: Record<string, number>, trap: SealTr
     tracks: [],
     stats: {},
     data: [],
+    signals: 0,
     cut: false,
   };
   const port = portTo(worker, trap, member as Member);
@@ -116,6 +119,7 @@ async function addMember(n: number, leaves: Record<string, number>, trap: SealTr
     iceServers: [],
     port,
     signal: (to, body) => {
+      member.signals!++;
       setTimeout(() => {
         const other = members.get(to);
         if (other && !other.cut && !members.get(self)!.cut) other.mesh.receive(self, body);
