@@ -248,15 +248,9 @@ describe('the meeting', () => {
     const same = await page.evaluate(async () => {
       const video = document.querySelector('[data-testid=tile] video') as HTMLVideoElement;
       const stream = video.srcObject;
-      const { fakeMeeting } = window as unknown as { fakeMeeting: { view: { tiles: object[]; screens: object[] } } };
-      const { view } = fakeMeeting;
-      fakeMeeting.view = {
-        ...view,
-        tiles: view.tiles
-          .map((tile) => ({ ...tile, speaking: true }))
-          .slice(0, 1)
-          .concat(view.tiles.slice(2)),
-      };
+      const { fakeMeeting } = window as unknown as { fakeMeeting: { view: { tiles: { speaking: boolean }[] } } };
+      const [first, , self] = fakeMeeting.view.tiles.map((tile) => ({ ...tile, speaking: true }));
+      fakeMeeting.view = { ...fakeMeeting.view, tiles: [first!, self!] };
       await new Promise((resolve) => setTimeout(resolve, 100));
       return document.contains(video) && video.srcObject === stream && !video.paused;
     });
