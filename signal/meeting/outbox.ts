@@ -27,7 +27,9 @@ export class Outbox {
     this.#last++;
     this.#kept.push({ text: event, at: now });
     this.#chars += event.length;
-    if (this.#kept.length > MAX_EVENTS || this.#chars > MAX_CHARS) this.#trim(-Infinity);
+    // Some more than needed, so that a full outbox does not move its array for each event.
+    if (this.#kept.length > MAX_EVENTS) this.#trim(-Infinity, MAX_EVENTS - MAX_EVENTS / 8);
+    else if (this.#chars > MAX_CHARS) this.#trim(-Infinity, MAX_EVENTS);
     return wireText(this.#last, event);
   }
 
@@ -40,21 +42,16 @@ export class Outbox {
 
   /** Lets go of what is too old. Not for a peer that is away: it will ask for all. */
   forgetOld(now: number): void {
-    if (this.#kept.length > 0 && this.#kept[0]!.at < now - KEEP_MS) this.#trim(now - KEEP_MS);
+    if (this.#kept.length > 0 && this.#kept[0]!.at < now - KEEP_MS) this.#trim(now - KEEP_MS, MAX_EVENTS);
   }
 
-  #trim(before: number): void {
+  #trim(before: number, most: number): void {
     let drop = 0;
     while (drop < this.#kept.length) {
       const { text, at } = this.#kept[drop]!;
-      if (at >= before && this.#kept.length - drop <= MAX_EVENTS && this.#chars <= MAX_CHARS) break;
+      if (at >= before && this.#kept.length - drop <= most && this.#chars <= MAX_CHARS) break;
       this.#chars -= text.length;
       drop++;
-    }
-    // Some more than needed, so that a full outbox does not move its array for each event.
-    if (before === -Infinity) {
-      const more = Math.min(MAX_EVENTS / 8, this.#kept.length - drop);
-      for (let i = 0; i < more; i++) this.#chars -= this.#kept[drop++]!.text.length;
     }
     this.#kept = this.#kept.slice(drop);
   }

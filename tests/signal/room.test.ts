@@ -272,7 +272,8 @@ describe('an objection', () => {
 
 describe('an offer', () => {
   test.each([
-    ['for an epoch that is over', offer(anna, 0), 'staleEpoch'],
+    ['for an epoch that is over', offer(ben, 0), 'staleEpoch'],
+    ['that was ordered last, by its own author', offer(anna, 0), 'accepted'],
     ['for an epoch to come', offer(anna, 2), 'staleEpoch'],
     ['of somebody who is not there', offer(dan, 1), 'groupUnknown'],
     ['for another group', offer(anna, 1, { groupId: group2 }), 'groupUnknown'],
