@@ -81,6 +81,14 @@ export class Person {
     return this.page.getByTestId(testId);
   }
 
+  /** Waits until it is there to be seen. @throws with all that the page says instead */
+  async shows(testId: string): Promise<void> {
+    await until(
+      () => this.by(testId).first().isVisible(),
+      async () => `${this.name} sees ${testId}; instead: ${await this.situation()}`,
+    );
+  }
+
   // — Before the meeting —
 
   /** Makes a meeting and stands in its lobby. @returns the link, with its fragment */
@@ -89,7 +97,7 @@ export class Person {
     await this.by('home-title').fill(title);
     if (password !== null) await this.by('home-password').fill(password);
     await this.by('home-create').click();
-    await this.by('lobby-join').waitFor({ timeout: PATIENCE_MS });
+    await this.shows('lobby-join');
     return this.page.url();
   }
 
@@ -104,7 +112,7 @@ export class Person {
 
   /** From the open lobby into the meeting. */
   async join(): Promise<void> {
-    await this.by('lobby-join').waitFor({ timeout: PATIENCE_MS });
+    await this.shows('lobby-join');
     await this.by('lobby-name').fill(this.name);
     await this.by('lobby-join').click();
     const self = this.page.locator('[data-testid=tile][data-self=true]');
@@ -223,7 +231,7 @@ export class Person {
 
   async leave(): Promise<void> {
     await this.by('control-leave').click();
-    await this.by('closed').waitFor({ timeout: PATIENCE_MS });
+    await this.shows('closed');
   }
 
   /** As a host: by the sheet of people, and the question that follows. */
@@ -252,11 +260,11 @@ export class Person {
   async openPeople(): Promise<void> {
     if (await this.by('people-sheet').isVisible()) return;
     await this.by('control-people').click();
-    await this.by('people-sheet').waitFor({ timeout: PATIENCE_MS });
+    await this.shows('people-sheet');
   }
 
   async closedReason(): Promise<string | null> {
-    await this.by('closed').waitFor({ timeout: PATIENCE_MS });
+    await this.shows('closed');
     return this.by('closed').getAttribute('data-reason');
   }
 
@@ -313,7 +321,14 @@ export class People {
     const people = await Promise.all(names.map((name) => this.invite(name, options)));
     const link = await people[0]!.createMeeting(this.#origin, { password });
     await people[0]!.join();
-    for (const person of people.slice(1)) await person.come(link, password);
+    for (const person of people.slice(1)) {
+      await person.come(link, password).catch(async (error: unknown) => {
+        const others = people
+          .filter((other) => other !== person)
+          .map(async (other) => `${other.name}: ${await other.situation()}`);
+        throw new Error([String(error), ...(await Promise.all(others))].join('\n'), { cause: error });
+      });
+    }
     return { people, link };
   }
 
