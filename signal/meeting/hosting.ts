@@ -1,7 +1,14 @@
 /** What hosts sign and the server obeys: meetings made, states, generations, removals, ends. Nothing of it works without the host key. */
 import type * as z from 'zod/mini';
 import { meetingIdOf, openSigned } from '../auth.ts';
-import { HostCommand, HostState, labels, type MeetingRecord, type Signed, type SignedTerms } from '../protocol/documents.ts';
+import {
+  HostCommand,
+  HostState,
+  labels,
+  type MeetingRecord,
+  type Signed,
+  type SignedTerms,
+} from '../protocol/documents.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { MeetingId, PeerId } from '../protocol/ids.ts';
 import { ENDED_TOPIC, openTerms, type MeetingService } from './service.ts';
