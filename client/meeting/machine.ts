@@ -53,7 +53,8 @@ export function step(state: State, input: Input, now: number): Step {
     case 'leave':
       return [closed(state, 'left', ''), [{ type: 'leave' }]];
     case 'unfit':
-      return end(state, input.reason, input.reason);
+      // Whoever was let in already says good-bye.
+      return [closed(state, input.reason, input.reason), [{ type: 'leave' }]];
     case 'draining':
       return [{ ...state, link: { at: 'down', since: now } }, [{ type: 'reconnect', afterMs: input.retryMs }]];
     case 'network.changed':

@@ -48,6 +48,7 @@ class Mesh implements MediaTransport {
     this.#options = options;
     this.#monitor = new MeshMonitor({
       peers: this.#peers,
+      ping: () => options.port.call('ping', {}),
       paused: () => this.#workerLost,
       stats: (peer, stats) => this.#emit('stats', peer, stats),
     });

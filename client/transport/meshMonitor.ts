@@ -3,6 +3,7 @@
  * seconds how good the path is.
  */
 import type { PeerId } from '../../signal/protocol/ids.ts';
+import type { TransformCounts } from '../e2ee/messages.ts';
 import type { MeshConnection } from './meshConnection.ts';
 import type { MeshPeer } from './meshPeer.ts';
 import { Quality, readReport, type ReportTotals } from './stats.ts';
@@ -12,11 +13,15 @@ import { OpenWatch, seenFrames, Watch } from './watchdog.ts';
 const LEVEL_MS = 250;
 const WATCH_MS = 1000;
 const QUALITY_MS = 2000;
+/** The worker tells its totals twice a second while they change. */
+const REPORT_MS = 600;
 /** Frames come for this long and none opens: this connection is of no use, another may be. Longer than any change of epoch. */
 const NOTHING_OPENS_MS = 8000;
 
 export interface MonitorOptions {
   peers: ReadonlyMap<PeerId, MeshPeer>;
+  /** Resolves when the worker answered. */
+  ping(): Promise<unknown>;
   /** The worker does not count at present. */
   paused(): boolean;
   stats(peer: PeerId, stats: PathStats): void;
@@ -30,6 +35,7 @@ interface Remembered {
   cameraPassed: number;
   cameraAt: number;
   watchedAt: number;
+  suspected: boolean;
   qualityAt: number;
   last: PathStats;
 }
@@ -81,6 +87,31 @@ export class MeshMonitor {
     this.#options.stats(peer.peer, last);
   }
 
+  /**
+   * The worker's totals stand still. On a busy machine it may only be late: it answers first, tells its totals once more, and is
+   * believed then.
+   */
+  #suspect(
+    peer: MeshPeer,
+    connection: MeshConnection,
+    known: Remembered,
+    detail: 'clearFrames' | 'nothingOpened',
+    seen: () => number,
+  ): void {
+    if (known.suspected) return;
+    known.suspected = true;
+    const before = seen();
+    void this.#options
+      .ping()
+      .then(() => new Promise((resolve) => setTimeout(resolve, REPORT_MS)))
+      .then(() => this.#options.ping())
+      .catch(() => undefined)
+      .then(() => {
+        known.suspected = false;
+        if (peer.connection === connection && !this.#options.paused() && seen() === before) peer.distrust(detail);
+      });
+  }
+
   #recall(connection: MeshConnection): Remembered {
     let known = this.#remembered.get(connection);
     if (!known) {
@@ -92,6 +123,7 @@ export class MeshMonitor {
         cameraPassed: 0,
         cameraAt: 0,
         watchedAt: 0,
+        suspected: false,
         qualityAt: 0,
         last,
       };
@@ -121,7 +153,8 @@ export class MeshMonitor {
       known.watches.set(id, watch);
       return watch;
     };
-    for (const { sealed, mid, counts } of connection.sending.values()) {
+    for (const sending of connection.sending.values()) {
+      const { sealed, mid, counts } = sending;
       const section = totals.sections.get(String(mid()));
       if (!section) continue;
       const packets = section.sentPackets;
@@ -131,20 +164,27 @@ export class MeshMonitor {
         moved: section.encodedFrames ?? packets,
         packets,
       };
-      if (watchOf(sealed.id).judge(sample, now) !== 'fine') return peer.distrust('clearFrames');
+      if (watchOf(sealed.id).judge(sample, now) !== 'fine') {
+        return this.#suspect(peer, connection, known, 'clearFrames', () => seenOf(sending));
+      }
     }
-    for (const { id, mid, counts } of connection.receiving.values()) {
+    for (const receiving of connection.receiving.values()) {
+      const { id, mid, counts } = receiving;
       const section = totals.sections.get(String(mid()));
       if (!section) continue;
       const moved = section.assembledFrames ?? section.receivedPackets;
       const sample = { side: 'receive' as const, seen: seenFrames(counts), moved, packets: section.receivedPackets };
       const opens = known.opens.get(id) ?? new OpenWatch();
       known.opens.set(id, opens);
-      const useless = opens.quietMs(counts, now) > NOTHING_OPENS_MS;
-      if (useless || watchOf(id).judge(sample, now) !== 'fine') return peer.distrust('nothingOpened');
+      if (opens.quietMs(counts, now) > NOTHING_OPENS_MS) return peer.distrust('nothingOpened');
+      if (watchOf(id).judge(sample, now) !== 'fine') {
+        return this.#suspect(peer, connection, known, 'nothingOpened', () => seenOf(receiving));
+      }
     }
   }
 }
+
+const seenOf = ({ counts }: { counts: TransformCounts }) => seenFrames(counts);
 
 /** @returns 0 … 1, of what was decoded here: no packet says who speaks */
 async function speechLevel(connection: MeshConnection): Promise<number> {

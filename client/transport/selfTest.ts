@@ -1,8 +1,8 @@
 /**
  * Does this browser really run frame transforms? A loopback of a black picture finds out before anybody joins.
  *
- * One end has the worker's transforms, the other none. There is no key yet, so the worker drops all that reaches it: what counts is
- * that it saw the frames, in both directions, and that none went past it. Nothing but black is at stake.
+ * One end has the worker's transforms, the other none. There is no key yet, so the worker drops all that reaches it; what counts is
+ * that it saw frames, in both directions. Nothing but black is at stake.
  */
 import type { Notice, TransformCounts, TransformOptions } from '../e2ee/messages.ts';
 import type { PeerId } from '../../signal/protocol/ids.ts';
@@ -17,6 +17,8 @@ export type SelfTestResult = 'sealed' | 'clear' | 'unknown';
 
 const PATIENCE_MS = 8000;
 const POLL_MS = 100;
+/** The worker has this long to tell of frames that went past or through it. */
+const REPORT_MS = 1500;
 /** Frames that got past a transform which saw none: more than any that came before it was running. */
 const CLEAR_FRAMES = 3;
 /** Nobody: no member has this peer id, so nothing of it would ever open. */
@@ -59,11 +61,19 @@ export async function selfTest(port: SealPort): Promise<SelfTestResult> {
       return one ? seenFrames(one) : 0;
     };
     const end = performance.now() + PATIENCE_MS;
+    let suspectSince: number | null = null;
     while (performance.now() < end) {
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+      if (seen(send) > 0 && seen(receive) > 0) return 'sealed';
       const [nearFrames, farFrames] = await Promise.all([framesReceived(near), framesReceived(far)]);
-      if (farFrames >= CLEAR_FRAMES || (nearFrames >= CLEAR_FRAMES && seen(receive) === 0)) return 'clear';
-      if (seen(send) > 0 && seen(receive) > 0) return farFrames === 0 ? 'sealed' : 'clear';
+      const passedBy =
+        (farFrames >= CLEAR_FRAMES && seen(send) === 0) || (nearFrames >= CLEAR_FRAMES && seen(receive) === 0);
+      if (!passedBy) suspectSince = null;
+      else if (performance.now() - (suspectSince ??= performance.now()) > REPORT_MS) {
+        // A starved worker reports late: it owes an answer to this first.
+        await port.call('ping', {});
+        if (seen(send) === 0 || seen(receive) === 0) return 'clear';
+      }
     }
     return 'unknown';
   } catch {

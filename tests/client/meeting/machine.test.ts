@@ -204,6 +204,12 @@ describe('from the link into the meeting', () => {
   });
 });
 
+test('a browser that turns out unfit when it was let in already says good-bye', () => {
+  const { state, last } = play(...live, { type: 'unfit', reason: 'noSealedFrames' });
+  expect(state).toMatchObject({ at: 'closed', reason: 'noSealedFrames' });
+  expect(last).toEqual([{ type: 'leave' }]);
+});
+
 describe('a lost socket', () => {
   test('in the lobby: everything is proven again, and nobody types the password twice', () => {
     const typed = [up, opened(true), { type: 'password', password: 'x' } as const, admitted()];

@@ -45,7 +45,9 @@ function check(before: State, input: Input, after: State, effects: readonly Effe
   if (before.at === 'live') expect(['live', 'closed']).toContain(after.at);
   if (before.at === 'lobby') expect(after.at).not.toBe('opening');
   if (before.at !== 'closed' && after.at === 'closed')
-    expect(effects.map(({ type }) => type)).toEqual([input.type === 'leave' ? 'leave' : 'end']);
+    expect(effects.map(({ type }) => type)).toEqual([
+      input.type === 'leave' || input.type === 'unfit' ? 'leave' : 'end',
+    ]);
   if (before.at === 'closed' && input.type !== 'rejoin') expect(effects).toEqual([]);
   expect(JSON.stringify(after)).not.toContain('secret words');
   for (const effect of effects)
@@ -217,6 +219,7 @@ test('noise in any order never breaks an invariant', () => {
       }),
       () => ({ type: 'path', peer: peer(1), path: { at: 'securing' } }),
       () => ({ type: 'draining', retryMs: 100 }),
+      () => (random() < 0.1 ? { type: 'unfit', reason: 'noSealedFrames' } : { type: 'tick' }),
       () => ({ type: 'network.changed' }),
       () => ({ type: 'tick' }),
       () => ({ type: 'password', password: 'secret words' }),
