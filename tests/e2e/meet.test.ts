@@ -1,6 +1,6 @@
 /** Two people meet by link and password: the main job. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { CAST, People } from '../support/person.ts';
+import { CAST, People, until } from '../support/person.ts';
 import { isTone, orderOf } from '../support/media/readers.ts';
 import { FILM } from '../support/media/films.ts';
 import type { App } from '../support/servedApp.ts';
@@ -55,7 +55,11 @@ test('muting is heard, switching the camera off is seen, and both come back', as
   await anna.by('control-microphone').click();
   await anna.by('control-camera').click();
   await ben.tile('Anna').locator('video').waitFor({ state: 'detached', timeout: 5000 });
-  expect(isTone(await ben.hear('Anna'), CAST.Anna.tone)).toBe(false);
+  await until(
+    async () => !isTone(await ben.hear('Anna', 500), CAST.Anna.tone),
+    () => 'Ben no longer hears Anna',
+    5000,
+  );
 
   await anna.by('control-microphone').click();
   await anna.by('control-camera').click();
