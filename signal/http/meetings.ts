@@ -8,8 +8,8 @@ import { CreateMeeting, type CreatedMeeting } from '../protocol/http.ts';
 import type * as z from 'zod/mini';
 import { Bucket } from '../ws/limits.ts';
 
-/** A record of 8 kB, escaped, and its wrapping. */
-const BODY_LIMIT = 32 * 1024;
+/** A record and an access document of 8 kB each, escaped, and their wrapping. */
+const BODY_LIMIT = 48 * 1024;
 /** More addresses than this are not counted at once. */
 const MAX_ADDRESSES = 50_000;
 

@@ -101,6 +101,8 @@ export class Gateway {
     const address = addressOf(request, this.#terms.proxies);
     const refusal = this.#refusal(request, address);
     if (refusal) {
+      // Not left half open: whoever is refused may not care to close its side.
+      socket.once('finish', () => socket.destroy());
       socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
       return;
     }

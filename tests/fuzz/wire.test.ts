@@ -1,0 +1,272 @@
+/**
+ * A real server under hostile connections, while three people meet in it undisturbed.
+ *
+ * Malformed, oversized, torn, unknown, mutated, replayed messages and such out of order, over real sockets, made from the examples of
+ * PROTOCOL.md and from what honest clients have just said. The process must live, nobody may hear "internal", no event may be lost.
+ * Prints its seed; PARLEY_SEED repeats it.
+ */
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { examples } from '../signal/golden.ts';
+import { Client, commitParams, create, join, type Person } from '../signal/client.ts';
+import { newGroupId, randomText, TestMeeting } from '../signal/keys.ts';
+import { startApp, type StartedApp } from '../support/startApp.ts';
+import { random, type Random, seeds } from './random.ts';
+
+const MESSAGES = 60;
+let server: StartedApp;
+let meeting: TestMeeting;
+let people: Person[];
+/** What honest clients have said: replayed word for word. */
+const said: string[] = [];
+
+beforeAll(async () => {
+  server = await startApp();
+  meeting = new TestMeeting();
+  meeting.settings = { meshLimit: 4, capacity: 100 };
+  await create(server.url, meeting);
+  people = await Promise.all([1, 2, 3].map(() => join(server.url, meeting)));
+  for (const { client } of people) {
+    const send = client.socket.send.bind(client.socket) as (text: string) => void;
+    client.socket.send = ((text: string) => {
+      said.push(text);
+      send(text);
+    }) as WebSocket['send'];
+  }
+  const groupId = newGroupId();
+  await people[0]!.client.request('group.create', { groupId });
+  const added = people.slice(1).map(({ peer }) => peer);
+  await people[0]!.client.request('group.commit', commitParams(groupId, 0, { added }));
+});
+afterAll(() => server.close());
+
+const corpus = examples().filter(({ kind }) => kind === 'params');
+const ODD: unknown[] = [
+  null,
+  true,
+  -1,
+  0,
+  1e308,
+  2 ** 53,
+  '',
+  '\u0000',
+  '\ud800',
+  'A',
+  'A'.repeat(70_000),
+  [],
+  {},
+  [[[[]]]],
+  { __proto__: null },
+  'constructor',
+  NaN,
+];
+
+/** Changes something somewhere in a value. */
+function mutate(value: unknown, { pick, chance }: Random): unknown {
+  if (chance(0.25)) return pick(ODD);
+  if (Array.isArray(value))
+    return chance(0.3)
+      ? Array.from({ length: pick([0, 2, 101, 5000]) }, () => value[0] as unknown)
+      : value.map((one) => mutate(one, { pick, chance } as Random));
+  if (typeof value === 'string') {
+    const at = Math.floor(value.length / 2);
+    return pick([
+      `${value}A`,
+      value.slice(0, -1),
+      value.slice(0, at) + pick(['-', '+', ' ', 'é', 'a']) + value.slice(at + 1),
+      value,
+    ]);
+  }
+  if (typeof value === 'number') return pick([value + 1, -value, value + 0.5, String(value)]);
+  if (typeof value !== 'object' || value === null) return pick(ODD);
+  const entries = Object.entries(value);
+  const [chosen] = entries.length > 0 ? pick(entries) : ['x'];
+  return Object.fromEntries([
+    ...entries
+      .filter(([key]) => key !== chosen || chance(0.7))
+      .map(([key, one]) => [key, key === chosen ? mutate(one, { pick, chance } as Random) : one]),
+    ...(chance(0.2) ? [[pick(['__proto__', 'extra', 'toString']), pick(ODD)]] : []),
+  ]);
+}
+
+function hostileText(chosen: Random, id: number): string | Buffer {
+  const { pick, chance, below } = chosen;
+  const { name, value } = pick(corpus);
+  const request = { id, name, params: value };
+  switch (below(12)) {
+    case 0:
+      return pick([
+        '',
+        ' ',
+        '{',
+        'null',
+        '[]',
+        '"x"',
+        '{"id":1}',
+        '{"id":-1,"name":"ping","params":{}}',
+        '\ufeff{}',
+        'x'.repeat(100_000),
+      ]);
+    case 1:
+      return '['.repeat(pick([100, 100_000])) + (chance(0.5) ? ']'.repeat(100) : '');
+    case 2:
+      return JSON.stringify({
+        ...request,
+        name: pick([
+          '__proto__',
+          'constructor',
+          'toString',
+          'hasOwnProperty',
+          'x'.repeat(65),
+          'meeting.unknown',
+          'ping\u0000',
+        ]),
+      });
+    case 3:
+      return Buffer.from(randomText(1 + below(2000)));
+    case 4:
+      return `{"id":${pick(['1e999', '-0', '1.5', '"1"', '9007199254740993'])},"name":"ping","params":{}}`;
+    case 5:
+      return said.length > 0 ? pick(said) : '{}';
+    case 6:
+      return JSON.stringify(request).slice(0, below(200));
+    default:
+      return JSON.stringify({ ...request, params: chance(0.2) ? value : mutate(value, chosen) });
+  }
+}
+
+/** One hostile client: random messages in a random phase, never waiting for answers. @returns the codes that it heard */
+async function harass(seed: number): Promise<Set<string>> {
+  const chosen = random(seed);
+  const { chance, below, pick } = chosen;
+  const heard = new Set<string>();
+  // Some have link and password, and sit in the same meeting.
+  const client = chance(0.4) ? (await join(server.url, meeting)).client : await Client.connect(server.url);
+  client.socket.removeAllListeners('message');
+  client.socket.on('message', (data) => {
+    const answer = JSON.parse(String(data)) as { error?: { code: string } };
+    if (answer.error) heard.add(answer.error.code);
+  });
+  if (chance(0.3)) {
+    client.socket.send(JSON.stringify({ id: 0, name: 'hello', params: { protocol: 1, meeting: meeting.id } }));
+  }
+  for (let i = 0; i < MESSAGES && client.socket.readyState === WebSocket.OPEN; i++) {
+    client.socket.send(hostileText(chosen, i));
+    if (chance(0.1)) await new Promise((resolve) => setTimeout(resolve, below(5)));
+  }
+  if (chance(0.2)) client.socket.send('x'.repeat(2 * 1024 * 1024 + 1));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  pick([() => client.cut(), () => client.close(), () => client.socket.close(pick([1000, 4999]))])();
+  await client.closed;
+  return heard;
+}
+
+/** Bytes that are no WebSocket, on a socket that was to become one. */
+async function tear(seed: number): Promise<void> {
+  const { pick, below } = random(seed);
+  const upgrade =
+    `GET /ws HTTP/1.1\r\nHost: localhost:${server.port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n` +
+    'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
+  const garbage = Buffer.from(randomText(1 + below(300)), 'base64url');
+  const frames = [
+    Buffer.from([0x81, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]), // a length beyond all bounds
+    Buffer.from([0x81, 0x05, 1, 2, 3, 4, 5]), // not masked
+    Buffer.from([0xf1, 0x80, 0, 0, 0, 0]), // reserved bits
+    Buffer.from([0x89, 0xfe, 0xff, 0xff, 0, 0, 0, 0]), // a ping that is too long
+    Buffer.from([0x81, 0x82, 0, 0, 0, 0, 0xff, 0xfe]), // not UTF-8
+    Buffer.from([0x88, 0x82, 0, 0, 0, 0, 0x03, 0xed]), // a close code that may not be sent
+    Buffer.from([0x80, 0x80, 0, 0, 0, 0]), // a continuation of nothing
+    garbage,
+  ];
+  const head = pick([
+    upgrade,
+    upgrade,
+    upgrade,
+    upgrade.slice(0, below(upgrade.length)),
+    upgrade.replace('13', '12'),
+    upgrade.replace('/ws', '/wss'),
+    'GET / HTTP/9.9\r\n\r\n',
+    String(garbage),
+  ]);
+  const socket = connect(server.port, '127.0.0.1');
+  socket.on('error', () => undefined).resume();
+  socket.write(head);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  for (let i = 0; i < 3; i++) socket.write(pick(frames));
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  socket.destroy();
+}
+
+/** The three go on talking; everybody must hear every word, in order. */
+async function talk(round: number): Promise<void> {
+  const bodies = people.map((_, index) => randomText(30 + index));
+  await Promise.all(
+    people.map(({ client }, index) => client.request('message.send', { to: null, body: bodies[index]! })),
+  );
+  for (const [index, { client, peer }] of people.entries()) {
+    for (const [other, speaker] of people.entries()) {
+      if (other === index) continue;
+      const heard = await client.next(
+        'message',
+        (event) => event.from === speaker.peer && event.body === bodies[other],
+      );
+      expect(heard.from, `round ${round}`).not.toBe(peer);
+    }
+    expect(client.failure).toBeNull();
+  }
+}
+
+describe('a server under hostile clients', () => {
+  test.each(seeds(12))('lives, and disturbs nobody (seed %i)', async (seed) => {
+    const attackers = Array.from({ length: 8 }, (_, index) => harass(seed * 100 + index));
+    const tearing = Array.from({ length: 8 }, (_, index) => tear(seed * 100 + index));
+    let talking = true;
+    const conversation = (async () => {
+      for (let round = 0; talking || round < 2; round++) {
+        await talk(round);
+        await new Promise((resolve) => setTimeout(resolve, 30));
+      }
+    })();
+    const heard = await Promise.all(attackers).finally(() => (talking = false));
+    await Promise.all(tearing);
+    await conversation;
+    for (const codes of heard) expect([...codes]).not.toContain('internal');
+    expect((await fetch(`${server.url}/healthz`)).status).toBeLessThan(504);
+  });
+
+  test('and when they are gone, only the three are left', async () => {
+    await expect.poll(() => server.app.counts().connections, { timeout: 5000 }).toBe(3);
+    const newcomer = await join(server.url, meeting);
+    const here = newcomer.joined.peers.filter(({ presence }) => presence === 'here').map(({ peer }) => peer);
+    expect(here.sort()).toEqual(people.map(({ peer }) => peer).sort());
+    expect(newcomer.joined.group!.epoch).toBe(1);
+  });
+});
+
+test('a client that asks faster than it may is disconnected in the end, and only it', async () => {
+  const flooder = await Client.connect(server.url);
+  for (let i = 0; i < 1000 && flooder.socket.readyState === WebSocket.OPEN; i++) {
+    flooder.socket.send(JSON.stringify({ id: i, name: 'ping', params: {} }));
+  }
+  flooder.socket.removeAllListeners('message');
+  expect((await flooder.closed).code).toBe(4429);
+  await talk(0);
+});
+
+test('a client that does not read is let go of before the server drowns in what it should have read', async () => {
+  const deaf = await join(server.url, meeting);
+  deaf.client.socket.pause();
+  const body = randomText(48_000);
+  // What the kernels' buffers take is not the server's memory: some megabytes more. No one sender may send that much.
+  const senders = await Promise.all(Array.from({ length: 5 }, () => join(server.url, meeting)));
+  const [first] = senders as [Person];
+  const isAway = () => first.client.events.some((event) => event.type === 'peer.presence' && event.peer === deaf.peer);
+  for (let i = 0; i < 100 && !isAway(); i++) {
+    await Promise.all(
+      senders.map(({ client }) => client.codeOf(client.request('message.send', { to: deaf.peer, body }))),
+    );
+  }
+  await first.client.next('peer.presence', (event) => event.peer === deaf.peer && event.presence === 'away');
+  deaf.client.cut();
+});
