@@ -120,6 +120,15 @@ describe('lobby', () => {
     expect(await calls('join')).toEqual([['Grace']]);
   });
 
+  test('the focus waits where the next thing is to be done', async () => {
+    await show('lobby-password');
+    expect(await focused()).toBe('lobby-password');
+    await show('lobby-first');
+    expect(await focused()).toBe('lobby-name');
+    await show('lobby');
+    expect(await focused()).toBe('lobby-join');
+  });
+
   test('without a name it says what is missing, and goes there', async () => {
     await show('lobby-first');
     await page.getByTestId('lobby-join').click();
@@ -210,7 +219,7 @@ describe('the meeting’s keys', () => {
 
   test('space presses the button that was reached by keyboard', async () => {
     await show('live-2');
-    await page.keyboard.press('Tab');
+    // From the title, where the meeting starts.
     await page.keyboard.press('Tab');
     expect(await focused()).toBe('control-microphone');
     await page.keyboard.press(' ');
@@ -265,11 +274,30 @@ describe('the meeting', () => {
     await expect.poll(opacity).toBe('1');
   });
 
+  test('a tap on a bar that has faded brings it back, and presses nothing', async () => {
+    const { context: phone } = await openContext(browser, {
+      viewport: { width: 390, height: 844 },
+      hasTouch: true,
+      isMobile: true,
+    });
+    page = await phone.newPage();
+    await show('live-2');
+    const opacity = (): Promise<string> => page.locator('.bar').evaluate((bar) => getComputedStyle(bar).opacity);
+    await expect.poll(opacity, { timeout: 9_000 }).toBe('0');
+    const leave = (await page.getByTestId('control-leave').boundingBox())!;
+    await page.touchscreen.tap(leave.x + 20, leave.y + 20);
+    await expect.poll(opacity).toBe('1');
+    expect(await calls()).toEqual([]);
+    await page.touchscreen.tap(leave.x + 20, leave.y + 20);
+    await expect.poll(() => calls()).toEqual(['leave']);
+    await phone.close();
+  });
+
   test('the bars stay while a sheet is open', async () => {
     await show('live-2');
     await page.getByTestId('control-people').click();
     await page.mouse.move(300, 300);
-    await page.waitForTimeout(4_500);
+    await page.waitForTimeout(5_500);
     expect(await page.locator('.bar').evaluate((bar) => getComputedStyle(bar).opacity)).toBe('1');
   });
 
