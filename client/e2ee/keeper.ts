@@ -234,9 +234,7 @@ export class Keeper {
   async #secretBeforeRotation(meeting: MeetingId, host: HostSecrets | null): Promise<Bytes | null> {
     if (host === null || host.rotation === null) return null;
     const { rotation } = host;
-    await this.#vault
-      .keepHost(meeting, { ...host, rotation: { ...rotation, tried: !rotation.tried } })
-      .catch(() => undefined);
+    await this.#vault.keepHost(meeting, { rotation: { ...rotation, tried: !rotation.tried } }).catch(() => undefined);
     return rotation.tried ? rotation.secret.slice() : rotation.before.slice();
   }
 
@@ -250,7 +248,7 @@ export class Keeper {
   async #keepHost(opened: Opened, change: Partial<HostSecrets>): Promise<void> {
     if (opened.host === null) return;
     opened.host = { ...opened.host, ...change };
-    if (this.#opened === opened) await this.#vault.keepHost(opened.meeting, opened.host);
+    if (this.#opened === opened) await this.#vault.keepHost(opened.meeting, change);
   }
 
   #need(): Opened {

@@ -7,8 +7,11 @@
 
 export interface Store {
   get(name: string): Promise<unknown>;
-  /** Structured-cloneable values. */
-  put(name: string, value: unknown): Promise<void>;
+  /**
+   * Replaces a value by what `change` makes of it, with nothing of another tab in between.
+   * @param change of a structured-cloneable value, undefined where there is none; called once, synchronous
+   */
+  update(name: string, change: (value: unknown) => unknown): Promise<void>;
 }
 
 const DATABASE = 'parley keys';
@@ -31,10 +34,12 @@ export function browserStore(): Store {
       const table = (await open()).transaction(TABLE, 'readonly').objectStore(TABLE);
       return done(table.get(name));
     },
-    put: async (name, value) => {
+    update: async (name, change) => {
       // Strict: a sequence or a host secret that was used must be on disk before anybody hears of it.
       const transaction = (await open()).transaction(TABLE, 'readwrite', { durability: 'strict' });
-      transaction.objectStore(TABLE).put(value, name);
+      const table = transaction.objectStore(TABLE);
+      const reading = table.get(name);
+      reading.onsuccess = () => table.put(change(reading.result), name);
       await new Promise<void>((resolve, reject) => {
         transaction.oncomplete = () => resolve();
         transaction.onerror = transaction.onabort = () => reject(transaction.error ?? new Error('not stored'));
@@ -48,7 +53,7 @@ export function memoryStore(): Store {
   const values = new Map<string, unknown>();
   return {
     get: async (name) => structuredClone(values.get(name)),
-    put: async (name, value) => void values.set(name, structuredClone(value)),
+    update: async (name, change) => void values.set(name, structuredClone(change(structuredClone(values.get(name))))),
   };
 }
 

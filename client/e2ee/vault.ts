@@ -5,7 +5,6 @@
  * The host's secrets are not: without them a meeting has no host, so failing to keep one is an error.
  */
 import type { Bytes } from '../../crypto/bytes.ts';
-import { base64url } from '../../crypto/bytes.ts';
 import { createIdentity } from '../../crypto/identity.ts';
 import type { KeyPair } from '../../crypto/primitives.ts';
 import type { Signed } from '../../signal/protocol/documents.ts';
@@ -49,24 +48,24 @@ export class Vault {
   }
 
   async meet(identity: string, now: number): Promise<void> {
-    const met = await this.met();
-    met.delete(identity);
-    met.set(identity, now);
-    for (const oldest of met.keys()) {
-      if (met.size <= MAX_MET) break;
-      met.delete(oldest);
-    }
-    await this.#store.put('met', [...met]).catch(() => undefined);
+    const add = (met: Map<string, number>): [string, number][] => {
+      met.delete(identity);
+      met.set(identity, now);
+      return [...met].slice(-MAX_MET);
+    };
+    add(await this.met());
+    await this.#update<[string, number][]>('met', (met) => add(new Map(met))).catch(() => undefined);
   }
 
   host(meeting: MeetingId): Promise<HostSecrets | null> {
     return this.#read<HostSecrets>(`host ${meeting}`);
   }
 
-  /** @throws whatever the browser says when it does not store */
-  keepHost(meeting: MeetingId, secrets: HostSecrets): Promise<void> {
+  /** What is not changed stays as it is, whichever tab wrote it. @throws whatever the browser says when it does not store */
+  async keepHost(meeting: MeetingId, change: HostSecrets | Partial<HostSecrets>): Promise<void> {
     // Copied now: the caller may wipe its own while the store still waits for the disk.
-    return this.#store.put(`host ${meeting}`, structuredClone(secrets));
+    const copy = structuredClone(change);
+    await this.#update<Partial<HostSecrets>>(`host ${meeting}`, (before) => ({ ...before, ...copy }));
   }
 
   hostState(meeting: MeetingId): Promise<Signed | null> {
@@ -74,7 +73,7 @@ export class Vault {
   }
 
   async keepHostState(meeting: MeetingId, state: Signed): Promise<void> {
-    await this.#store.put(`state ${meeting}`, state).catch(() => undefined);
+    await this.#update(`state ${meeting}`, () => state).catch(() => undefined);
   }
 
   /** The public key of a leaf that this browser had, so that a new one can take its place. */
@@ -84,18 +83,22 @@ export class Vault {
   }
 
   async keepLeafKey(peer: PeerId, leafKey: Bytes): Promise<void> {
-    const leaves = (await this.#read<[PeerId, Bytes][]>('leaves')) ?? [];
-    await this.#store.put('leaves', [...leaves, [peer, leafKey]].slice(-MAX_LEAVES)).catch(() => undefined);
+    const add = (leaves: [PeerId, Bytes][] | undefined): [PeerId, Bytes][] =>
+      [...(leaves ?? []), [peer, leafKey] as [PeerId, Bytes]].slice(-MAX_LEAVES);
+    await this.#update<[PeerId, Bytes][]>('leaves', add).catch(() => undefined);
   }
 
   async #loadIdentity(): Promise<KeyPair> {
     const stored = await this.#read<KeyPair>('identity');
     if (stored !== null) return stored;
     const identity = await createIdentity();
-    await this.#store.put('identity', identity).catch(() => undefined);
-    // Two tabs may have made one each at the same moment: what was stored last is this browser's.
-    const kept = await this.#read<KeyPair>('identity');
-    return kept !== null && base64url(kept.publicKey) !== base64url(identity.publicKey) ? kept : identity;
+    // Two tabs may make one each at the same moment: the first that is stored is this browser's.
+    await this.#update<KeyPair>('identity', (before) => before ?? identity).catch(() => undefined);
+    return (await this.#read<KeyPair>('identity')) ?? identity;
+  }
+
+  #update<T>(name: string, change: (before: T | undefined) => T): Promise<void> {
+    return this.#store.update(name, (before) => change(before as T | undefined));
   }
 
   /** Only this worker writes here, so what is there has the shape it was given. */

@@ -81,6 +81,12 @@ export class Committer {
     this.plan();
   }
 
+  /** The slot that we were refused is free again: what waits need not wait longer. */
+  reopened(): void {
+    this.#notBefore = -Infinity;
+    this.plan();
+  }
+
   /** Our keys have sealed much: a commit of whomever gives everybody new ones. */
   renew(): void {
     this.#renewSince = Math.min(this.#renewSince, this.#terms.desk.now());

@@ -35,6 +35,8 @@ export interface FollowerEvents {
   entered: (transition: Transition, commit: Bytes) => Promise<void>;
   /** We were taken out, validly. */
   removed: (how: Expulsion) => void;
+  /** Some member has fallen silent in our epoch: perhaps it is ahead of us. */
+  isAnybodyMissing: () => boolean;
   /** Only a new leaf leads back to the others. */
   repair: () => void;
   alarm: (alarm: 'split' | 'withheld' | 'commitRefused', detail: string) => void;
@@ -58,6 +60,8 @@ export class Follower {
   #paceMs = PACE_MS;
   #cancel: (() => void) | null = null;
   #asking = false;
+  /** Something happened since the log was asked that its answer cannot know. */
+  #again = false;
   #refused = new Set<string>();
 
   constructor(desk: Desk, group: Group, events: FollowerEvents) {
@@ -110,9 +114,11 @@ export class Follower {
   }
 
   /** Asks the log at once: the socket was away, or a commit of ours came too late. */
-  askSoon(delayMs = 0): void {
+  askSoon(): void {
+    this.stop();
     this.#nextAt = -Infinity;
-    this.#plan(delayMs, true);
+    if (this.#asking) this.#again = true;
+    else this.#plan(0, true);
   }
 
   /** A generation came: a commit that waited for it may pass now. */
@@ -211,10 +217,10 @@ export class Follower {
     this.#asking = false;
     for (const commit of commits) await this.ordered(commit);
     const { epoch } = this.#group;
-    if (epoch > from && head > epoch) {
-      // It came in pages.
-      this.#nextAt = -Infinity;
-      this.#plan(0, true);
+    // It came in pages, or was asked too early.
+    if (this.#again || (epoch > from && head > epoch)) {
+      this.#again = false;
+      this.askSoon();
       return;
     }
     await this.#events.unopposed();
@@ -225,6 +231,11 @@ export class Follower {
       return;
     }
     this.#tries = 0;
+    if (!this.#events.isAnybodyMissing()) {
+      // Everybody speaks to us in our own epoch: the hint was a lie, or a flaw of somebody's.
+      this.#heardOf = -1;
+      return;
+    }
     this.#events.alarm('withheld', `others are in epoch ${this.#heardOf}, the server leads to ${epoch}`);
     this.#events.repair();
   }

@@ -60,6 +60,12 @@ export class Heartbeat {
     return this.#lost.has(peer);
   }
 
+  /** Somebody was not heard for two intervals. */
+  isAnybodyMissing(): boolean {
+    const since = this.#ports.now() - 2 * this.intervalMs;
+    return [...this.#heardAt.values()].some((at) => at <= since);
+  }
+
   /** The members but ourselves. Newcomers get three intervals, like everybody. */
   setPeers(peers: readonly PeerId[]): void {
     const now = this.#ports.now();

@@ -137,6 +137,7 @@ export class Live {
     this.#follower = new Follower(desk, group, {
       entered: (transition, commit) => this.#entered(transition, commit),
       removed: (how) => this.#expelled(how),
+      isAnybodyMissing: () => this.#heartbeat.isAnybodyMissing(),
       repair: () => events.out('repair'),
       alarm,
       unopposed: () => this.#committer.unopposed(),
@@ -289,7 +290,9 @@ export class Live {
    * word is not enough to leave a live group by: only if most others are lost as well.
    */
   #reopened({ groupId, epoch, author }: Extract<ServerEvent, { type: 'group.reopened' }>): void {
-    if (groupId !== this.ref.id || !this.#follower.hasApplied(epoch)) return;
+    if (groupId !== this.ref.id) return;
+    if (epoch === this.group.epoch) this.#committer.reopened();
+    if (!this.#follower.hasApplied(epoch)) return;
     this.#events.alarm('commitRefused', 'a commit that we have applied was withdrawn');
     this.#withdrawn = true;
     if (author === this.#terms.pending.peer) this.#events.out('repair');

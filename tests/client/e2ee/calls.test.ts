@@ -102,7 +102,7 @@ describe('making a meeting', () => {
   });
 
   test('where nothing can be stored, no meeting is made that would have no host', async () => {
-    const broken: Store = { get: async () => undefined, put: async () => Promise.reject(new Error('full')) };
+    const broken: Store = { get: async () => undefined, update: async () => Promise.reject(new Error('full')) };
     const making = new Page(broken).call('meeting.create', { title: 'Tea', password: null, settings: SETTINGS });
     await expect(making).rejects.toMatchObject({ code: 'storage' });
   });

@@ -57,6 +57,13 @@ class UnsafeHoardingKeyring extends Keyring {
     this.hoard = new Keyring(options);
   }
 
+  /** Set by tests that wear a key out. */
+  left: number | null = null;
+
+  override framesLeft(): number {
+    return this.left ?? super.framesLeft();
+  }
+
   override async install(entry: Parameters<Keyring['install']>[0]): Promise<void> {
     await this.hoard.install(entry);
     await super.install(entry);
