@@ -157,12 +157,10 @@ export class MeshMonitor {
       const { sealed, mid, counts } = sending;
       const section = totals.sections.get(String(mid()));
       if (!section) continue;
-      const packets = section.sentPackets;
       const sample = {
         side: 'send' as const,
         seen: seenFrames(counts),
-        moved: section.encodedFrames ?? packets,
-        packets,
+        moved: section.encodedFrames ?? section.sentPackets,
       };
       if (watchOf(sealed.id).judge(sample, now) !== 'fine') {
         return this.#suspect(peer, connection, known, 'clearFrames', () => seenOf(sending));
@@ -173,7 +171,7 @@ export class MeshMonitor {
       const section = totals.sections.get(String(mid()));
       if (!section) continue;
       const moved = section.assembledFrames ?? section.receivedPackets;
-      const sample = { side: 'receive' as const, seen: seenFrames(counts), moved, packets: section.receivedPackets };
+      const sample = { side: 'receive' as const, seen: seenFrames(counts), moved };
       const opens = known.opens.get(id) ?? new OpenWatch();
       known.opens.set(id, opens);
       if (opens.quietMs(counts, now) > NOTHING_OPENS_MS) return peer.distrust('nothingOpened');
