@@ -53,6 +53,7 @@ export class Epochs {
   readonly #switched: () => void;
   readonly #kept: Kept[] = [];
   readonly #acknowledged = new Map<string, number>();
+  readonly #leaves = new Map<string, number>();
   #sending = -1;
   #timer: (() => void) | null = null;
 
@@ -80,12 +81,9 @@ export class Epochs {
     return this.#kept.find((kept) => kept.epoch === epoch) ?? null;
   }
 
-  /** The leaf of a peer in whichever epoch still opens, newest first. */
+  /** The leaf of a peer in any epoch that still opens. A peer has one for life: its id is the hash of the leaf's key. */
   leafOf(peer: PeerId): number | null {
-    for (let index = this.#kept.length - 1; index >= 0; index--) {
-      for (const member of this.#kept[index]!.members.values()) if (member.peer === peer) return member.leaf;
-    }
-    return null;
+    return this.#leaves.get(peer) ?? null;
   }
 
   isLeafOf(peer: PeerId, leaf: number, epoch: number): boolean {
@@ -112,6 +110,7 @@ export class Epochs {
       // A newcomer has nothing older to send with, and whoever it is connected with has come as far.
       patienceEnds: terms.removal || this.#sending < 0 ? now() : now() + PATIENCE_MS,
     });
+    this.#mapLeaves();
     // Whoever is gone is waited for by no epoch.
     for (const kept of this.#kept) {
       for (const peer of kept.missing) if (!others.includes(peer)) kept.missing.delete(peer);
@@ -148,6 +147,7 @@ export class Epochs {
     this.#timer = null;
     for (const { messageKey } of this.#kept) wipe(messageKey);
     this.#kept.length = 0;
+    this.#leaves.clear();
     this.#ports.keyring.wipe();
   }
 
@@ -157,11 +157,18 @@ export class Epochs {
 
   #sweep(): void {
     const now = this.#ports.now();
-    for (const kept of this.#kept.filter(({ diesAt }) => diesAt <= now)) {
+    const dead = this.#kept.filter(({ diesAt }) => diesAt <= now);
+    for (const kept of dead) {
       wipe(kept.messageKey);
       this.#kept.splice(this.#kept.indexOf(kept), 1);
     }
+    if (dead.length > 0) this.#mapLeaves();
     this.#ports.keyring.sweep();
+  }
+
+  #mapLeaves(): void {
+    this.#leaves.clear();
+    for (const { members } of this.#kept) for (const { peer, leaf } of members.values()) this.#leaves.set(peer, leaf);
   }
 
   /** Wakes up for the next switch or the next death, whichever comes first. */

@@ -2,7 +2,8 @@
  * A member's life in a group: what each part of it hears, and what each new epoch sets going.
  *
  * It decides nothing by itself. Commits are made in committing.ts, followed in following.ts; keys change in epochs.ts; signs
- * of life are heartbeat.ts, messages mail.ts and letters.ts; the host's doings hosting.ts.
+ * of life are heartbeat.ts, messages mail.ts and letters.ts; what the server hands us comes by intake.ts; the host's doings are
+ * hosting.ts.
  */
 import type { Bytes } from '../../../crypto/bytes.ts';
 import { base64url } from '../../../crypto/bytes.ts';
@@ -14,7 +15,6 @@ import type { Epoch, GroupId, PeerId } from '../../../signal/protocol/ids.ts';
 import type { GroupRef } from '../../../signal/protocol/model.ts';
 import type { Access } from '../access.ts';
 import type { MessageKind, Notice } from '../messages.ts';
-import { addWork } from './admitting.ts';
 import { Committer } from './committing.ts';
 import { Epochs } from './epochs.ts';
 import type { Expulsion } from './following.ts';
@@ -22,13 +22,13 @@ import { Follower } from './following.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Hosting } from './hosting.ts';
 import type { HostStates } from './hostStates.ts';
+import { Intake } from './intake.ts';
 import { Letters } from './letters.ts';
 import { Mail } from './mail.ts';
 import { Outbox } from './outbox.ts';
 import type { Desk } from './ports.ts';
 import type { Presence } from './presence.ts';
 import { Roster } from './roster.ts';
-import { Suspicion } from './suspicion.ts';
 import type { SessionTerms } from './terms.ts';
 import { Work } from './work.ts';
 
@@ -58,10 +58,8 @@ export class Live {
   readonly #heartbeat: Heartbeat;
   readonly #outbox: Outbox;
   readonly #letters: Letters;
-  readonly #suspicion: Suspicion;
+  readonly #intake: Intake;
   readonly hosting: Hosting | null;
-  /** The server says that a commit which we have applied was withdrawn. */
-  #withdrawn = false;
 
   constructor(
     desk: Desk,
@@ -81,14 +79,13 @@ export class Live {
     this.#outbox = outbox;
     this.#epochs = new Epochs(desk, () => desk.post(() => this.#switched()));
     this.#mail = new Mail(desk, group, this.#epochs, self);
-    this.#suspicion = new Suspicion(desk.now);
     this.#heartbeat = new Heartbeat(desk, {
       beat: () => this.#beat(),
       changed: () => this.#lostChanged(),
       gone: (peers) => this.#gone(peers),
       paused: (paused) => {
         desk.emit({ type: 'paused', paused });
-        if (paused && this.#withdrawn) events.out('repair');
+        if (paused && this.#intake.isWithdrawn) events.out('repair');
       },
     });
     const isLost = (peer: PeerId) => this.#heartbeat.isLost(peer);
@@ -162,6 +159,20 @@ export class Live {
       hostStateChanged: () => this.hostStateChanged(),
       forged: (detail) => alarm('forged', detail),
     });
+    this.#intake = new Intake({
+      desk,
+      group,
+      self,
+      mail: this.#mail,
+      epochs: this.#epochs,
+      work: this.#work,
+      committer: this.#committer,
+      follower: this.#follower,
+      access: events.access,
+      read: (letter) => this.#read(letter),
+      alarm,
+      out: events.out,
+    });
   }
 
   get ref(): GroupRef {
@@ -194,29 +205,13 @@ export class Live {
     for (const letter of await this.#mail.openEarly()) await this.#read(letter);
   }
 
-  async event(event: ServerEvent): Promise<void> {
-    if (event.type === 'group.committed') await this.#follower.ordered(event);
-    else if (event.type === 'message') await this.receive(event.body);
-    else if (event.type === 'group.addRequested') await this.#addRequested(event);
-    else if (event.type === 'group.created' && event.group.id !== this.ref.id) {
-      this.#events.alarm('split', 'another group in this meeting');
-    } else if (event.type === 'group.reopened') this.#reopened(event);
-    else if (event.type.startsWith('peer.')) this.#committer.plan();
+  event(event: ServerEvent): Promise<void> {
+    return this.#intake.event(event);
   }
 
   /** A sealed message, over whichever path. */
-  async receive(body: string): Promise<void> {
-    const letter = await this.#mail.open(body);
-    if (!('why' in letter)) {
-      this.#suspicion.opened(letter.epoch, letter.from.leaf);
-      await this.#read(letter);
-    } else if (letter.why === 'early' || letter.why === 'ahead') {
-      this.#follower.heardOf(letter.epoch);
-    } else if (letter.why === 'unopened') {
-      const isMember = this.#epochs.find(letter.epoch)?.members.has(letter.leaf) ?? false;
-      const verdict = this.#suspicion.unopened(letter.epoch, letter.leaf, isMember);
-      this.#events.alarm(verdict, `messages of leaf ${letter.leaf} do not open in epoch ${letter.epoch}`);
-    } else if (letter.why === 'malformed') this.#events.alarm('forged', 'a message that is none');
+  receive(body: string): Promise<void> {
+    return this.#intake.message(body);
   }
 
   async send(to: PeerId | null, kind: MessageKind, body: string): Promise<void> {
@@ -268,34 +263,6 @@ export class Live {
     this.#follower.stop();
     this.#epochs.wipe();
     this.group.wipe();
-  }
-
-  async #addRequested(event: Extract<ServerEvent, { type: 'group.addRequested' }>): Promise<void> {
-    if (event.groupId !== this.ref.id) return;
-    const terms = {
-      group: this.group,
-      access: this.#events.access(),
-      now: this.#desk.now(),
-      serverNow: this.#desk.serverNow(),
-    };
-    const asked = await addWork(event, terms);
-    if (asked === 'forged') this.#events.alarm('forged', 'somebody asked to come in without proof');
-    if (typeof asked === 'string') return;
-    this.#work.add(asked);
-    this.#committer.plan();
-  }
-
-  /**
-   * Most members could not apply a commit. If it was ours, we are alone in our epoch and need a new leaf. Otherwise the server's
-   * word is not enough to leave a live group by: only if most others are lost as well.
-   */
-  #reopened({ groupId, epoch, author }: Extract<ServerEvent, { type: 'group.reopened' }>): void {
-    if (groupId !== this.ref.id) return;
-    if (epoch === this.group.epoch) this.#committer.reopened();
-    if (!this.#follower.hasApplied(epoch)) return;
-    this.#events.alarm('commitRefused', 'a commit that we have applied was withdrawn');
-    this.#withdrawn = true;
-    if (author === this.#terms.pending.peer) this.#events.out('repair');
   }
 
   /** The group is in another epoch. Everything that hangs on it follows, in this order. */
