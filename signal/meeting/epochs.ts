@@ -9,7 +9,7 @@ import { ProtocolError } from '../protocol/errors.ts';
 import type { ServerEvent } from '../protocol/events.ts';
 import type { Epoch, GroupId, PeerId } from '../protocol/ids.ts';
 import type { GroupRef } from '../protocol/model.ts';
-import { assertMayCommit } from './permissions.ts';
+import { assertMayCommit, noteHurry } from './permissions.ts';
 import type { AddRequest, Effect, Group, LastCommit, Offer, Room, Step } from './roomTypes.ts';
 
 /** An admission is good for two minutes: a request is of no use after it. */
@@ -33,6 +33,7 @@ export function newGroup(
     last: null,
     epochBeganAt: -Infinity,
     committedAt: new Map(),
+    hurriedAt: new Map(),
     barredUntil: new Map(),
   };
 }
@@ -115,7 +116,12 @@ export function checkOffer(room: Room, offer: Offer, now: number): ReadonlyMap<P
     throw new ProtocolError('staleEpoch', detail, { epoch: group.epoch });
   }
   assertMayCommit(room, group, offer, now);
-  return membersAfter(group.members, offer);
+  return membersAfter(group.members, { ...offer, added: newcomers(room, offer) });
+}
+
+/** Of those whom a commit says it adds, the ones that are here: names that nobody bears would only fill the tree. */
+function newcomers(room: Room, { added }: Offer): PeerId[] {
+  return added.filter((peer) => room.peers.has(peer));
 }
 
 /** The store has ordered it. Null where its group is gone meanwhile. */
@@ -123,8 +129,9 @@ export function ordered(room: Room, offer: Offer, commit: string, welcome: strin
   const { group } = room;
   if (group?.id !== offer.groupId || group.epoch !== offer.epoch) return null;
   const witnesses = memberPeers(room);
+  const added = newcomers(room, offer);
   const requests = new Map(group.requests);
-  for (const peer of offer.added) requests.delete(peer);
+  for (const peer of added) requests.delete(peer);
   const last: LastCommit = {
     epoch: offer.epoch,
     author: offer.by,
@@ -139,13 +146,13 @@ export function ordered(room: Room, offer: Offer, commit: string, welcome: strin
   const next: Group = {
     ...group,
     epoch,
-    members: membersAfter(group.members, offer),
+    members: membersAfter(group.members, { ...offer, added }),
     requests,
     last,
     epochBeganAt: now,
     committedAt: new Map(group.committedAt).set(offer.by, now),
+    hurriedAt: offer.removed.length > 0 ? noteHurry(group, offer.by, now) : group.hurriedAt,
   };
-  const added = offer.added.filter((peer) => room.peers.has(peer));
   const effects: Effect[] = [
     tell(witnesses, { type: 'group.committed', groupId: group.id, epoch: offer.epoch, by: offer.by, commit }),
   ];
@@ -153,7 +160,11 @@ export function ordered(room: Room, offer: Offer, commit: string, welcome: strin
     effects.push(tell(added, { type: 'group.welcome', groupId: group.id, epoch, by: offer.by, welcome }));
   }
   effects.push(...pendingRequests(next, added, now));
-  const isIn = (peer: PeerId, was: boolean) => (was || offer.added.includes(peer)) && !offer.removed.includes(peer);
+  // That a commit removes somebody is its author's word. Whoever is here stays a member until it goes, or is told to by a host:
+  // else one lie would take a host's right to commit. What somebody really removed still gets, it cannot open.
+  const isHere = (peer: PeerId) => room.peers.get(peer)?.presence.at === 'here';
+  const isIn = (peer: PeerId, was: boolean) =>
+    (was || added.includes(peer)) && (!offer.removed.includes(peer) || isHere(peer));
   return [withGroup(room, next, isIn), effects];
 }
 

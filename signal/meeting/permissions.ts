@@ -7,6 +7,9 @@ import type { Group, Offer, Room } from './roomTypes.ts';
 
 /** Epochs start at least this far apart, so that members keep up; removals do not wait. */
 const EPOCH_GAP_MS = 250;
+/** Removals do not wait, but so many of one member do: else whoever is to be removed could outrun its removal for ever. */
+const HURRIED_COMMITS = 3;
+const HURRIED_MS = 6000;
 /** A member who is not the designated committer commits at most this often: one alone must not keep everybody busy. */
 const MEMBER_PACE_MS = 5000;
 
@@ -43,8 +46,18 @@ export function assertMayCommit(room: Room, group: Group, offer: Offer, now: num
     if (until > now) throw new ProtocolError('commitBarred', why, { retryAfterMs: until - now });
   };
   barred(group.barredUntil.get(offer.by) ?? -Infinity, 'a commit of this member was withdrawn');
-  if (offer.removed.length > 0) return;
+  if (offer.removed.some((peer) => group.members.has(peer))) {
+    const hurried = group.hurriedAt.get(offer.by) ?? [];
+    const oldest = hurried.length < HURRIED_COMMITS ? -Infinity : hurried[0]!;
+    return barred(oldest + HURRIED_MS, 'too many removals');
+  }
   barred(group.epochBeganAt + EPOCH_GAP_MS, 'the epoch has only begun');
   if (designatedCommitter(room, group) === offer.by) return;
   barred((group.committedAt.get(offer.by) ?? -Infinity) + MEMBER_PACE_MS, 'this member has committed just now');
+}
+
+/** The group's note of members' newest commits that did not wait, with this one. */
+export function noteHurry(group: Group, by: PeerId, now: number): Group['hurriedAt'] {
+  const newest = [...(group.hurriedAt.get(by) ?? []), now].slice(-HURRIED_COMMITS);
+  return new Map(group.hurriedAt).set(by, newest);
 }

@@ -55,10 +55,7 @@ export function step(room: Room, input: Input, now: number): Step {
         [tell(others(room, input.by), { type: 'host.state', state: input.state })],
       ];
     case 'rotated':
-      return [
-        { ...room, generation: input.generation, capacity: input.capacity },
-        [tell(others(room, input.by), { type: 'meeting.record', record: input.record })],
-      ];
+      return rotated(room, input, now);
     case 'remove':
       return remove(room, input.peer, now);
     case 'end':
@@ -182,9 +179,27 @@ function afterCommit(room: Room, { offer, commit, welcome }: Extract<Input, { ty
 }
 
 function message(room: Room, { from, to, body, transient }: Extract<Input, { type: 'message' }>): Step {
+  // Members alone have a key to seal with: whoever is not one has nothing to say to them.
+  if (!room.peers.get(from)?.inGroup) throw new ProtocolError('groupUnknown', 'not a member of it');
   if (to !== null && !room.peers.has(to)) throw new ProtocolError('peerUnknown');
   const receivers = to === null ? memberPeers(room).filter((peer) => peer !== from) : [to];
   return [room, [tell(receivers, { type: 'message', from, body: body }, transient)]];
+}
+
+/** Who came by the old link and is no member yet has to come again, by the new one: told to reconnect, it finds its link refused. */
+function rotated(room: Room, input: Extract<Input, { type: 'rotated' }>, now: number): Step {
+  const { generation, capacity, record } = input;
+  let next: Room = { ...room, generation, capacity };
+  const effects = [tell(others(room, input.by), { type: 'meeting.record', record })];
+  for (const { peer, inGroup } of room.peers.values()) {
+    if (inGroup || peer === input.by) continue;
+    const [after, more] = gone(next, peer, 'left', now);
+    next = after;
+    effects.push(
+      ...more.map((effect) => (effect.type === 'dismiss' ? { ...effect, code: 'draining' as const } : effect)),
+    );
+  }
+  return [next, effects];
 }
 
 function remove(room: Room, peer: PeerId, now: number): Step {

@@ -54,6 +54,8 @@ export interface Group {
   readonly epochBeganAt: Ms;
   /** When each member's newest commit was ordered. */
   readonly committedAt: ReadonlyMap<PeerId, Ms>;
+  /** When each member's newest commits with removals were ordered: those do not wait. */
+  readonly hurriedAt: ReadonlyMap<PeerId, readonly Ms[]>;
   /** Who lost the right to commit, until when. */
   readonly barredUntil: ReadonlyMap<PeerId, Ms>;
 }
@@ -103,7 +105,7 @@ export type Effect =
   /** `transient` ones are not kept for who is away. */
   | { type: 'tell'; to: readonly PeerId[]; event: ServerEvent; transient: boolean }
   /** Its place is gone; `code` closes its connection. */
-  | { type: 'dismiss'; peer: PeerId; code: 'removed' | 'meetingEnded' | null }
+  | { type: 'dismiss'; peer: PeerId; code: 'removed' | 'meetingEnded' | 'draining' | null }
   | { type: 'saveGroup'; group: Group }
   | { type: 'dropGroup'; groupId: GroupId }
   | { type: 'reopen'; group: Group };

@@ -134,7 +134,7 @@ export const requests = {
     params: z.object({ groupId: GroupId, epoch: Epoch, commitHash: fixedBytesText(32), signature: Signature }),
     result: nothing,
   },
-  /** A sealed message to one peer, or to all. `transient` ones (heartbeats, candidates of a dead attempt) are not kept for a peer that is away. Errors: peerUnknown, tooMany. */
+  /** A sealed message to one peer, or to all. `transient` ones (heartbeats, candidates of a dead attempt) are not kept for a peer that is away. Members alone may. Errors: groupUnknown, peerUnknown, tooMany. */
   'message.send': {
     phase: 'joined',
     params: z.object({ to: z.nullable(PeerId), body: bytesText(64 * 1024), transient: z.optional(z.boolean()) }),

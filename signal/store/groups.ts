@@ -5,6 +5,9 @@ import type { OrderedCommit } from '../protocol/model.ts';
 import { jsonOf, membersFrom, type Tables } from './schema.ts';
 import type { GroupStore, NewCommit, StoredGroup, StoredMember } from './store.ts';
 
+/** Whoever missed more than these is added anew. At 4 a second (the gap between epochs) they are two minutes and more. */
+const KEPT_COMMITS = 512;
+
 export class SqlGroups implements GroupStore {
   readonly #db: Kysely<Tables>;
 
@@ -50,6 +53,12 @@ export class SqlGroups implements GroupStore {
         .returning('epoch')
         .executeTakeFirst();
       if (!inserted) return false;
+      await db
+        .deleteFrom('commits')
+        .where('meeting', '=', commit.meeting)
+        .where('group_id', '=', commit.groupId)
+        .where('epoch', '<=', commit.epoch - KEPT_COMMITS)
+        .execute();
       await db
         .updateTable('groups')
         .set({ epoch: commit.epoch + 1, members: jsonOf(commit.members), touched_at: now })

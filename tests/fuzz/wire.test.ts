@@ -255,12 +255,18 @@ test('a client that asks faster than it may is disconnected in the end, and only
 });
 
 test('a client that does not read is let go of before the server drowns in what it should have read', async () => {
-  const deaf = await join(server.url, meeting);
-  deaf.client.socket.pause();
+  const crowd = new TestMeeting();
+  await create(server.url, crowd);
+  const deaf = await join(server.url, crowd);
   const body = randomText(48_000);
   // What the kernels' buffers take is not the server's memory: some megabytes more. No one sender may send that much.
-  const senders = await Promise.all(Array.from({ length: 5 }, () => join(server.url, meeting)));
+  const senders = await Promise.all(Array.from({ length: 5 }, () => join(server.url, crowd)));
   const [first] = senders as [Person];
+  const groupId = newGroupId();
+  await first.client.request('group.create', { groupId });
+  const added = senders.slice(1).map(({ peer }) => peer);
+  await first.client.request('group.commit', commitParams(groupId, 0, { added }));
+  deaf.client.socket.pause();
   const isAway = () => first.client.events.some((event) => event.type === 'peer.presence' && event.peer === deaf.peer);
   for (let i = 0; i < 100 && !isAway(); i++) {
     await Promise.all(

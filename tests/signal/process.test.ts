@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { create, join as joinMeeting } from './client.ts';
-import { TestMeeting } from './keys.ts';
+import { newGroupId, TestMeeting } from './keys.ts';
 
 const MAIN = join(import.meta.dirname, '../../signal/main.ts');
 let folder: string;
@@ -117,6 +117,7 @@ describe('the process', () => {
     const meeting = new TestMeeting();
     await create(url, meeting);
     const { client, joined, leaf } = await joinMeeting(url, meeting);
+    await client.request('group.create', { groupId: newGroupId() });
     await client.request('message.send', { to: null, body: 'c2VjcmV0LWJvZHk' });
     await fetch(`${url}/m/${meeting.id}?secret=query-words`);
     run.child.kill('SIGTERM');

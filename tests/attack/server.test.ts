@@ -1,0 +1,124 @@
+/** A member who lies to an honest server: what a commit claims beside its bytes is only its author's word. */
+import { describe, expect, test } from 'vitest';
+import { checkOffer } from '../../signal/meeting/epochs.ts';
+import { emptyRoom, step } from '../../signal/meeting/room.ts';
+import type { Effect, Input, Offer, Room } from '../../signal/meeting/roomTypes.ts';
+import type { ProtocolError } from '../../signal/protocol/errors.ts';
+import type { Epoch, GroupId, MeetingId, PeerId } from '../../signal/protocol/ids.ts';
+
+const id = (name: string) => name.padEnd(22, '_') as PeerId;
+const [ann, ben, mallory, cem] = ['ann', 'ben', 'mallory', 'cem'].map(id) as [PeerId, PeerId, PeerId, PeerId];
+const groupId = 'g'.repeat(43) as GroupId;
+
+class Meeting {
+  room: Room = emptyRoom('aaaa-bbbb-cccc-dddd' as MeetingId, { generation: 0, capacity: 6, locked: false }, null);
+  now = 1_000_000;
+
+  do(input: Input, afterMs = 1000): readonly Effect[] {
+    this.now += afterMs;
+    const [room, effects] = step(this.room, input, this.now);
+    this.room = room;
+    return effects;
+  }
+
+  join(peer: PeerId): void {
+    this.do({ type: 'join', peer, generation: 0, name: 'nn', member: null });
+  }
+
+  ask(peer: PeerId): void {
+    this.do({ type: 'requestAdd', by: peer, groupId, keyPackage: 'kk', admission: 'aa' });
+  }
+
+  /** 'accepted', or why not. */
+  commit(by: PeerId, claims: { added?: PeerId[]; removed?: PeerId[] } = {}, afterMs = 6000): string {
+    this.now += afterMs;
+    const { epoch } = this.room.group!;
+    const offer: Offer = { by, groupId, epoch, hash: `${by} ${this.now}`, added: [], removed: [], ...claims };
+    try {
+      checkOffer(this.room, offer, this.now);
+      this.do({ type: 'ordered', offer, commit: 'cc', welcome: offer.added.length > 0 ? 'ww' : null }, 0);
+      return 'accepted';
+    } catch (error) {
+      return (error as ProtocolError).code;
+    }
+  }
+
+  told(effects: readonly Effect[]): PeerId[] {
+    return effects.flatMap((effect) => (effect.type === 'tell' ? effect.to : []));
+  }
+}
+
+/** Ann made the group; Ben and Mallory are in. */
+function meeting(): Meeting {
+  const made = new Meeting();
+  for (const peer of [ann, ben, mallory]) made.join(peer);
+  made.do({ type: 'createGroup', by: ann, groupId });
+  for (const peer of [ben, mallory]) {
+    made.ask(peer);
+    expect(made.commit(ann, { added: [peer] })).toBe('accepted');
+  }
+  return made;
+}
+
+describe('a member whose commit claims what is not in it', () => {
+  test('does not take the right to commit from somebody who is still there', () => {
+    const made = meeting();
+    // For the members an empty update, and valid.
+    made.commit(mallory, { removed: [ann] });
+    expect(made.commit(ann, { removed: [mallory] })).toBe('accepted');
+  });
+
+  test('does not cut somebody off who is still there from the commits of others', () => {
+    const made = meeting();
+    made.commit(mallory, { removed: [ann] });
+    made.now += 6000;
+    const { epoch } = made.room.group!;
+    const offer: Offer = { by: ben, groupId, epoch: epoch as Epoch, hash: 'h', added: [], removed: [] };
+    checkOffer(made.room, offer, made.now);
+    expect(made.told(made.do({ type: 'ordered', offer, commit: 'cc', welcome: null }))).toContain(ann);
+  });
+
+  test('does not fill the group with people who never asked to come in', () => {
+    const made = meeting();
+    // Ann, Ben, Mallory and 253 others: no leaf is left.
+    for (const [round, count] of [100, 100, 53].entries()) {
+      made.commit(mallory, { added: Array.from({ length: count }, (_, index) => id(`${round}.${index}`)) });
+    }
+    made.join(cem);
+    made.ask(cem);
+    expect(made.commit(ann, { added: [cem] })).toBe('accepted');
+  });
+
+  test('does not outrun the pace of commits by naming a removal of nobody', () => {
+    const made = meeting();
+    expect(made.commit(mallory)).toBe('accepted');
+    expect(made.commit(mallory, { removed: [id('nobody')] }, 10)).not.toBe('accepted');
+  });
+
+  test('does not outrun it by naming the same member again and again', () => {
+    const made = meeting();
+    const codes = Array.from({ length: 8 }, () => made.commit(mallory, { removed: [ben] }, 100));
+    expect(codes.filter((code) => code === 'accepted').length).toBeLessThan(5);
+  });
+});
+
+test('somebody who is not in the group cannot send to its members', () => {
+  const made = meeting();
+  made.join(cem);
+  const send = () => made.do({ type: 'message', from: cem, to: null, body: 'AQAA', transient: false });
+  let told: PeerId[] = [];
+  try {
+    told = made.told(send());
+  } catch {
+    // Refused: as good.
+  }
+  expect(told).toEqual([]);
+});
+
+test('somebody who came by the old link and is not in the group does not stay when the link is renewed', () => {
+  const made = meeting();
+  made.join(cem);
+  made.do({ type: 'rotated', by: ann, record: { body: '{}', signature: '' }, generation: 1, capacity: 6 });
+  expect(made.room.peers.has(cem)).toBe(false);
+  expect(made.room.peers.has(ben)).toBe(true);
+});
