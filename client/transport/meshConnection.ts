@@ -9,6 +9,7 @@ import SimplePeer from 'simple-peer/simplepeer.min.js';
 import { trackKinds, type TrackKind, type TransformCounts } from '../e2ee/messages.ts';
 import type { PeerId } from '../../signal/protocol/ids.ts';
 import type { Placeholders } from '../media/placeholder.ts';
+import { Pace } from '../net/pace.ts';
 import { budgetOf } from './bitrate.ts';
 import { preferSealable, tuneSender } from './codecs.ts';
 import { codecOf, drawTransformId, mediaOf, type SealPort } from './sealPort.ts';
@@ -56,7 +57,12 @@ export interface Sending {
 /** More than this waiting in a data channel: the path is stuck, and the same message goes through the server anyway. */
 const MAX_BUFFERED = 256 * 1024;
 
+/** Sealed messages of 64 kB at most, in base64url. */
+const MAX_DATA_CHARS = 96 * 1024;
+
 export class MeshConnection {
+  /** Heartbeats travel here, one in two seconds: a flood would keep the worker from everything else. */
+  readonly #dataPace = new Pace(20, 5);
   readonly #options: ConnectionOptions;
   readonly #simple: SimplePeer.Instance;
   readonly pc: RTCPeerConnection;
@@ -222,7 +228,8 @@ export class MeshConnection {
       if (!this.#closed) on.signal(data as SignalData);
     });
     this.#simple.on('data', (data: unknown) => {
-      if (!this.#closed && typeof data === 'string') on.data(data);
+      if (this.#closed || typeof data !== 'string' || data.length > MAX_DATA_CHARS) return;
+      if (this.#dataPace.take(performance.now())) on.data(data);
     });
     this.#simple.on('error', () => this.#fail());
     this.#simple.on('close', () => this.#fail());

@@ -7,6 +7,7 @@
 import type { PeerId } from '../../signal/protocol/ids.ts';
 import type { TrackKind, TransformCounts } from '../e2ee/messages.ts';
 import { backoffMs } from '../net/backoff.ts';
+import { Pace } from '../net/pace.ts';
 import { MeshConnection, type ConnectionOptions } from './meshConnection.ts';
 import { Outbox } from './outbox.ts';
 import type { MeshSignal, SignalData } from './signals.ts';
@@ -36,6 +37,8 @@ export class MeshPeer {
   readonly peer: PeerId;
   readonly #options: MeshPeerOptions;
   #connection: MeshConnection | null = null;
+  /** What the other can make us begin: browsers have only so many connections. */
+  readonly #attempts = new Pace(8, 0.5);
   #outbox: Outbox | null = null;
   #number = 0;
   #state: PathState = { at: 'connecting' };
@@ -78,7 +81,7 @@ export class MeshPeer {
     const { connection, data } = signal;
     if (this.#options.offering) {
       // The other may have been without an attempt, or behind ours: its wish counts unless this one works.
-      if (data.type === 'rebuild' && (connection === this.#number || !this.#works)) return this.#rebuild(0);
+      if (data.type === 'rebuild' && (connection === this.#number || !this.#works)) return this.#failed();
       if (connection !== this.#number) return;
       if (data.type === 'restart') this.#connection?.restartIce();
       else this.#connection?.signal(data);
@@ -86,7 +89,7 @@ export class MeshPeer {
     }
     if (connection < this.#number) return;
     if (connection > this.#number) {
-      if (data.type !== 'offer' || this.#exhausted) return;
+      if (data.type !== 'offer' || this.#exhausted || !this.#attempts.take(performance.now())) return;
       this.#begin(connection);
     }
     this.#connection?.signal(data);

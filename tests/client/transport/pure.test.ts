@@ -39,6 +39,19 @@ describe('session descriptions', () => {
     ]);
   });
 
+  test('lose what Firefox says of codecs that were taken out: Chromium refuses it', () => {
+    const fox = [
+      'v=0',
+      'm=video 0 UDP/TLS/RTP/SAVPF 120',
+      'a=rtcp-fb:120 nack',
+      'a=rtcp-fb:121 nack',
+      'a=fmtp:99 apt=120',
+      'a=rtpmap:120 VP8/90000',
+      '',
+    ];
+    expect(restrictSdp(fox.join('\r\n')).split('\r\n')).toEqual([fox[0], fox[1], fox[2], fox[5], '']);
+  });
+
   test('stay as they are otherwise, and when restricted again', () => {
     expect(restrictSdp(restrictSdp(sdp))).toBe(restrictSdp(sdp));
     expect(restrictSdp('v=0\r\nm=video 9 x 96\r\n')).toBe('v=0\r\nm=video 9 x 96\r\n');
