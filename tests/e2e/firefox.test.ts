@@ -21,6 +21,24 @@ const FIREFOX_TONE = 620;
 
 type Who = 'Carla' | 'Dan';
 
+/** Runs in the page. */
+async function situation(): Promise<object> {
+  const connections = parleyProbe.connections
+    .slice(-8)
+    .map(({ connectionState, iceConnectionState }) => `${connectionState} ${iceConnectionState}`);
+  const tiles = [...document.querySelectorAll('[data-testid=tile]')].map(
+    (tile) => `${tile.getAttribute('data-name')} ${tile.getAttribute('data-state')}`,
+  );
+  return {
+    tiles,
+    connections,
+    made: parleyProbe.connections.length,
+    refusals: parleyProbe.refusals.slice(0, 5),
+    counts: parleyProbe.counts,
+    text: document.body.innerText.slice(0, 300),
+  };
+}
+
 describe.skipIf(why !== null)(`stock Firefox${why === null ? '' : ` (skipped: ${why})`}`, () => {
   let app: App;
   let network: Namespace;
@@ -49,7 +67,8 @@ describe.skipIf(why !== null)(`stock Firefox${why === null ? '' : ` (skipped: ${
 
   async function open(name: Who, url: string): Promise<Page> {
     const context = await firefox.browser.createBrowserContext();
-    const page = await context.newPage();
+    // A window each: a tab behind another one draws nothing.
+    const page = await context.newPage({ type: 'window' });
     pages.push(page);
     await page.evaluateOnNewDocument(readerScript);
     await page.evaluateOnNewDocument(probeScript());
@@ -66,7 +85,13 @@ describe.skipIf(why !== null)(`stock Firefox${why === null ? '' : ` (skipped: ${
   }
 
   async function see(page: Page, who: string, number: number): Promise<TimedReading[]> {
-    const video = await page.waitForSelector(`[data-testid=tile][data-name="${who}"] video`, { timeout: 30_000 });
+    const video = await page
+      .waitForSelector(`[data-testid=tile][data-name="${who}"] video`, { timeout: 30_000 })
+      .catch(async (error: unknown) => {
+        throw new Error(`Firefox sees ${who}; instead: ${JSON.stringify(await page.evaluate(situation))}`, {
+          cause: error,
+        });
+      });
     await video!.evaluate((element, who) => parleyReaders.watch(who, element as HTMLVideoElement), who);
     let readings: TimedReading[] = [];
     await until(

@@ -19,7 +19,7 @@ export interface Line {
   readonly requests: WireRequest[];
   /** Every answer and event that was passed on or invented. */
   readonly answers: WireAnswer[];
-  /** The peer that joined over it. */
+  /** The peer that wants to join, or take up its place, over it. */
   peer: string | null;
   /** Says something as the server. */
   event(event: ServerEvent): void;
@@ -39,6 +39,8 @@ export interface HostileServer {
   /** What it does with requests and with answers; honest at first. */
   onRequest: OnRequest;
   onAnswer: OnAnswer;
+  /** Whether a client's connection stays open when the real server has closed its own. */
+  keepsOpen: (line: Line) => boolean;
   /** The newest open line of a peer. */
   lineOf(peer: string): Line;
   /** Breaks every connection, and lets none through for `ms`. */
@@ -78,6 +80,7 @@ export async function startHostileServer(upstream: string): Promise<HostileServe
     lines,
     onRequest: (request) => request,
     onAnswer: (answer) => answer,
+    keepsOpen: () => false,
     lineOf(peer) {
       const line = lines.findLast((candidate) => candidate.peer === peer && candidate.open());
       if (line === undefined) throw new Error(`no open line of ${peer}`);
@@ -114,7 +117,6 @@ function bridge(client: WebSocket, onward: WebSocket, server: HostileServer): vo
   /** Sequence number of the last event that the client got. */
   let sequence = 0;
   let inventedId = 1_000_000;
-  const joins = new Map<number, string>();
 
   const toServer = (request: WireRequest): void => {
     const text = JSON.stringify(request);
@@ -142,7 +144,7 @@ function bridge(client: WebSocket, onward: WebSocket, server: HostileServer): vo
     line.requests.push(request);
     if (request.name === 'meeting.join' || request.name === 'resume') {
       const peer = (request.params as { peer?: string }).peer;
-      if (peer !== undefined) joins.set(request.id, peer);
+      if (peer !== undefined) line.peer = peer;
       const received = (request.params as { received?: number }).received;
       if (received !== undefined) sequence = received;
     }
@@ -151,7 +153,6 @@ function bridge(client: WebSocket, onward: WebSocket, server: HostileServer): vo
   });
   onward.on('message', (data) => {
     const answer = JSON.parse(String(data)) as WireAnswer;
-    if ('id' in answer && 'result' in answer) line.peer = joins.get(answer.id) ?? line.peer;
     const passed = server.onAnswer(answer, line);
     if (passed === null) return;
     if ('seq' in passed) line.event(passed.event);
@@ -166,7 +167,9 @@ function bridge(client: WebSocket, onward: WebSocket, server: HostileServer): vo
     else other.close(code, reason);
   };
   client.on('close', closing(onward));
-  onward.on('close', closing(client));
+  onward.on('close', (code, reason) => {
+    if (!server.keepsOpen(line)) closing(client)(code, reason);
+  });
   client.on('error', () => onward.terminate());
   onward.on('error', () => client.terminate());
 }

@@ -133,6 +133,17 @@ export class Person {
   async situation(): Promise<string> {
     const shown = await this.page.evaluate(() => ({
       address: location.pathname,
+      tiles: [...document.querySelectorAll('[data-testid=tile]')].map(({ attributes }) =>
+        ['data-name', 'data-state'].map((name) => attributes.getNamedItem(name)?.value).join(' '),
+      ),
+      connections: parleyProbe.connections
+        .slice(-8)
+        .map(({ connectionState: a, iceConnectionState: b }) => `${a} ${b}`),
+      connectionsMade: parleyProbe.connections.length,
+      refusals: parleyProbe.refusals.slice(0, 5),
+      counts: Object.values(parleyProbe.counts).map(({ id, passed, dropped }) =>
+        [id, passed, ...Object.values(dropped)].join(' '),
+      ),
       text: document.body.innerText.replaceAll(/\s+/g, ' ').slice(0, 400),
       alarms: parleyProbe.notices.filter(({ type }) => ['alarm', 'out', 'paused'].includes(type)),
       epochs: parleyProbe.notices.flatMap((notice) =>
@@ -184,7 +195,10 @@ export class Person {
 
   /** Begins to write down what is shown on somebody's tile. */
   async watch(who: Name): Promise<void> {
-    await this.tile(who).locator('video').first().waitFor({ state: 'attached', timeout: PATIENCE_MS });
+    await until(
+      async () => (await this.tile(who).locator('video').count()) > 0,
+      async () => `${this.name} has a picture of ${who}; instead: ${await this.situation()}`,
+    );
     await this.tile(who)
       .locator('video')
       .first()

@@ -20,6 +20,8 @@ export interface Probe {
   /** Whose a received track is, by the transform that its receiver was given. */
   sourceOf(track: MediaStreamTrack): { peer: string; kind: string } | undefined;
   connections: RTCPeerConnection[];
+  /** What peer connections have refused to do: "method: reason". */
+  refusals: string[];
   workers: Worker[];
   senders: SetTransform;
   receivers: SetTransform;
@@ -48,6 +50,7 @@ function installProbe(options: ProbeOptions): void {
     counts: {},
     notices: [],
     connections: [],
+    refusals: [],
     workers: [],
     senders: options.senders ?? 'set',
     receivers: options.receivers ?? 'set',
@@ -76,6 +79,25 @@ function installProbe(options: ProbeOptions): void {
       if (!probe.keepConnections) super.close();
     }
   };
+
+  for (const name of [
+    'createOffer',
+    'createAnswer',
+    'setLocalDescription',
+    'setRemoteDescription',
+    'addIceCandidate',
+  ] as const) {
+    const native = RTCPeerConnection.prototype[name] as (...args: unknown[]) => Promise<unknown>;
+    Object.defineProperty(RTCPeerConnection.prototype, name, {
+      configurable: true,
+      writable: true,
+      value(this: RTCPeerConnection, ...args: unknown[]) {
+        const result = native.apply(this, args);
+        result?.catch((error: unknown) => probe.refusals.push(`${name}: ${String(error)} ${JSON.stringify(args[0])}`));
+        return result;
+      },
+    });
+  }
 
   globalThis.RTCRtpScriptTransform = class extends RTCRtpScriptTransform {
     constructor(worker: Worker, transformOptions?: unknown, transfer?: object[]) {
