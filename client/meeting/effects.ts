@@ -95,13 +95,25 @@ export class Runner {
     this.#queue.push(input);
     if (this.#working) return;
     this.#working = true;
-    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
-      const [state, effects] = step(this.#state, next, Date.now());
-      this.#state = state;
-      for (const effect of effects) this.#run(effect);
+    try {
+      for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+        const [state, effects] = step(this.#state, next, Date.now());
+        this.#state = state;
+        for (const effect of effects) this.#try(effect);
+      }
+    } finally {
+      this.#working = false;
     }
-    this.#working = false;
     this.#options.on.changed();
+  }
+
+  /** One effect that fails (a browser that is asked too often, a server's odd address) does not stop those after it. */
+  #try(effect: Effect): void {
+    try {
+      this.#run(effect);
+    } catch (error) {
+      globalThis.reportError?.(error);
+    }
   }
 
   /** What is sent as `kind` from now on; others are told what is on. */
