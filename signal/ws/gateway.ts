@@ -178,6 +178,7 @@ export class Gateway {
         continue;
       }
       session.isHeard = false;
+      session.limits.forget(context.now());
       socket.ping();
     }
     if (this.#next !== 0) return;

@@ -97,6 +97,13 @@ export class Limits {
     return (this.#spread ??= new Bucket(SPREAD, now)).take(chars, now);
   }
 
+  /** Lets go of the buckets once they are all full again, as they were at first. */
+  forget(now: number): void {
+    const used = [...Object.values(this.#classes ?? {}), this.#bytes, this.#spread, this.#strikes];
+    if (used.some((bucket) => bucket?.isFull(now) === false)) return;
+    this.#classes = this.#bytes = this.#spread = this.#strikes = null;
+  }
+
   /** Counts a refusal. @returns whether that was one too many */
   isStruckOut(now: number): boolean {
     return (this.#strikes ??= new Bucket(STRIKES, now)).take(1, now) > 0;
