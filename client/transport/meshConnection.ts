@@ -10,7 +10,6 @@ import { trackKinds, type TrackKind, type TransformCounts } from '../e2ee/messag
 import type { PeerId } from '../../signal/protocol/ids.ts';
 import type { Placeholders } from '../media/placeholder.ts';
 import { Pace } from '../net/pace.ts';
-import { Pace } from '../net/pace.ts';
 import { budgetOf } from './bitrate.ts';
 import { preferSealable, tuneSender } from './codecs.ts';
 import { codecOf, drawTransformId, mediaOf, type SealPort } from './sealPort.ts';
@@ -55,10 +54,6 @@ export interface Sending {
   counts: TransformCounts;
 }
 
-/** Heartbeats come every two seconds; the rest is room for a burst. Characters of base64url: as large as a message may be on the wire. */
-const DATA_BURST = 20;
-const DATA_PER_SECOND = 5;
-const MAX_DATA = 96 * 1024;
 /** More than this waiting in a data channel: the path is stuck, and the same message goes through the server anyway. */
 const MAX_BUFFERED = 256 * 1024;
 

@@ -7,7 +7,6 @@
 import type { PeerId } from '../../signal/protocol/ids.ts';
 import type { TrackKind, TransformCounts } from '../e2ee/messages.ts';
 import { backoffMs } from '../net/backoff.ts';
-import { Pace } from '../net/pace.ts';
 import { MeshConnection, type ConnectionOptions } from './meshConnection.ts';
 import { Outbox } from './outbox.ts';
 import type { MeshSignal, SignalData } from './signals.ts';
@@ -17,6 +16,9 @@ import type { PathState } from './transport.ts';
 const DISCONNECTED_MS = 2500;
 /** An attempt that is not connected by then is given up: longer than ICE on a bad network takes. */
 const ATTEMPT_MS = 15_000;
+const ATTEMPT_PACE_MS = 1000;
+/** Candidates that wait with an offer. */
+const MOST_SIGNALS = 64;
 /** Unsafe connections are rebuilt this often, then no more. */
 const UNSAFE_REBUILDS = 3;
 
@@ -37,13 +39,15 @@ export class MeshPeer {
   readonly peer: PeerId;
   readonly #options: MeshPeerOptions;
   #connection: MeshConnection | null = null;
-  /** What the other can make us begin: browsers have only so many connections. */
-  readonly #attempts = new Pace(8, 0.5);
   #outbox: Outbox | null = null;
   #number = 0;
   #state: PathState = { at: 'connecting' };
   /** Timer of the present attempt: its deadline, the next restart, or the next attempt. */
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #begunAt = -Infinity;
+  /** An offer that waits for its turn. */
+  #next: { connection: number; signals: SignalData[] } | null = null;
+  #nextTimer: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
   #unsafe = 0;
   #shown = new Set<TrackKind>();
@@ -88,11 +92,31 @@ export class MeshPeer {
       return;
     }
     if (connection < this.#number) return;
-    if (connection > this.#number) {
-      if (data.type !== 'offer' || this.#exhausted || !this.#attempts.take(performance.now())) return;
-      this.#begin(connection);
-    }
-    this.#connection?.signal(data);
+    if (connection === this.#number) return this.#connection?.signal(data);
+    if (this.#exhausted) return;
+    if (data.type === 'offer') this.#next = { connection, signals: [data] };
+    else if (this.#next?.connection === connection && this.#next.signals.length < MOST_SIGNALS)
+      this.#next.signals.push(data);
+    else return;
+    const wait = this.#attemptWait();
+    if (wait === 0) this.#takeNext();
+    else this.#nextTimer ??= setTimeout(() => this.#takeNext(), wait);
+  }
+
+  /** Answering: the newest offer that came, and its candidates. */
+  #takeNext(): void {
+    clearTimeout(this.#nextTimer);
+    this.#nextTimer = undefined;
+    const next = this.#next;
+    this.#next = null;
+    if (!next || this.#closed || next.connection <= this.#number) return;
+    this.#begin(next.connection);
+    for (const signal of next.signals) this.#connection?.signal(signal);
+  }
+
+  /** Each attempt is a connection of the browser's, of which there are not many: nobody makes us begin them faster than this. */
+  #attemptWait(): number {
+    return Math.max(0, this.#begunAt + ATTEMPT_PACE_MS - performance.now());
   }
 
   publish(kind: TrackKind, track: MediaStreamTrack | null): Promise<void> {
@@ -139,6 +163,7 @@ export class MeshPeer {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    clearTimeout(this.#nextTimer);
     this.#drop();
     this.#become({ at: 'closed' });
   }
@@ -160,6 +185,8 @@ export class MeshPeer {
   #begin(number: number): void {
     this.#drop(false);
     this.#number = number;
+    // The first is ours, made before anybody asked.
+    if (number > 1) this.#begunAt = performance.now();
     this.#connection = new MeshConnection({
       ...this.#options,
       initiator: this.#options.offering,
@@ -233,7 +260,7 @@ export class MeshPeer {
       this.#send({ type: 'rebuild' });
       return this.#await();
     }
-    this.#later(afterMs, () => this.#begin(this.#number + 1));
+    this.#later(Math.max(afterMs, this.#attemptWait()), () => this.#begin(this.#number + 1));
   }
 
   /** Ends the present attempt. `gone`: its tracks are taken away too, else the last picture stays until the next attempt's. */

@@ -134,6 +134,29 @@ describe('two members', () => {
     expect(result.signals).toBe(2);
   });
 
+  test('make no more than one connection a second, whatever offers come, and the newest offer counts', async () => {
+    const result = await tab.evaluate(async () => {
+      await page.addMembers(2);
+      const [a, b] = [page.member(0), page.member(1)];
+      page.meet();
+      await page.until(() => b.tracks.length >= 4, 5000);
+      const { sdp } = page.connections[0]!.localDescription!;
+      const before = page.connections.length;
+      // The offering side is the one with the smaller id; its partner is flooded.
+      for (let connection = 10; connection < 210; connection++)
+        b.mesh.receive(a.peer, JSON.stringify({ connection, data: { type: 'offer', sdp } }));
+      await page.sleep(300);
+      const atOnce = page.connections.length - before;
+      for (let n = 0; n < 200; n++)
+        a.mesh.receive(b.peer, JSON.stringify({ connection: 1, data: { type: 'rebuild' } }));
+      await page.sleep(300);
+      return { atOnce, made: page.connections.length - before };
+    });
+    // One for the offer, one since the other end lost the connection that it had.
+    expect(result.atOnce).toBeLessThanOrEqual(2);
+    expect(result.made).toBeLessThanOrEqual(4);
+  });
+
   test('find each other again when a connection dies, and after the network changed', async () => {
     const result = await tab.evaluate(async () => {
       await page.addMembers(2);
