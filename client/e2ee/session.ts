@@ -29,6 +29,9 @@ const ALARM_PACE_MS = 10_000;
 /** Messages that came before the Welcome that makes them readable. */
 const MAX_BEFORE = 128;
 
+/** What a host has decided gets this long to reach the server before the host is gone. */
+const LAST_WORDS_MS = 1000;
+
 type Alarm = Extract<Notice, { type: 'alarm' }>['alarm'];
 type OutReason = Extract<Notice, { type: 'out' }>['why'];
 
@@ -165,7 +168,12 @@ export class Session {
   }
 
   /** Says that we go, and wipes every key. Idempotent. */
-  leave(): Promise<void> {
+  async leave(): Promise<void> {
+    // A host who removes somebody and goes at once: the new link has to reach the server, or it would open nothing.
+    await Promise.race([
+      this.#outbox.drained(),
+      new Promise<void>((resolve) => this.#ports.after(LAST_WORDS_MS, resolve)),
+    ]);
     return this.#run(async () => {
       if (this.#phase.at === 'member') await this.#phase.live.leave();
       this.#stop();

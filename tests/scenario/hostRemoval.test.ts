@@ -221,6 +221,22 @@ describe('other decisions of a host', () => {
     expect(scene.server.seen.filter(({ name }) => name === 'host.rotate')).toHaveLength(2);
   });
 
+  test('a host who removes somebody and leaves at once leaves a meeting behind that others can come into', async () => {
+    scene = await Scene.open();
+    const [ann, ben, cem] = await scene.gather('Ann', 'Ben', 'Cem');
+    scene.server.setLatency(ann!.peer, () => 30);
+    await ann!.session.remove(cem!.peer);
+    await scene.world.until(() => ann!.sees(ben!));
+    const leaving = scene.leave(ann!);
+    await scene.world.advance(1500);
+    await leaving;
+    await scene.world.until(() => allSee([ben!]));
+    const sent = scene.server.seen.filter(({ name }) => name.startsWith('host.')).map(({ name }) => name);
+    expect(sent.sort()).toEqual(['host.command', 'host.rotate', 'host.state']);
+    const dua = await scene.arrive('Dua', { access: ben!.access });
+    await scene.world.until(() => allSee([ben!, dua]));
+  });
+
   test('a host state older than one that was seen is refused, and said so', async () => {
     scene = await Scene.open();
     const [ann, ben] = await scene.gather('Ann', 'Ben');

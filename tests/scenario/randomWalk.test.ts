@@ -34,7 +34,8 @@ test.each(SEEDS)(
     };
 
     const come = async (options: { replaces?: Person; host?: boolean } = {}) => {
-      const access = here.find((one) => one.out === null && !away.has(one))?.access;
+      // The link of the newest generation: the server refuses any other.
+      const access = scene.people.map((one) => one.access).sort((a, b) => b.generation - a.generation)[0];
       const name = options.replaces?.name ?? `P${named++}`;
       here.push(await scene.arrive(name, { latencyMs, ...(access ? { access } : {}), ...options }));
     };

@@ -24,6 +24,7 @@ export class Outbox {
   #state: 'idle' | 'sending' | 'offline' | 'waiting' = 'idle';
   #retryMs = RETRY_MS;
   #cancel: (() => void) | null = null;
+  #waiting: (() => void)[] = [];
 
   constructor(desk: Desk) {
     this.#desk = desk;
@@ -40,15 +41,27 @@ export class Outbox {
     this.#sendFirst();
   }
 
+  /** Resolves when nothing is left to send, or will be. Never rejects. */
+  drained(): Promise<void> {
+    if (this.#entries.length === 0 || this.#state === 'offline') return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
   stop(): void {
     this.#cancel?.();
     this.#entries.length = 0;
+    this.#release();
+  }
+
+  #release(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   #sendFirst(): void {
     const [entry] = this.#entries;
     if (entry === undefined) {
       this.#state = 'idle';
+      this.#release();
       return;
     }
     this.#state = 'sending';
@@ -69,6 +82,7 @@ export class Outbox {
     const failure = error instanceof RequestFailed ? error : new RequestFailed('internal');
     if (failure.code === 'offline') {
       this.#state = 'offline';
+      this.#release();
       return;
     }
     if (errors[failure.code].retry !== 'later') return this.#settle(entry, false);
