@@ -8,7 +8,7 @@ import type { MeetingId, PeerId } from '../protocol/ids.ts';
 import type { ErrorCode } from '../protocol/errors.ts';
 import type { ServerEvent } from '../protocol/events.ts';
 import type { Store } from '../store/store.ts';
-import { Outbox } from './outbox.ts';
+import { type Budget, Outbox } from './outbox.ts';
 import { dueAt, step } from './room.ts';
 import type { Effect, Group, Input, Room } from './roomTypes.ts';
 
@@ -34,6 +34,7 @@ export interface Seat {
 
 export interface LiveTerms {
   readonly store: Store;
+  readonly budget: Budget;
   readonly now: () => number;
   /** A write failed after members were told. */
   readonly onError: (error: unknown, meeting: MeetingId) => void;
@@ -72,7 +73,8 @@ export class Live {
   /** Gives a peer that the room has taken its place; what somebody with the same leaf had before ends. */
   place(peer: PeerId, leafKey: string, token: string, line: Line): void {
     const before = this.#seats.get(peer);
-    this.#seats.set(peer, { token, leafKey, outbox: new Outbox(), line });
+    this.#seats.set(peer, { token, leafKey, outbox: new Outbox(this.#terms.budget), line });
+    before?.outbox.close();
     before?.line?.close('replaced');
     line.seated(this.#room.meeting, peer);
   }
@@ -137,14 +139,16 @@ export class Live {
     for (const peer of to) {
       const seat = this.#seats.get(peer);
       if (!seat || (transient && !seat.line)) continue;
-      const wire = seat.outbox.push(text, now);
+      const wire = seat.outbox.push(text, now, to.length);
       seat.line?.send(wire);
     }
   }
 
   #dismiss({ peer, code }: Extract<Effect, { type: 'dismiss' }>): void {
-    const line = this.#seats.get(peer)?.line;
+    const seat = this.#seats.get(peer);
+    const line = seat?.line;
     this.#seats.delete(peer);
+    seat?.outbox.close();
     line?.dismissed();
     if (code !== null) line?.close(code);
   }

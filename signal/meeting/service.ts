@@ -14,6 +14,7 @@ import type { Params } from '../protocol/requests.ts';
 import type { Store, StoredMeeting } from '../store/store.ts';
 import { groupRef, newGroup } from './epochs.ts';
 import { Live, type Line } from './live.ts';
+import { Budget } from './outbox.ts';
 import { emptyRoom, roster } from './room.ts';
 import type { Input } from './roomTypes.ts';
 
@@ -49,6 +50,7 @@ export class MeetingService {
   readonly #rooms = new Map<MeetingId, Live>();
   readonly #loading = new Map<MeetingId, Promise<Live>>();
   readonly #startedAt: number;
+  readonly #budget = new Budget();
   #isDraining = false;
 
   constructor(terms: ServiceTerms) {
@@ -216,7 +218,7 @@ export class MeetingService {
       group,
     );
     const { store, now, onError } = this.terms;
-    const live = new Live(room, { store, now, onError });
+    const live = new Live(room, { store, now, onError, budget: this.#budget });
     this.#rooms.set(meeting, live);
     return live;
   }

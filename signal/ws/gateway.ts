@@ -9,6 +9,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
 import { addressOf } from '../address.ts';
+import { backlog, SLOW_BYTES } from './backlog.ts';
 import { MAX_MESSAGE_BYTES } from '../protocol/wire.ts';
 import { isOriginAllowed } from './origin.ts';
 import { type Context, Session, type Wire } from './session.ts';
@@ -18,8 +19,8 @@ const VISIT_MS = 10_000;
 const PARTS = 40;
 /** Whoever has not proven the link by then is not going to. */
 const PROVE_MS = 60_000;
-/** Unsent bytes in the server's memory: the largest message, and what an honest slow network may lag behind. */
-const MAX_UNSENT_BYTES = 8 * 1024 * 1024;
+/** Whoever has proven the link alone, and no password, by then. A client that is still there proves it again. */
+const ADMIT_MS = 15 * 60_000;
 /** RFC 6455 §7.4.1 has no code for it; IANA's registry gives 1013, "Try Again Later". */
 const TRY_AGAIN_LATER = 1013;
 const MALFORMED = 4400;
@@ -44,15 +45,18 @@ class ClientSocket extends WebSocket implements Wire {
 
   override send(text: string): void {
     if (this.readyState !== WebSocket.OPEN || this.isGivenUp) return;
-    if (this.bufferedAmount > MAX_UNSENT_BYTES) return this.giveUp(TRY_AGAIN_LATER, 'too slow');
+    const unsent = this.bufferedAmount;
+    if (unsent > backlog.allowance(this, unsent)) return this.giveUp(TRY_AGAIN_LATER, 'too slow');
     super.send(text);
   }
 
   /** Its peer keeps its place, as with a socket that is lost. The visit after the next ends it if the client does not. */
   giveUp(code: number, reason: string): void {
     this.isGivenUp = true;
-    this.close(code, reason);
     this.session.ended();
+    // What lies unsent of one that is given up for being slow would lie there until the visit: the goodbye would come after it.
+    if (this.bufferedAmount > SLOW_BYTES) this.terminate();
+    else this.close(code, reason);
   }
 }
 
@@ -172,9 +176,8 @@ export class Gateway {
         socket.terminate();
         continue;
       }
-      const isUnproven = session.state.at === 'new' || session.state.at === 'greeted';
-      if (isUnproven && context.now() - socket.since > PROVE_MS) {
-        socket.giveUp(1008, 'nothing was proven');
+      if (context.now() - socket.since > patienceFor(session)) {
+        socket.giveUp(TRY_AGAIN_LATER, 'nothing was proven');
         continue;
       }
       session.isHeard = false;
@@ -184,6 +187,21 @@ export class Gateway {
     if (this.#next !== 0) return;
     context.service.forgetOldEvents();
     context.attempts.forgetOld(context.now());
+  }
+}
+
+/** How long a connection may be as it is. */
+function patienceFor({ state }: Session): number {
+  switch (state.at) {
+    case 'new':
+    case 'greeted':
+      return PROVE_MS;
+    case 'linked':
+      return ADMIT_MS;
+    case 'admitted':
+    case 'joined':
+    case 'closed':
+      return Infinity;
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { addressOf } from '../../signal/address.ts';
-import { Outbox } from '../../signal/meeting/outbox.ts';
+import { Budget, Outbox } from '../../signal/meeting/outbox.ts';
 import { Attempts } from '../../signal/ws/attempts.ts';
 import { Bucket } from '../../signal/ws/limits.ts';
 import type { MeetingId } from '../../signal/protocol/ids.ts';
@@ -9,7 +9,7 @@ describe('an outbox', () => {
   const numbers = (texts: string[] | null) => texts?.map((text) => (JSON.parse(text) as { seq: number }).seq) ?? null;
 
   test('numbers events from 1 on and gives again what came after a number', () => {
-    const outbox = new Outbox();
+    const outbox = new Outbox(new Budget());
     expect(outbox.push('{"a":1}', 0)).toBe('{"seq":1,"event":{"a":1}}');
     outbox.push('{}', 0);
     outbox.push('{}', 0);
@@ -19,7 +19,7 @@ describe('an outbox', () => {
   });
 
   test('knows that it cannot give what it never had, or has no more', () => {
-    const outbox = new Outbox();
+    const outbox = new Outbox(new Budget());
     expect(outbox.since(1)).toBeNull();
     for (let i = 0; i < 5000; i++) outbox.push('{}', i);
     expect(outbox.since(0)).toBeNull();
@@ -30,7 +30,7 @@ describe('an outbox', () => {
   });
 
   test('is bounded by what its events hold, and by their age', () => {
-    const outbox = new Outbox();
+    const outbox = new Outbox(new Budget());
     const large = JSON.stringify('x'.repeat(1_000_000));
     for (let i = 0; i < 10; i++) outbox.push(large, 0);
     expect(outbox.since(0)).toBeNull();
@@ -40,6 +40,31 @@ describe('an outbox', () => {
     outbox.forgetOld(80_000);
     expect(outbox.since(9)).toBeNull();
     expect(numbers(outbox.since(10))).toEqual([11]);
+  });
+});
+
+describe('outboxes of one process', () => {
+  const text = JSON.stringify('x'.repeat(10_000));
+
+  test('keep less each while all together hold too much, and as before when there is room again', () => {
+    const budget = new Budget(1_000_000);
+    const outboxes = Array.from({ length: 10 }, () => new Outbox(budget));
+    for (let i = 0; i < 50; i++) for (const outbox of outboxes) outbox.push(text, 0);
+    expect(budget.used).toBeLessThan(1_400_000);
+    expect(outboxes[0]!.since(49)).not.toBeNull();
+    expect(outboxes[0]!.since(0)).toBeNull();
+    for (const outbox of outboxes) outbox.close();
+    expect(budget.used).toBe(0);
+    const next = new Outbox(budget);
+    for (let i = 0; i < 50; i++) next.push(text, 0);
+    expect(next.since(0)).toHaveLength(50);
+  });
+
+  test('count a text that they share once', () => {
+    const budget = new Budget();
+    const outboxes = Array.from({ length: 4 }, () => new Outbox(budget));
+    for (const outbox of outboxes) outbox.push(text, 0, 4);
+    expect(budget.used).toBe(text.length);
   });
 });
 
