@@ -71,6 +71,9 @@ export async function makeTerms(hostKey: KeyPair, terms: RecordTerms): Promise<S
   };
 }
 
+/** The year 3084; sequences have room up to 2^53. */
+const MAX_TIME = 2 ** 45;
+
 export class Host {
   readonly key: KeyPair;
   readonly meeting: MeetingId;
@@ -84,9 +87,9 @@ export class Host {
     this.#lastSequence = memory.lastSequence;
   }
 
-  /** A sequence above all before it. Milliseconds, so that a host whose memory was lost still counts up. @param above of others */
+  /** A sequence above all before it. A time that cannot be is not looked at: a server must not use the numbers up. Milliseconds, so that a host whose memory was lost still counts up. @param above of others */
   async nextSequence(now: number, above = 0): Promise<number> {
-    this.#lastSequence = Math.max(this.#lastSequence + 1, above + 1, Math.floor(now));
+    this.#lastSequence = Math.max(this.#lastSequence + 1, above + 1, now < MAX_TIME ? Math.floor(now) : 0);
     await this.#memory.keep(this.#lastSequence);
     return this.#lastSequence;
   }

@@ -32,6 +32,10 @@ const MAX_BEFORE = 128;
 /** What a host has decided gets this long to reach the server before the host is gone. */
 const LAST_WORDS_MS = 1000;
 
+/** What a server's clock may show: 2020 to 2100. */
+const EARLIEST = Date.UTC(2020);
+const LATEST = Date.UTC(2100);
+
 type Alarm = Extract<Notice, { type: 'alarm' }>['alarm'];
 type OutReason = Extract<Notice, { type: 'out' }>['why'];
 
@@ -89,7 +93,8 @@ export class Session {
   begin({ group, hostState, now }: Beginning): Promise<void> {
     return this.#run(async () => {
       if (this.#phase.at !== 'new') return;
-      this.#clockOffset = now - this.#ports.now();
+      // A server that lies about the time beyond all reason is not followed.
+      if (now > EARLIEST && now < LATEST) this.#clockOffset = now - this.#ports.now();
       const { meeting, access, identity, pending, replaces } = this.#terms;
       this.#states = await HostStates.open({
         meeting,

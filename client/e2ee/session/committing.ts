@@ -6,7 +6,9 @@
  * only when the server has ordered it; until we know, nothing else is staged. docs/design.md, "The group".
  */
 import { base64url, equal, fromBase64url } from '../../../crypto/bytes.ts';
+import { CryptoError } from '../../../crypto/errors.ts';
 import type { Group } from '../../../crypto/group.ts';
+import { peerIdOf } from '../../../crypto/identity.ts';
 import type { Removal, Staged, Transition } from '../../../crypto/step.ts';
 import { checkRemoval } from '../../../crypto/removal.ts';
 import type { GroupId, MeetingId, PeerId, Epoch } from '../../../signal/protocol/ids.ts';
@@ -29,6 +31,9 @@ const MEMBER_PACE_MS = 5000;
 const RETRY_MS = 1000;
 const MAX_RETRY_MS = 30_000;
 
+/** Refusals as no member: the first may come from a server that is just coming up. */
+const MAX_UNKNOWN = 2;
+
 export interface CommitterTerms {
   readonly desk: Desk;
   readonly group: Group;
@@ -47,6 +52,8 @@ export interface CommitterTerms {
   readonly entered: (transition: Transition, commit: Uint8Array<ArrayBuffer>) => Promise<void>;
   /** Another commit was ordered for this epoch: it has to come from the log if not by itself. */
   readonly behind: () => void;
+  /** Only a new leaf lets us commit again. */
+  readonly repair: () => void;
   /** Somebody asked to come in with a key package that is none. */
   readonly forged: (detail: string) => void;
 }
@@ -64,6 +71,8 @@ export class Committer {
   #lastOwnAt = -Infinity;
   #notBefore = -Infinity;
   #retryMs = RETRY_MS;
+  /** Commits in a row that the server did not take from us as from a member. */
+  #unknown = 0;
 
   constructor(work: Work, terms: CommitterTerms) {
     this.#work = work;
@@ -75,6 +84,7 @@ export class Committer {
     const now = this.#terms.desk.now();
     this.#staged = null;
     this.#renewSince = Infinity;
+    this.#unknown = 0;
     this.#lastEpochAt = now;
     this.#retryMs = RETRY_MS;
     this.#work.settle(this.#terms.group.members(), now);
@@ -166,6 +176,8 @@ export class Committer {
     const removing = this.#dueRemoves().some(({ cause }) => cause.kind === 'host');
     const staged = await this.#stage(removing ? [] : this.#dueAdds());
     if (staged === null) {
+      // Nothing to do, or nothing that can be done: then not again at once.
+      if (this.#dueAt() !== Infinity) this.#backOff(undefined);
       this.plan();
       return;
     }
@@ -186,10 +198,19 @@ export class Committer {
     let staged: Staged;
     try {
       staged = await group.stage(change, desk.serverNow());
-    } catch {
-      // One of the requests is bad in a way that spoils all. Those who ask honestly ask again.
-      for (const { peer } of adds) this.#work.dropAdd(peer);
-      return adds.length === 0 ? null : this.#stage([]);
+    } catch (error) {
+      if (isExhausted(error)) {
+        // Nothing can be staged in this epoch any more, and we cannot leave it either.
+        this.#terms.repair();
+        return null;
+      }
+      if (adds.length === 0) return null;
+      // One of the requests is bad in a way that spoils all: a replacement, if there is any. Who asks honestly asks again.
+      const suspects = adds.some(({ request }) => request.replaces)
+        ? adds.filter(({ request }) => request.replaces)
+        : adds;
+      for (const { peer } of suspects) this.#work.dropAdd(peer);
+      return this.#stage(adds.filter((add) => !suspects.includes(add)));
     }
     for (const { index, why } of staged.refused) {
       if (why !== 'full') this.#work.dropAdd(adds[index]!.peer);
@@ -225,8 +246,10 @@ export class Committer {
     const place = { meetingId: meeting, groupId: group.groupId, epoch: group.epoch };
     const leaving = new Set(this.#dueRemoves().map(({ leafKey }) => base64url(leafKey)));
     const removals: Removal[] = [];
-    for (const { request } of adds) {
+    for (const { peer, request } of adds) {
       const { replaces } = request;
+      // A word for another leaf than the one that asks would make the whole commit invalid.
+      if (replaces && (await peerIdOf(replaces.reason.newLeafKey)) !== peer) continue;
       const old = replaces && group.members().find(({ leafKey }) => equal(leafKey, replaces.oldLeafKey));
       if (!replaces || !old || old.leaf === group.ownLeaf || leaving.has(base64url(old.leafKey))) continue;
       leaving.add(base64url(old.leafKey));
@@ -270,19 +293,29 @@ export class Committer {
     } else if (failure.code === 'staleEpoch') {
       this.#fate = 'stale';
       this.#terms.behind();
+    } else if (failure.code === 'groupUnknown' && ++this.#unknown >= MAX_UNKNOWN) {
+      // The server does not count us among the members: we could neither remove nor add anybody.
+      this.#terms.repair();
     } else {
       await this.#giveUp(failure.retryAfterMs);
     }
   }
 
   async #giveUp(retryAfterMs: number | undefined): Promise<void> {
-    const { desk, group } = this.#terms;
-    await group.discard();
+    await this.#terms.group.discard();
     this.#staged = null;
-    this.#notBefore = desk.now() + (retryAfterMs ?? this.#retryMs);
-    this.#retryMs = Math.min(MAX_RETRY_MS, 2 * this.#retryMs);
+    this.#backOff(retryAfterMs);
     this.plan();
   }
+
+  #backOff(retryAfterMs: number | undefined): void {
+    this.#notBefore = this.#terms.desk.now() + (retryAfterMs ?? this.#retryMs);
+    this.#retryMs = Math.min(MAX_RETRY_MS, 2 * this.#retryMs);
+  }
+}
+
+function isExhausted(error: unknown): boolean {
+  return error instanceof CryptoError && error.code === 'exhausted';
 }
 
 /** Reads bytes of the wire. @returns null if they are none */

@@ -35,8 +35,8 @@ export interface FollowerEvents {
   entered: (transition: Transition, commit: Bytes) => Promise<void>;
   /** We were taken out, validly. */
   removed: (how: Expulsion) => void;
-  /** Some member has fallen silent in our epoch: perhaps it is ahead of us. */
-  isAnybodyMissing: () => boolean;
+  /** How many members have fallen silent in our epoch: perhaps they are ahead of us. */
+  missing: () => 'nobody' | 'some' | 'most';
   /** Only a new leaf leads back to the others. */
   repair: () => void;
   alarm: (alarm: 'split' | 'withheld' | 'commitRefused', detail: string) => void;
@@ -231,13 +231,15 @@ export class Follower {
       return;
     }
     this.#tries = 0;
-    if (!this.#events.isAnybodyMissing()) {
-      // Everybody speaks to us in our own epoch: the hint was a lie, or a flaw of somebody's.
-      this.#heardOf = -1;
-      return;
-    }
-    this.#events.alarm('withheld', `others are in epoch ${this.#heardOf}, the server leads to ${epoch}`);
-    this.#events.repair();
+    const heardOf = this.#heardOf;
+    this.#heardOf = -1;
+    const missing = this.#events.missing();
+    // Headers can be made up, and whoever makes them up can fall silent too: one member must not drive the others out.
+    const isAhead = head > epoch || missing === 'most';
+    // Where everybody speaks to us in our own epoch, the hint was a lie, or a flaw of somebody's.
+    if (!isAhead && missing === 'nobody') return;
+    this.#events.alarm('withheld', `others are in epoch ${heardOf}, the server leads to ${epoch}`);
+    if (isAhead) this.#events.repair();
   }
 
   #failed(error: unknown): void {

@@ -35,6 +35,7 @@ export class Heartbeat {
   /** Lost ones in spite of whom the person wants to go on. */
   #forgiven: ReadonlySet<PeerId> = new Set();
   #lastTick: number;
+  #gaveTimeAt = -Infinity;
   #cancel: (() => void) | null = null;
 
   constructor(ports: Desk, events: HeartbeatEvents) {
@@ -60,10 +61,12 @@ export class Heartbeat {
     return this.#lost.has(peer);
   }
 
-  /** Somebody was not heard for two intervals. */
-  isAnybodyMissing(): boolean {
+  /** How many were not heard for two intervals; `most`: more than half of the others. */
+  missing(): 'nobody' | 'some' | 'most' {
     const since = this.#ports.now() - 2 * this.intervalMs;
-    return [...this.#heardAt.values()].some((at) => at <= since);
+    const count = [...this.#heardAt.values()].filter((at) => at <= since).length;
+    if (count === 0) return 'nobody';
+    return count * 2 > this.#heardAt.size ? 'most' : 'some';
   }
 
   /** The members but ourselves. Newcomers get three intervals, like everybody. */
@@ -83,8 +86,15 @@ export class Heartbeat {
     return true;
   }
 
-  /** The way to the others is back, or this device slept: they get time to show up before anybody is called lost for longer. */
-  giveTime(): void {
+  /** The way to the others is back. Once in `GONE_MS`, or a server that keeps breaking it would keep everybody from being gone. */
+  resumed(): void {
+    if (this.#ports.now() - this.#gaveTimeAt < GONE_MS) return;
+    this.#gaveTimeAt = this.#ports.now();
+    this.#giveTime();
+  }
+
+  /** They get time to show up before anybody is called lost for longer. */
+  #giveTime(): void {
     const earliest = this.#ports.now() - MISSED * this.intervalMs;
     for (const [peer, at] of this.#heardAt) if (at < earliest) this.#heardAt.set(peer, earliest);
   }
@@ -98,7 +108,7 @@ export class Heartbeat {
   #tick(): void {
     const now = this.#ports.now();
     // A tick that comes far too late: the device slept. Nobody else did, and their silence was ours.
-    if (now - this.#lastTick > MISSED * this.intervalMs) this.giveTime();
+    if (now - this.#lastTick > MISSED * this.intervalMs) this.#giveTime();
     this.#lastTick = now;
     this.#judge();
     const gone = [...this.#heardAt].filter(([, at]) => now - at >= GONE_MS).map(([peer]) => peer);

@@ -65,6 +65,8 @@ export class Letters {
   readonly #knowledge = new Map<string, { generation: number; hostState: number }>();
   readonly #helpedAt = new Map<string, number>();
   readonly #introduced = new Set<string>();
+  /** When somebody was first heard to be behind something that we know. */
+  readonly #behindSince = new Map<string, number>();
   #held: Letter[] = [];
   /** The epoch in which we were told the present generation: in older ones its secret must not be told. */
   #generationEpoch: number;
@@ -221,9 +223,16 @@ export class Letters {
     if (verdict === 'newer') hostStateChanged();
   }
 
-  /** Of those who know as much as we do, the one with the lowest leaf helps. */
+  /**
+   * Of those who say that they know as much as we do, the one with the lowest leaf helps; but a word is not help, so if the
+   * peer is still behind after a while, anybody does.
+   */
   #isOurTurn(behind: PeerId, what: 'generation' | 'hostState', level: number): boolean {
-    const { group, isLost } = this.#terms;
+    const { desk, group, isLost } = this.#terms;
+    const key = `${what} ${level} ${behind}`;
+    const since = this.#behindSince.get(key) ?? desk.now();
+    this.#behindSince.set(key, since);
+    if (desk.now() - since > HELP_PACE_MS) return true;
     return !group
       .members()
       .some(

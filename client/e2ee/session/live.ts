@@ -129,12 +129,13 @@ export class Live {
       nextGeneration: () => this.hosting?.nextGeneration() ?? 0,
       entered: (transition, commit) => this.#entered(transition, commit),
       behind: () => this.#follower.askSoon(),
+      repair: () => events.out('repair'),
       forged: (detail) => alarm('forged', detail),
     });
     this.#follower = new Follower(desk, group, {
       entered: (transition, commit) => this.#entered(transition, commit),
       removed: (how) => this.#expelled(how),
-      isAnybodyMissing: () => this.#heartbeat.isAnybodyMissing(),
+      missing: () => this.#heartbeat.missing(),
       repair: () => events.out('repair'),
       alarm,
       unopposed: () => this.#committer.unopposed(),
@@ -199,6 +200,8 @@ export class Live {
     this.#heartbeat.setPeers(this.#others());
     await this.#roster.update(null);
     this.hostStateChanged();
+    // The leaf before this one may have been paused: the page holds its tracks until it is told otherwise.
+    this.#desk.emit({ type: 'paused', paused: false });
     await this.#letters.ack();
     await this.#letters.introduce(null);
     this.#heartbeat.start();
@@ -220,7 +223,7 @@ export class Live {
 
   /** The socket is back. */
   async resumed(group: GroupRef | null): Promise<void> {
-    this.#heartbeat.giveTime();
+    this.#heartbeat.resumed();
     if (group !== null && group.id !== this.ref.id) {
       this.#events.alarm('split', 'the server names another group');
     } else {
