@@ -23,7 +23,7 @@ export function proofText(meeting: MeetingId, challenge: string, peer?: PeerId):
   return peer === undefined ? `${meeting}\n${challenge}` : `${meeting}\n${challenge}\n${peer}`;
 }
 
-export const Signed = z.object({ body: z.string().check(z.minLength(2), z.maxLength(8192)), signature: Signature });
+export const Signed = z.object({ body: z.string().check(z.minLength(2), z.maxLength(16_384)), signature: Signature });
 export type Signed = z.infer<typeof Signed>;
 
 /** MLS suite of a meeting. Fixed at creation, never lowered. */
