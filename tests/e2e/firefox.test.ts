@@ -2,7 +2,8 @@
 import type { Page } from 'puppeteer-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Firefox } from '../support/firefox.ts';
-import { cameraScript, firefoxPath, launchFirefox } from '../support/firefox.ts';
+import { firefoxPath, launchFirefox } from '../support/firefox.ts';
+import { cameraScript } from '../support/media/canvasCamera.ts';
 import type { TimedReading, Tone } from '../support/media/readers.ts';
 import { isTone, readerScript } from '../support/media/readers.ts';
 import type { Namespace } from '../support/namespace.ts';

@@ -1,8 +1,8 @@
 /**
  * Stock Firefox for tests, driven by puppeteer-core over WebDriver BiDi, inside a network namespace: on loopback alone its ICE fails.
  *
- * Firefox plays no file as a camera: a page's getUserMedia gives the same numbered pictures from a canvas. Its fake microphone
- * has one tone of our choice for the whole browser. Everything behind them is the browser's own.
+ * Firefox plays no file as a camera (media/canvasCamera.ts stands in). Its fake microphone has one tone of our choice for the
+ * whole browser. Everything behind them is the browser's own.
  */
 import type { ChildProcess } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,9 +10,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import puppeteer from 'puppeteer-core';
 import type { Browser } from 'puppeteer-core';
-import { FILM } from './media/films.ts';
-import { cellsOf, crc8 } from './media/picture.ts';
-import { GRID } from './media/picture.ts';
 import type { Namespace } from './namespace.ts';
 import { freePort } from './namespace.ts';
 
@@ -97,45 +94,4 @@ function listening(child: ChildProcess): Promise<void> {
     child.once('exit', () => reject(new Error(`Firefox ended:\n${text}`)));
     setTimeout(() => reject(new Error(`Firefox does not listen:\n${text}`)), 30_000).unref();
   });
-}
-
-function installCamera(cells: typeof cellsOf, grid: typeof GRID, film: typeof FILM, person: number): void {
-  const native = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
-  navigator.mediaDevices.getUserMedia = async (wanted = {}) => {
-    const stream = new MediaStream();
-    if (wanted.video !== undefined && wanted.video !== false) {
-      const canvas = document.createElement('canvas');
-      canvas.width = film.width;
-      canvas.height = film.height;
-      const context = canvas.getContext('2d', { willReadFrequently: true })!;
-      let number = 0;
-      const draw = (): void => {
-        const picture = cells({ person, number: number++ % film.frames });
-        const [width, height] = [canvas.width / grid.columns, canvas.height / grid.rows];
-        picture.forEach((white, i) => {
-          context.fillStyle = white ? 'rgb(235 235 235)' : 'rgb(28 28 28)';
-          context.fillRect((i % grid.columns) * width, Math.floor(i / grid.columns) * height, width, height);
-        });
-      };
-      draw();
-      setInterval(draw, 1000 / film.fps);
-      for (const track of canvas.captureStream(film.fps).getTracks()) stream.addTrack(track);
-    }
-    if (wanted.audio !== undefined && wanted.audio !== false) {
-      const sound = await native({ audio: wanted.audio });
-      for (const track of sound.getTracks()) stream.addTrack(track);
-    }
-    return stream;
-  };
-}
-
-/** For `evaluateOnNewDocument`. */
-export function cameraScript(person: number): string {
-  return `(() => {
-const NUMBERS = 4096;
-${crc8.toString()}
-const GRID = ${JSON.stringify(GRID)};
-${cellsOf.toString()}
-(${installCamera.toString()})(cellsOf, GRID, ${JSON.stringify(FILM)}, ${person});
-})();`;
 }

@@ -15,6 +15,10 @@ export interface Probe {
   transforms: TransformOptions[];
   /** Newest counts of each transform, kept after its end. */
   counts: Record<string, TransformCounts>;
+  /** When the page heard of the first frame that a transform passed, milliseconds since 1970, by transform. */
+  firstPassed: Record<string, number>;
+  /** When a connection was up for the first time, likewise. */
+  connectedAt: WeakMap<RTCPeerConnection, number>;
   /** What else the worker said, oldest first. */
   notices: Exclude<Notice, { type: 'counts' }>[];
   /** Whose a received track is, by the transform that its receiver was given. */
@@ -48,6 +52,8 @@ function installProbe(options: ProbeOptions): void {
     sourceOf: (track) => sources.get(track),
     transforms: [],
     counts: {},
+    firstPassed: {},
+    connectedAt: new WeakMap(),
     notices: [],
     connections: [],
     refusals: [],
@@ -64,8 +70,14 @@ function installProbe(options: ProbeOptions): void {
       probe.workers.push(this);
       this.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => {
         if (data?.type !== 'notice') return;
-        if (data.notice.type === 'counts') for (const counts of data.notice.counts) probe.counts[counts.id] = counts;
-        else probe.notices.push(data.notice);
+        if (data.notice.type !== 'counts') {
+          probe.notices.push(data.notice);
+          return;
+        }
+        for (const counts of data.notice.counts) {
+          probe.counts[counts.id] = counts;
+          if (counts.passed > 0) probe.firstPassed[counts.id] ??= performance.timeOrigin + performance.now();
+        }
       });
     }
   };
@@ -74,6 +86,10 @@ function installProbe(options: ProbeOptions): void {
     constructor(configuration?: RTCConfiguration) {
       super(options.relayOnly === true ? { ...configuration, iceTransportPolicy: 'relay' } : configuration);
       probe.connections.push(this);
+      this.addEventListener('connectionstatechange', () => {
+        if (this.connectionState !== 'connected' || probe.connectedAt.has(this)) return;
+        probe.connectedAt.set(this, performance.timeOrigin + performance.now());
+      });
     }
     override close(): void {
       if (!probe.keepConnections) super.close();

@@ -1,0 +1,247 @@
+/** Rows 3, 4, 5 and 11: what the product, and sealing alone, cost in a call of real browsers, against a bare call. */
+import type { Page } from 'playwright-core';
+import type { Call, Stage } from './appCall.ts';
+import { appCall, bareCallOf, openStage, picturesOf } from './appCall.ts';
+import type { Bench, Figure } from './measure.ts';
+import { figure, interleave, median, quantile } from './measure.ts';
+import { cpuMs, processesOf } from './processes.ts';
+
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+type Kind = 'app' | 'bare' | 'sealed';
+
+function open(stage: Stage, kind: Kind, count: number): Promise<Call> {
+  return kind === 'app' ? appCall(stage, count) : bareCallOf(stage, count, kind === 'sealed');
+}
+
+async function withStage<T>(work: (stage: Stage) => Promise<T>, options: { canvasCamera?: boolean } = {}): Promise<T> {
+  const stage = await openStage(options);
+  try {
+    return await work(stage);
+  } finally {
+    await stage.close();
+  }
+}
+
+async function withCall<T>(stage: Stage, kind: Kind, count: number, work: (call: Call) => Promise<T>): Promise<T> {
+  const call = await open(stage, kind, count);
+  try {
+    return await work(call);
+  } finally {
+    await call.close();
+  }
+}
+
+export const cpu: Bench = {
+  row: 3,
+  name: 'cpu',
+  title: "The browser's CPU, 4 peers in one call",
+  async run({ rounds, quick, say }) {
+    const ms = quick ? 3000 : 10_000;
+    const measure = (stage: Stage, kind: Kind) => async () =>
+      withCall(stage, kind, 4, async ({ pages }) => {
+        // Encoders find their rate in the first seconds.
+        await wait(quick ? 2000 : 6000);
+        const pids = processesOf(stage.film.video);
+        const [before, from] = [cpuMs(pids), performance.now()];
+        const pictures = await Promise.all(pages.map((page) => picturesOf(page, ms)));
+        const share = (100 * (cpuMs(pids) - before)) / (performance.now() - from);
+        const fps = Math.min(...pictures.map((picture) => picture.fps));
+        if (pictures.some(({ others, strangers }) => others !== 3 || strangers > 0))
+          throw new Error(`${kind}: somebody is not seen`);
+        say(`${kind}: ${share.toFixed(0)} % CPU, ${fps.toFixed(1)} fps at least`);
+        return { share, fps };
+      });
+    const [product, sealing] = await withStage(async (stage) => [
+      await interleave(rounds, measure(stage, 'app'), measure(stage, 'bare'), false),
+      await interleave(rounds, measure(stage, 'sealed'), measure(stage, 'bare'), false),
+    ]);
+    const of = (results: { share: number; fps: number }[], what: 'share' | 'fps'): number[] =>
+      results.map((result) => result[what]);
+    return {
+      figures: [
+        figure(
+          'sealing alone: bare call with our transforms',
+          '% CPU',
+          of(sealing.ours, 'share'),
+          of(sealing.other, 'share'),
+          { against: 'bare call', limit: 1.15 },
+        ),
+        figure('the whole product', '% CPU', of(product.ours, 'share'), of(product.other, 'share'), {
+          against: 'bare call',
+        }),
+        figure('slowest picture, the whole product', 'fps', of(product.ours, 'fps'), of(product.other, 'fps'), {
+          against: 'bare call',
+        }),
+      ],
+      checked: ['every page read the film’s number from all three others’ pictures while the CPU was measured'],
+    };
+  },
+};
+
+/** Milliseconds from the drawing of each numbered picture at one end to its showing at the other. */
+async function latencies([sender, receiver]: Page[], ms: number): Promise<number[]> {
+  const remote = await receiver!.evaluate(async (ms) => {
+    const videos = [...document.querySelectorAll('video')];
+    const own = document.querySelector<HTMLVideoElement>('[data-testid=tile][data-self=true] video') ?? videos[0]!;
+    parleyReaders.watch(
+      'latency',
+      videos.find((video) => video !== own)!,
+    );
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    return parleyReaders.watched('latency').readings;
+  }, ms);
+  const drawn = new Map(await sender!.evaluate(() => [...parleyDrawn]));
+  return remote.flatMap(({ number, at }) => {
+    const since = at - (drawn.get(number) ?? -Infinity);
+    // The film is longer than a bench: a number that is drawn anew meanwhile gives nonsense, and is left out.
+    return since > 0 && since < 5000 ? [since] : [];
+  });
+}
+
+export const latency: Bench = {
+  row: 4,
+  name: 'latency',
+  title: 'Frame latency, mesh: from canvas to the other’s screen',
+  async run({ rounds, quick, say }) {
+    const ms = quick ? 3000 : 10_000;
+    const measure = (stage: Stage, kind: Kind) => async () =>
+      withCall(stage, kind, 2, async ({ pages }) => {
+        await wait(3000);
+        const found = await latencies(pages, ms);
+        if (found.length < (ms / 1000) * 10)
+          throw new Error(`${kind}: only ${found.length} pictures were seen at both ends`);
+        say(`${kind}: p50 ${median(found).toFixed(1)} ms of ${found.length} pictures`);
+        return { p50: median(found), p95: quantile(found, 0.95) };
+      });
+    const [product, sealing] = await withStage(
+      async (stage) => [
+        await interleave(rounds, measure(stage, 'app'), measure(stage, 'bare'), false),
+        await interleave(rounds, measure(stage, 'sealed'), measure(stage, 'bare'), false),
+      ],
+      { canvasCamera: true },
+    );
+    const difference = (
+      what: string,
+      { ours, other }: typeof product,
+      q: 'p50' | 'p95',
+      limit: number | null,
+    ): Figure => {
+      const more = median(ours.map((result, i) => result[q] - other[i]![q]));
+      return {
+        ...figure(
+          `${what}, ${q} (${more >= 0 ? '+' : ''}${more.toFixed(1)} ms)`,
+          'ms',
+          ours.map((result) => result[q]),
+          other.map((result) => result[q]),
+          { against: 'bare call' },
+        ),
+        target: limit === null ? '' : `+${limit} ms`,
+        met: limit === null ? null : more <= limit,
+      };
+    };
+    return {
+      figures: [
+        difference('sealing alone', sealing, 'p50', 1),
+        difference('sealing alone', sealing, 'p95', null),
+        difference('the whole product', product, 'p50', 1),
+        difference('the whole product', product, 'p95', null),
+      ],
+      checked: ['times are of the same numbered picture at both ends, at least ten a second of them'],
+    };
+  },
+};
+
+export const joining: Bench = {
+  row: 5,
+  name: 'joining',
+  title: 'From joining to the first decrypted picture, mesh',
+  async run({ rounds, quick, say }) {
+    const figures: Figure[] = [];
+    const repeats = quick ? 1 : 3;
+    await withStage(async (stage) => {
+      const all: Record<'app' | 'bare', Record<string, number[]>> = { app: {}, bare: {} };
+      const measure = (kind: 'app' | 'bare') => async () => {
+        const found: Record<string, number[]> = {};
+        for (let i = 0; i < repeats; i++) {
+          await withCall(stage, kind, 4, async ({ joins }) => {
+            joins.forEach((times, others) => {
+              if (others === 0) return;
+              if (times.length < others) throw new Error(`${kind}: newcomer ${others} saw ${times.length}`);
+              const key = `${others + 1} peers`;
+              (found[key] ??= []).push(times[0]!);
+              (all[kind][key] ??= []).push(times[0]!);
+            });
+          });
+        }
+        const result = Object.fromEntries(Object.entries(found).map(([key, times]) => [key, median(times)]));
+        say(
+          `${kind}: ${Object.entries(result)
+            .map(([key, time]) => `${key} ${time.toFixed(0)} ms`)
+            .join(', ')}`,
+        );
+        return result;
+      };
+      const { ours, other } = await interleave(rounds, measure('app'), measure('bare'), !quick);
+      for (const key of Object.keys(ours[0]!)) {
+        const of = (results: Record<string, number>[]): number[] => results.map((result) => result[key]!);
+        figures.push(figure(`first picture, ${key}`, 'ms', of(ours), of(other), { against: 'bare call', limit: 1.5 }));
+        const p95 = quantile(all.app[key]!, 0.95);
+        figures.push({
+          what: `p95, ${key}`,
+          unit: 'ms',
+          ours: p95,
+          other: quantile(all.bare[key]!, 0.95),
+          ratio: null,
+          against: 'bare call',
+          target: '≤ 250 ms',
+          met: p95 <= 250,
+        });
+      }
+    });
+    return { figures, checked: ['the newcomer was shown a picture of everybody who was there'] };
+  },
+};
+
+export const newcomer: Bench = {
+  row: 11,
+  name: 'newcomer',
+  title: 'A newcomer’s first decrypted frame after the transport is up, mesh of 4',
+  async run({ rounds, quick, say }) {
+    const times: number[] = [];
+    await withStage(async (stage) => {
+      for (let i = 0; i < rounds * (quick ? 1 : 2); i++) {
+        await withCall(stage, 'app', 4, async ({ pages }) => {
+          await wait(1500);
+          for (const page of pages.slice(1)) times.push(...(await page.evaluate(firstFrames)));
+        });
+        say(`${times.length} connections so far, median ${median(times).toFixed(0)} ms`);
+      }
+    });
+    const p95 = quantile(times, 0.95);
+    const common = { unit: 'ms' as const, other: null, ratio: null, against: 'MatrixRTC 1 s, Jitsi 5 s' };
+    return {
+      figures: [
+        { what: 'median', ours: median(times), target: '', met: null, ...common },
+        { what: 'p95', ours: p95, target: '≤ 100 ms', met: p95 <= 100, ...common },
+      ],
+      checked: [`${times.length} connections, each with its first opened frame`],
+    };
+  },
+};
+
+/** In the page: for each connection, milliseconds from "connected" to the first frame of any kind that was opened. */
+function firstFrames(): number[] {
+  return parleyProbe.connections.flatMap((connection) => {
+    const connected = parleyProbe.connectedAt.get(connection);
+    if (connected === undefined) return [];
+    const peers = new Set(connection.getReceivers().map(({ track }) => parleyProbe.sourceOf(track)?.peer));
+    const firsts = parleyProbe.transforms
+      .filter(
+        (options) =>
+          options.side === 'receive' && peers.has(options.peer) && parleyProbe.firstPassed[options.id] !== undefined,
+      )
+      .map(({ id }) => parleyProbe.firstPassed[id]!);
+    return firsts.length === 0 ? [] : [Math.max(0, Math.min(...firsts) - connected)];
+  });
+}
