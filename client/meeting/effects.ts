@@ -35,6 +35,8 @@ export interface RunnerOptions {
   };
 }
 
+/** What we say of our tracks is said again this often: a message that a server held back or bent is mended by the next. */
+const REPEAT_MS = 4000;
 /** Good-bye is worth a moment, not more: the tab may be closing. */
 const GOODBYE_MS = 500;
 
@@ -59,12 +61,16 @@ export class Runner {
   readonly #tracks = new Map<TrackKind, MediaStreamTrack | null>();
   readonly #queue: Input[] = [];
   #working = false;
+  readonly #repeat: ReturnType<typeof setInterval>;
+  /** A hand was up at some time: that it is down again has to be heard, too. */
+  #handKnown = false;
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
 
   constructor(options: RunnerOptions) {
     this.#options = options;
     this.#secret = options.secret;
     this.#state = initial(options.meeting, options.name, Date.now());
+    this.#repeat = setInterval(() => this.#repeatOurselves(), REPEAT_MS);
     for (const effect of begin(Date.now())) this.#run(effect);
   }
 
@@ -124,6 +130,7 @@ export class Runner {
 
   raiseHand(raised: boolean): void {
     this.#handRaised = raised;
+    this.#handKnown = true;
     this.#say(null, 'hand', { raised });
     this.#options.on.changed();
   }
@@ -138,6 +145,7 @@ export class Runner {
 
   /** The screen is gone: says good-bye if there is anybody to say it to. Idempotent. */
   destroy(): void {
+    clearInterval(this.#repeat);
     if (this.#state.at === 'closed') this.#end();
     else this.input({ type: 'leave' });
   }
@@ -331,6 +339,12 @@ export class Runner {
       this.#tellMedia(peer);
       if (this.#handRaised) this.#say(peer, 'hand', { raised: true });
     }
+  }
+
+  #repeatOurselves(): void {
+    if (this.#state.at !== 'live' || !this.#inside || this.#state.live.members.length < 2) return;
+    this.#tellMedia(null);
+    if (this.#handKnown) this.#say(null, 'hand', { raised: this.#handRaised });
   }
 
   #tellMedia(to: PeerId | null): void {

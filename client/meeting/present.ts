@@ -29,6 +29,8 @@ export interface Surroundings {
 /** The camera is on and nothing came for this long: the picture on the screen is an old one. */
 const FROZEN_MS = 3000;
 
+const FLOWING_MS = 1000;
+
 /** After these a person may try again as they are. */
 const REJOINABLE: ReadonlySet<ClosedReason> = new Set([
   'left',
@@ -119,9 +121,11 @@ const SILENT: MediaState = { microphone: false, camera: false, screen: false, sc
 
 function tile(member: MemberView, live: Live, around: Surroundings): TileView {
   const { peer } = member;
-  const media = live.media[peer] ?? SILENT;
   const tracks = around.tracks.get(peer) ?? {};
   const stats = around.stats.get(peer);
+  // Until somebody's own word came, frames that open speak for the camera.
+  const flowing = tracks.camera !== undefined && stats !== undefined && stats.cameraQuietMs < FLOWING_MS;
+  const media = live.media[peer] ?? { ...SILENT, camera: flowing };
   return {
     peer,
     name: member.name ?? '',

@@ -123,6 +123,22 @@ describe('a tile', () => {
     expect(shown).toMatchObject({ camera: { id: 'c' }, cameraOn: true, microphoneOn: true });
   });
 
+  test('shows a camera whose frames open although its owner’s word was lost, not one that stands still', () => {
+    const tracks = new Map([[bob, { camera: track('c') }]]);
+    const quiet = (cameraQuietMs: number) =>
+      new Map([[bob, { path: 'direct' as const, roundTripMs: 1, loss: 0, level: 0, cameraQuietMs }]]);
+    expect(liveView(together(), around({ tracks, stats: quiet(100) })).tiles[0]).toMatchObject({
+      cameraOn: true,
+      camera: { id: 'c' },
+    });
+    expect(liveView(together(), around({ tracks, stats: quiet(2000) })).tiles[0]).toMatchObject({
+      cameraOn: false,
+      camera: null,
+    });
+    const off = together({ media: { [bob]: { ...on, camera: false } } });
+    expect(liveView(off, around({ tracks, stats: quiet(100) })).tiles[0]).toMatchObject({ cameraOn: false });
+  });
+
   test('of our own comes last, and never plays our own voice', () => {
     const own = {
       tracks: { ...noTracks, camera: track('c'), microphone: track('m') },
