@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { Refusal } from './support/orderingServer.ts';
 import type { ServerEvent } from '../../signal/protocol/events.ts';
 import { allOpen, allSee, Scene } from './support/people.ts';
 
@@ -135,4 +136,16 @@ test('keys that have sealed nearly all they may are renewed by a commit that cha
   ben!.keyring.left = null;
   expect(ann!.gone).toEqual([]);
   expect(await allOpen([ann!, ben!])).toBe(true);
+});
+
+test('a member whose commits the server does not take as a member makes a new leaf', async () => {
+  scene = await Scene.open();
+  const [ann, ben] = await scene.gather('Ann', 'Ben', 'Cem');
+  scene.server.intercept = (from, name) => {
+    if (name === 'group.commit' && from === ann!.peer) throw new Refusal('groupUnknown');
+    return undefined;
+  };
+  await ann!.session.remove(ben!.peer);
+  await scene.world.until(() => ann!.out === 'repair', 5000);
+  expect(ben!.out).toBeNull();
 });

@@ -117,3 +117,17 @@ test('whoever was committed away and is still there is told to make a new leaf',
   const again = await scene.arrive('Cem', { replaces: cem! });
   await scene.world.until(() => allSee([ann!, ben!, again]));
 });
+
+test('a server that breaks the socket again and again cannot keep somebody who is gone on the list', async () => {
+  scene = await Scene.open();
+  const [ann, ben] = await scene.gather('Ann', 'Ben');
+  scene.crash(ben!);
+  for (let round = 0; round < 6 && !ann!.sees(); round++) {
+    await scene.world.advance(20_000);
+    scene.server.cut(ann!.peer);
+    scene.server.resume(ann!.peer);
+    await ann!.session.resumed(scene.server.ref);
+  }
+  await scene.world.advance(2000);
+  expect(ann!.sees()).toBe(true);
+});
