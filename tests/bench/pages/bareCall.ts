@@ -71,13 +71,15 @@ function connect(socket: WebSocket, peer: number, initiator: boolean, onPicture:
     seal(transceiver, peer, track.kind);
   };
   if (initiator) stream.getTracks().forEach(add);
-  const received = new MediaStream();
   connection.ontrack = ({ track }) => {
-    received.addTrack(track);
-    if (track.kind !== 'video') return;
+    // Apart, as in the product: in one stream the browser holds the picture back for the sound.
+    const srcObject = new MediaStream([track]);
+    if (track.kind === 'audio') {
+      document.body.append(Object.assign(document.createElement('audio'), { autoplay: true, srcObject }));
+      return;
+    }
     const video = document.createElement('video');
-    Object.assign(video, { muted: false, autoplay: true, playsInline: true, width: 320 });
-    video.srcObject = received;
+    Object.assign(video, { muted: true, autoplay: true, playsInline: true, width: 320, srcObject });
     document.body.append(video);
     videos.set(peer, video);
     video.requestVideoFrameCallback(onPicture);

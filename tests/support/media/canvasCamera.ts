@@ -20,7 +20,8 @@ function installCamera(cells: typeof cellsOf, grid: typeof GRID, film: typeof FI
       canvas.width = film.width;
       canvas.height = film.height;
       const context = canvas.getContext('2d', { willReadFrequently: true })!;
-      const [track] = canvas.captureStream(0).getVideoTracks() as CanvasCaptureMediaStreamTrack[];
+      const captured = canvas.captureStream(0) as MediaStream & { requestFrame?: () => void };
+      const [track] = captured.getVideoTracks() as CanvasCaptureMediaStreamTrack[];
       let next = 0;
       const draw = (): void => {
         const number = next++ % film.frames;
@@ -29,7 +30,9 @@ function installCamera(cells: typeof cellsOf, grid: typeof GRID, film: typeof FI
           context.fillStyle = white ? 'rgb(235 235 235)' : 'rgb(28 28 28)';
           context.fillRect((i % grid.columns) * width, Math.floor(i / grid.columns) * height, width, height);
         });
-        track!.requestFrame();
+        // Firefox 153 has it on the stream, as an early draft had.
+        if (captured.requestFrame === undefined) track!.requestFrame();
+        else captured.requestFrame();
         parleyDrawn.set(number, performance.timeOrigin + performance.now());
       };
       draw();
