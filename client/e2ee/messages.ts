@@ -150,6 +150,8 @@ export type Notice =
   /** A new generation: the link is another now. */
   | { type: 'invite'; secret: string; generation: number }
   | { type: 'hostState'; locked: boolean }
+  /** Our sealed good-bye of this epoch: what a page sends that is being closed and has no time to ask. */
+  | { type: 'farewell'; body: string }
   /** Something that people should see. `split`: the server shows another group; `withheld`: members are ahead of what the server gives us; `forged`: something unproven was refused. */
   | { type: 'alarm'; alarm: 'split' | 'withheld' | 'forged' | 'commitRefused'; detail: string }
   /** Sending is paused since most others are lost, or goes on again. */

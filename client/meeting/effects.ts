@@ -57,6 +57,8 @@ export class Runner {
   #inside = false;
   #invited: Promise<unknown> = Promise.resolve();
   #release: (() => void) | null = null;
+  /** Our sealed good-bye, should the page be closed. */
+  #farewell: string | null = null;
   #handRaised = false;
   readonly #tracks = new Map<TrackKind, MediaStreamTrack | null>();
   readonly #queue: Input[] = [];
@@ -148,6 +150,14 @@ export class Runner {
     clearInterval(this.#repeat);
     if (this.#state.at === 'closed') this.#end();
     else this.input({ type: 'leave' });
+  }
+
+  /** The page is being closed: there is no time to ask the worker, only to send what lies ready. */
+  vanish(): void {
+    if (!this.#inside || !this.#rpc || this.#farewell === null) return;
+    this.#rpc.request('message.send', { to: null, body: this.#farewell }).catch(() => undefined);
+    this.#rpc.request('meeting.leave', {}).catch(() => undefined);
+    this.#farewell = null;
   }
 
   #run(effect: Effect): void {
@@ -302,6 +312,9 @@ export class Runner {
         return this.input(notice);
       case 'counts':
         return; // the transport listens itself
+      case 'farewell':
+        this.#farewell = notice.body;
+        return;
       case 'members':
       case 'invite':
       case 'hostState':
@@ -375,6 +388,7 @@ export class Runner {
     this.#inside = false;
     this.#handRaised = false;
     this.#words = this.#ahead = null;
+    this.#farewell = null;
     this.#rpc?.close();
     this.#rpc = null;
     const [stage, port] = [this.#stage, this.#port];

@@ -221,10 +221,16 @@ class Meeting implements MeetingFacade {
     const moved = () => runner.input({ type: 'network.changed' });
     const connection = (navigator as Navigator & { connection?: EventTarget }).connection;
     globalThis.addEventListener('online', moved);
+    // A page that the browser only puts aside may come back, and resumes.
+    const hidden = ({ persisted }: PageTransitionEvent) => {
+      if (!persisted) runner.vanish();
+    };
+    globalThis.addEventListener('pagehide', hidden);
     connection?.addEventListener('change', moved);
     this.#ends.push(
       () => clearInterval(timer),
       () => globalThis.removeEventListener('online', moved),
+      () => globalThis.removeEventListener('pagehide', hidden),
       () => connection?.removeEventListener('change', moved),
     );
   }

@@ -204,6 +204,7 @@ export class Live {
     this.#desk.emit({ type: 'paused', paused: false });
     await this.#letters.ack();
     await this.#letters.introduce(null);
+    await this.#prepareFarewell();
     this.#heartbeat.start();
     for (const letter of await this.#mail.openEarly()) await this.#read(letter);
   }
@@ -248,11 +249,21 @@ export class Live {
 
   /** Says that we go, so that the others can show the commit why. */
   async leave(): Promise<void> {
+    const word = await this.#leaveWord();
+    if (word !== null) await this.#mail.send(null, 'leave', word);
+  }
+
+  /** The same, sealed ahead: a page that is closed cannot wait for us. */
+  async #prepareFarewell(): Promise<void> {
+    const word = await this.#leaveWord();
+    if (word !== null) this.#desk.emit({ type: 'farewell', body: await this.#mail.prepare('leave', word) });
+  }
+
+  async #leaveWord(): Promise<string | null> {
     const { groupId, ownLeafKey } = this.group;
     const place = { meetingId: this.#terms.meeting, groupId };
     const reason = await signLeave(place, ownLeafKey, (label, body) => this.group.sign(label, body));
-    if (reason.kind !== 'leave') return;
-    await this.#mail.send(null, 'leave', JSON.stringify({ signature: base64url(reason.signature) }));
+    return reason.kind === 'leave' ? JSON.stringify({ signature: base64url(reason.signature) }) : null;
   }
 
   hostStateChanged(): void {
@@ -281,6 +292,7 @@ export class Live {
     await this.#letters.greet(transition);
     await this.hosting?.entered(transition);
     for (const letter of await this.#mail.openEarly()) await this.#read(letter);
+    await this.#prepareFarewell();
     await this.#follower.applyEarly();
   }
 

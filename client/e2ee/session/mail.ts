@@ -63,6 +63,18 @@ export class Mail {
     const { current } = this.#epochs;
     const epoch = options.epoch === undefined ? current : this.#epochs.find(options.epoch);
     if (epoch === null) return;
+    const text = await this.#seal(epoch, to, kind, body);
+    if (options.everyPath) this.#ports.emit({ type: 'broadcast', body: text });
+    const params = { to, body: text, ...(options.transient ? { transient: true } : {}) };
+    this.#ports.send('message.send', params).catch(() => undefined);
+  }
+
+  /** Seals a message to all in the newest epoch, for the page to send when it wants to. */
+  prepare(kind: string, body: string): Promise<string> {
+    return this.#seal(this.#epochs.current, null, kind, body);
+  }
+
+  async #seal(epoch: LiveEpoch, to: PeerId | null, kind: string, body: string): Promise<string> {
     const sealed = await seal({
       key: epoch.messageKey,
       groupId: this.#group.groupId,
@@ -75,10 +87,7 @@ export class Mail {
       sequence: ++this.#sequence,
       body: utf8(body),
     });
-    const text = base64url(sealed);
-    if (options.everyPath) this.#ports.emit({ type: 'broadcast', body: text });
-    const params = { to, body: text, ...(options.transient ? { transient: true } : {}) };
-    this.#ports.send('message.send', params).catch(() => undefined);
+    return base64url(sealed);
   }
 
   /** Opens what came for us over any path. */
