@@ -84,3 +84,14 @@ test('two tabs of one browser are two people', async () => {
   await ben.waitForOthers('Anna', 'Carla');
   await ben.waitForState('Anna', 'connected', 'poor');
 });
+
+test('whoever closes the tab is gone for the others long before it would count as lost', async () => {
+  const { people } = await here.meet(['Anna', 'Ben']);
+  const [anna, ben] = people as [Person, Person];
+  await anna.waitForState('Ben', 'connected', 'poor');
+  const closedAt = Date.now();
+  await ben.page.close();
+  await anna.waitForOthers();
+  expect(Date.now() - closedAt).toBeLessThan(10_000);
+  await anna.page.locator('[data-testid="notice"][data-key="left"]').waitFor();
+});
