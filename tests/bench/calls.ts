@@ -4,7 +4,7 @@ import type { Call, Stage } from './appCall.ts';
 import { appCall, bareCallOf, openStage, picturesOf } from './appCall.ts';
 import type { Bench, Figure } from './measure.ts';
 import { figure, interleave, median, quantile } from './measure.ts';
-import { cpuMs, processesOf } from './processes.ts';
+import { cpuMs, processesOf } from './procfs.ts';
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 

@@ -10,12 +10,14 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { cpu, joining, latency, newcomer } from './calls.ts';
+import { firstPage } from './firstPage.ts';
 import { overhead, sealing } from './frames.ts';
 import { groups } from './groups.ts';
 import type { Bench, Report } from './measure.ts';
+import { sockets } from './sockets.ts';
 import { tableOf, writeTables } from './table.ts';
 
-const BENCHES: readonly Bench[] = [sealing, overhead, cpu, latency, joining, newcomer, groups];
+const BENCHES: readonly Bench[] = [sealing, overhead, cpu, latency, joining, newcomer, groups, sockets, firstPage];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

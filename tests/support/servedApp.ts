@@ -10,8 +10,13 @@ export interface App {
   close(): Promise<void>;
 }
 
+/** The built client. */
+export function clientFolder(): string {
+  return process.env['PARLEY_CLIENT'] ?? join(import.meta.dirname, '../../dist');
+}
+
 export async function serveApp(options: Environment = {}): Promise<App> {
-  const client = process.env['PARLEY_CLIENT'] ?? join(import.meta.dirname, '../../dist');
+  const client = clientFolder();
   if (!existsSync(join(client, 'index.html'))) throw new Error(`no built client in ${client}: npm test builds it`);
   const started = await startApp({ PARLEY_CLIENT: client, ...options });
   return { origin: started.url, restart: () => started.restart(), close: () => started.close() };
