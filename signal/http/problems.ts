@@ -3,6 +3,36 @@ import type { FastifyError, FastifyReply } from 'fastify';
 import { type ErrorCode, errors, ProtocolError } from '../protocol/errors.ts';
 import type { Problem } from '../protocol/http.ts';
 
+/** RFC 9457 §3.1.4: a summary for people. Here and not in the shared table, since no client shows it. */
+const titles: Record<ErrorCode, string> = {
+  badRequest: 'the message does not fit its schema',
+  malformed: 'not a message of this protocol',
+  unsupported: 'unknown request or protocol version',
+  tooLarge: 'beyond the size limit',
+  tooMany: 'rate or count limit; see retryAfterMs',
+  flooding: 'kept sending beyond the limits',
+  outOfOrder: 'this request is not for the present phase',
+  meetingNotFound: 'no such meeting, or it has expired',
+  meetingExists: 'this meeting id is taken',
+  meetingEnded: 'the host has ended the meeting',
+  meetingLocked: 'nobody new comes in',
+  meetingFull: 'the capacity is reached',
+  linkRefused: 'the link key is not the current one: wrong or old link',
+  accessRefused: 'the link is right, the password is not',
+  proofRefused: 'a signature does not hold',
+  notAllowed: 'only a host may',
+  peerTaken: 'a peer with this id is connected',
+  peerUnknown: 'no such peer is connected',
+  removed: 'a host removed this peer',
+  replaced: 'the same peer connected again elsewhere',
+  resumeRefused: 'too late, or unknown here: join again',
+  staleEpoch: 'another commit was ordered first: rebase',
+  groupUnknown: 'not the live group of this meeting',
+  commitBarred: 'may not commit now: too soon, or lost the right',
+  draining: 'this server is stopping: connect again',
+  internal: 'our fault',
+};
+
 export function sendProblem(
   reply: FastifyReply,
   error: ProtocolError,
@@ -10,7 +40,7 @@ export function sendProblem(
 ): FastifyReply {
   const problem: Problem = {
     type: 'about:blank',
-    title: error.message,
+    title: error.message === error.code ? titles[error.code] : error.message,
     status,
     code: error.code,
     ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),

@@ -7,37 +7,61 @@ interface ErrorRule {
   close?: number;
   /** What a client may do: nothing, the same again later, or something first. */
   retry: 'never' | 'later' | 'afterwards';
-  /** For people who read logs and traces. What users read is the client's. */
-  meaning: string;
 }
 
 export const errors = {
-  badRequest: { status: 400, retry: 'never', meaning: 'the message does not fit its schema' },
-  malformed: { status: 400, close: 4400, retry: 'never', meaning: 'not a message of this protocol' },
-  unsupported: { status: 400, retry: 'never', meaning: 'unknown request or protocol version' },
-  tooLarge: { status: 413, close: 1009, retry: 'never', meaning: 'beyond the size limit' },
-  tooMany: { status: 429, retry: 'later', meaning: 'rate or count limit; see retryAfterMs' },
-  flooding: { status: 429, close: 4429, retry: 'later', meaning: 'kept sending beyond the limits' },
-  outOfOrder: { status: 409, retry: 'never', meaning: 'this request is not for the present phase' },
-  meetingNotFound: { status: 404, retry: 'never', meaning: 'no such meeting, or it has expired' },
-  meetingExists: { status: 409, retry: 'never', meaning: 'this meeting id is taken' },
-  meetingEnded: { status: 410, close: 4410, retry: 'never', meaning: 'the host has ended the meeting' },
-  meetingLocked: { status: 423, retry: 'later', meaning: 'nobody new comes in' },
-  meetingFull: { status: 409, retry: 'later', meaning: 'the capacity is reached' },
-  linkRefused: { status: 403, retry: 'never', meaning: 'the link key is not the current one: wrong or old link' },
-  accessRefused: { status: 403, retry: 'afterwards', meaning: 'the link is right, the password is not' },
-  proofRefused: { status: 403, retry: 'never', meaning: 'a signature does not hold' },
-  notAllowed: { status: 403, retry: 'never', meaning: 'only a host may' },
-  peerTaken: { status: 409, retry: 'never', meaning: 'a peer with this id is connected' },
-  peerUnknown: { status: 404, retry: 'never', meaning: 'no such peer is connected' },
-  removed: { status: 403, close: 4403, retry: 'never', meaning: 'a host removed this peer' },
-  replaced: { status: 409, close: 4409, retry: 'never', meaning: 'the same peer connected again elsewhere' },
-  resumeRefused: { status: 409, retry: 'afterwards', meaning: 'too late, or unknown here: join again' },
-  staleEpoch: { status: 409, retry: 'afterwards', meaning: 'another commit was ordered first: rebase' },
-  groupUnknown: { status: 404, retry: 'afterwards', meaning: 'not the live group of this meeting' },
-  commitBarred: { status: 403, retry: 'later', meaning: 'may not commit now: too soon, or lost the right' },
-  draining: { status: 503, close: 1012, retry: 'later', meaning: 'this server is stopping: connect again' },
-  internal: { status: 500, close: 1011, retry: 'later', meaning: 'our fault' },
+  /** The message does not fit its schema. */
+  badRequest: { status: 400, retry: 'never' },
+  /** Not a message of this protocol. */
+  malformed: { status: 400, close: 4400, retry: 'never' },
+  /** Unknown request or protocol version. */
+  unsupported: { status: 400, retry: 'never' },
+  /** Beyond the size limit. */
+  tooLarge: { status: 413, close: 1009, retry: 'never' },
+  /** Rate or count limit; see retryAfterMs. */
+  tooMany: { status: 429, retry: 'later' },
+  /** Kept sending beyond the limits. */
+  flooding: { status: 429, close: 4429, retry: 'later' },
+  /** This request is not for the present phase. */
+  outOfOrder: { status: 409, retry: 'never' },
+  /** No such meeting, or it has expired. */
+  meetingNotFound: { status: 404, retry: 'never' },
+  /** This meeting id is taken. */
+  meetingExists: { status: 409, retry: 'never' },
+  /** The host has ended the meeting. */
+  meetingEnded: { status: 410, close: 4410, retry: 'never' },
+  /** Nobody new comes in. */
+  meetingLocked: { status: 423, retry: 'later' },
+  /** The capacity is reached. */
+  meetingFull: { status: 409, retry: 'later' },
+  /** The link key is not the current one: wrong or old link. */
+  linkRefused: { status: 403, retry: 'never' },
+  /** The link is right, the password is not. */
+  accessRefused: { status: 403, retry: 'afterwards' },
+  /** A signature does not hold. */
+  proofRefused: { status: 403, retry: 'never' },
+  /** Only a host may. */
+  notAllowed: { status: 403, retry: 'never' },
+  /** A peer with this id is connected. */
+  peerTaken: { status: 409, retry: 'never' },
+  /** No such peer is connected. */
+  peerUnknown: { status: 404, retry: 'never' },
+  /** A host removed this peer. */
+  removed: { status: 403, close: 4403, retry: 'never' },
+  /** The same peer connected again elsewhere. */
+  replaced: { status: 409, close: 4409, retry: 'never' },
+  /** Too late, or unknown here: join again. */
+  resumeRefused: { status: 409, retry: 'afterwards' },
+  /** Another commit was ordered first: rebase. */
+  staleEpoch: { status: 409, retry: 'afterwards' },
+  /** Not the live group of this meeting. */
+  groupUnknown: { status: 404, retry: 'afterwards' },
+  /** May not commit now: too soon, or lost the right. */
+  commitBarred: { status: 403, retry: 'later' },
+  /** This server is stopping: connect again. */
+  draining: { status: 503, close: 1012, retry: 'later' },
+  /** Our fault. */
+  internal: { status: 500, close: 1011, retry: 'later' },
 } as const satisfies Record<string, ErrorRule>;
 
 export type ErrorCode = keyof typeof errors;
@@ -52,8 +76,9 @@ export class ProtocolError extends Error {
   /** With `staleEpoch`: the epoch that the group is in. */
   readonly epoch: number | undefined;
 
+  /** @param detail for people who read logs and traces, the code itself if nothing is to be added; what users read is the client's */
   constructor(code: ErrorCode, detail?: string, more: { retryAfterMs?: number; epoch?: number; cause?: unknown } = {}) {
-    super(detail ?? errors[code].meaning, { cause: more.cause });
+    super(detail ?? code, { cause: more.cause });
     this.name = 'ProtocolError';
     this.code = code;
     this.retryAfterMs = more.retryAfterMs;
