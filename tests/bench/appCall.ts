@@ -9,8 +9,10 @@ import { cameraScript } from '../support/media/canvasCamera.ts';
 import type { Film } from '../support/media/films.ts';
 import { makeFilm } from '../support/media/films.ts';
 import { probeScript } from '../support/probe.ts';
+import { WORKER } from '../support/person.ts';
 import type { App } from '../support/servedApp.ts';
 import { serveApp } from '../support/servedApp.ts';
+import { tapPage } from '../support/wiretap.ts';
 import type { BareSite } from './bareSite.ts';
 import { serveBareCall } from './bareSite.ts';
 
@@ -59,13 +61,14 @@ async function newPage({ browser, canvasCamera }: Stage): Promise<{ context: Bro
   return { context, page: await context.newPage() };
 }
 
-/** A call in the product. */
-export async function appCall(stage: Stage, count: number): Promise<Call> {
+/** A call in the product. @param options.tapped whose wire is read (wiretap.ts), in the order of joining */
+export async function appCall(stage: Stage, count: number, { tapped = -1 } = {}): Promise<Call> {
   const pages: Page[] = [];
   const joins: number[][] = [];
   let link = '';
   for (const [i, name] of NAMES.slice(0, count).entries()) {
     const { page } = await newPage(stage);
+    if (i === tapped) await tapPage(page, WORKER, []);
     pages.push(page);
     if (i === 0) {
       await page.goto(stage.app.origin);

@@ -14,10 +14,22 @@ import { firstPage } from './firstPage.ts';
 import { overhead, sealing } from './frames.ts';
 import { groups } from './groups.ts';
 import type { Bench, Report } from './measure.ts';
+import { removal } from './removal.ts';
 import { sockets } from './sockets.ts';
 import { tableOf, writeTables } from './table.ts';
 
-const BENCHES: readonly Bench[] = [sealing, overhead, cpu, latency, joining, newcomer, groups, sockets, firstPage];
+const BENCHES: readonly Bench[] = [
+  sealing,
+  overhead,
+  cpu,
+  latency,
+  joining,
+  newcomer,
+  removal,
+  groups,
+  sockets,
+  firstPage,
+];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -28,7 +28,7 @@ const TONES = Object.values(CAST).map(({ tone }) => tone);
 export const PATIENCE_MS = 30_000;
 
 /** The script of the product's own worker. */
-const WORKER = /\/assets\/worker[^/]*\.js/;
+export const WORKER = /\/assets\/worker[^/]*\.js/;
 
 export interface PersonOptions extends LaunchOptions {
   probe?: ProbeOptions;
