@@ -45,7 +45,13 @@ test('the camera is lost in mid-call: others see a name instead, the person is t
   const { people } = await here.meet(['Anna', 'Ben']);
   const [anna, ben] = people as [Person, Person];
   await ben.see('Anna');
-  // The process that serves the camera dies: to the page, the device is gone.
+  // The process that serves the camera dies, and a browser without the device would not find it again.
+  await anna.page.evaluate(() => {
+    const { mediaDevices } = navigator;
+    const getUserMedia = mediaDevices.getUserMedia.bind(mediaDevices);
+    mediaDevices.getUserMedia = (wanted) =>
+      wanted?.video ? Promise.reject(new DOMException('unplugged', 'NotFoundError')) : getUserMedia(wanted);
+  });
   killCapture(anna);
   await until(
     async () => (await ben.tile('Anna').locator('video').count()) === 0,
