@@ -128,5 +128,6 @@ test('repeats frames, and replaces them', async () => {
   expect(once.repeated).toBeLessThan(5);
   const swapped = await call(true, 'otherKind');
   expect(swapped.received).toBeGreaterThan(100);
-  expect(swapped.shown).toBeLessThan(3);
+  // A few pass before the tap has begun to tamper.
+  expect(swapped.shown).toBeLessThan(10);
 });

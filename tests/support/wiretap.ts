@@ -92,7 +92,9 @@ function installPrelude(): void {
       ? new (RTCEncodedVideoFrame as unknown as new (frame: Encoded) => Encoded)(frame)
       : new (RTCEncodedAudioFrame as unknown as new (frame: Encoded) => Encoded)(frame);
 
-  channel.onmessage = ({ data }: MessageEvent<{ tamper?: Tampering; inject?: { track: string; bytes: Uint8Array<ArrayBuffer> } }>) => {
+  channel.onmessage = ({
+    data,
+  }: MessageEvent<{ tamper?: Tampering; inject?: { track: string; bytes: Uint8Array<ArrayBuffer> } }>) => {
     tampering = data.tamper ?? tampering;
     const track = tracks.get(data.inject?.track ?? '');
     if (data.inject === undefined || track === undefined) return;
@@ -113,7 +115,13 @@ function installPrelude(): void {
           if (bytes.length === 0) return controller.enqueue(frame);
           const type = 'type' in frame ? frame.type : 'audio';
           tracks.set(`${options.peer} ${options.kind}`, { frame: copyOf(frame), controller });
-          channel.postMessage({ arrived: options.kind, peer: options.peer ?? '', type, timestamp: frame.timestamp ?? 0, bytes });
+          channel.postMessage({
+            arrived: options.kind,
+            peer: options.peer ?? '',
+            type,
+            timestamp: frame.timestamp ?? 0,
+            bytes,
+          });
           const changed = bytes.slice();
           if (tampering === 'flip') changed[changed.length >> 1]! ^= 1;
           // A key seals no frame twice: the body of the one before does not fit this header.
@@ -230,7 +238,12 @@ function installTap(decode: typeof decodePicture, frequencies: readonly number[]
     if (data.handedOn !== undefined) report.handedOn[data.handedOn] = (report.handedOn[data.handedOn] ?? 0) + 1;
     if (data.injected === true) report.injected++;
     if (data.arrived === undefined) return;
-    frames.push({ kind: data.arrived, peer: data.peer ?? '', at: Date.now(), data: Array.from(data.bytes, (byte) => String.fromCharCode(byte)).join('') });
+    frames.push({
+      kind: data.arrived,
+      peer: data.peer ?? '',
+      at: Date.now(),
+      data: Array.from(data.bytes, (byte) => String.fromCharCode(byte)).join(''),
+    });
     if (frames.length > 400) frames.shift();
     report.arrived[data.arrived] = (report.arrived[data.arrived] ?? 0) + 1;
     if (data.type === 'audio') trySound(data);
@@ -239,7 +252,10 @@ function installTap(decode: typeof decodePicture, frequencies: readonly number[]
   globalThis.parleyTap = {
     report: () => report,
     frames: () => [...frames],
-    inject: ({ kind, peer, data }) => channel.postMessage({ inject: { track: `${peer} ${kind}`, bytes: Uint8Array.from(data, (c) => c.charCodeAt(0)) } }),
+    inject: ({ kind, peer, data }) =>
+      channel.postMessage({
+        inject: { track: `${peer} ${kind}`, bytes: Uint8Array.from(data, (c) => c.charCodeAt(0)) },
+      }),
     tamper(how) {
       tampering = how;
       channel.postMessage({ tamper: how });
