@@ -47,6 +47,13 @@ export async function openStage({ canvasCamera = false } = {}): Promise<Stage> {
   };
 }
 
+/** What playwright's and puppeteer's pages have in common, as far as it is used here. */
+export interface AnyPage {
+  goto(url: string): Promise<unknown>;
+  url(): string;
+  evaluate<R, A>(work: (argument: A) => R | Promise<R>, argument: A): Promise<R>;
+}
+
 /** A call: its pages in the order of joining. `joins[i]` are the milliseconds from joining to each other's first picture. */
 export interface Call {
   readonly pages: Page[];
@@ -89,8 +96,9 @@ export async function appCall(stage: Stage, count: number, { tapped = -1 } = {})
 }
 
 /** In the page: clicks, and answers when pictures of `others` people have been shown. */
-function joinAndWait(others: number): Promise<number[]> {
-  return new Promise((resolve) => {
+export function joinAndWait(others: number): Promise<number[]> {
+  return new Promise((resolve, reject) => {
+    setTimeout(() => reject(new Error(`${others} others were not seen within 30 s`)), 30_000);
     const shown = new Set<Element>();
     const times: number[] = [];
     const from = performance.now();
@@ -129,7 +137,10 @@ async function closePages(pages: readonly Page[]): Promise<void> {
 }
 
 /** Pictures a second that page `i` shows of everybody else, the smallest of them, and whether all carry the film's number. */
-export async function picturesOf(page: Page, ms: number): Promise<{ fps: number; others: number; strangers: number }> {
+export async function picturesOf(
+  page: Pick<AnyPage, 'evaluate'>,
+  ms: number,
+): Promise<{ fps: number; others: number; strangers: number }> {
   return page.evaluate(
     async ({ ms, person }) => {
       const own =

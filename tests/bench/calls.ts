@@ -1,6 +1,6 @@
 /** Rows 3, 4, 5 and 11: what the product, and sealing alone, cost in a call of real browsers, against a bare call. */
 import type { Page } from 'playwright-core';
-import type { Call, Stage } from './appCall.ts';
+import type { AnyPage, Call, Stage } from './appCall.ts';
 import { appCall, bareCallOf, openStage, picturesOf } from './appCall.ts';
 import type { Bench, Figure } from './measure.ts';
 import { figure, interleave, median, quantile } from './measure.ts';
@@ -80,7 +80,10 @@ export const cpu: Bench = {
 };
 
 /** Milliseconds from the drawing of each numbered picture at one end to its showing at the other. */
-async function latencies([sender, receiver]: Page[], ms: number): Promise<number[]> {
+export async function latencies(
+  [sender, receiver]: readonly Pick<AnyPage, 'evaluate'>[],
+  ms: number,
+): Promise<number[]> {
   const remote = await receiver!.evaluate(async (ms) => {
     const videos = [...document.querySelectorAll('video')];
     const own = document.querySelector<HTMLVideoElement>('[data-testid=tile][data-self=true] video') ?? videos[0]!;
@@ -91,7 +94,7 @@ async function latencies([sender, receiver]: Page[], ms: number): Promise<number
     await new Promise((resolve) => setTimeout(resolve, ms));
     return parleyReaders.watched('latency').readings;
   }, ms);
-  const drawn = new Map(await sender!.evaluate(() => [...parleyDrawn]));
+  const drawn = new Map(await sender!.evaluate(() => [...parleyDrawn], null));
   return remote.flatMap(({ number, at }) => {
     const since = at - (drawn.get(number) ?? -Infinity);
     // The film is longer than a bench: a number that is drawn anew meanwhile gives nonsense, and is left out.

@@ -10,6 +10,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { cpu, joining, latency, newcomer } from './calls.ts';
+import { firefox } from './firefox.ts';
 import { firstPage } from './firstPage.ts';
 import { overhead, sealing } from './frames.ts';
 import { groups } from './groups.ts';
@@ -29,6 +30,7 @@ const BENCHES: readonly Bench[] = [
   groups,
   sockets,
   firstPage,
+  firefox,
 ];
 
 const { values, positionals } = parseArgs({
