@@ -1,5 +1,4 @@
 /** Rows 3, 4, 5 and 11: what the product, and sealing alone, cost in a call of real browsers, against a bare call. */
-import type { Page } from 'playwright-core';
 import type { AnyPage, Call, Stage } from './appCall.ts';
 import { appCall, bareCallOf, openStage, picturesOf } from './appCall.ts';
 import type { Bench, Figure } from './measure.ts';
