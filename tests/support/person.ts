@@ -107,6 +107,9 @@ export class Person {
 
   async enterPassword(password: string): Promise<void> {
     await this.by('lobby-password').fill(password, { timeout: PATIENCE_MS });
+    // After a wrong one there is a pause before the next try counts.
+    const ready = '[data-testid=lobby-password-submit]:not([aria-disabled=true])';
+    await this.page.locator(ready).waitFor({ timeout: PATIENCE_MS });
     await this.by('lobby-password').press('Enter');
   }
 
