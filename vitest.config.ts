@@ -10,7 +10,7 @@ import type { Plugin } from 'vite';
 /** Long seeded walks run by `npm run soak` only; tests that scale themselves read the same variable. */
 const isSoak = Boolean(process.env['PARLEY_SOAK']);
 const soak = 'tests/soak/**/*.test.ts';
-const e2e = 'tests/e2e/**/*.test.ts';
+const browsers = ['tests/e2e/**/*.test.ts', 'tests/**/*.browser.test.ts'];
 
 /**
  * Rune modules (*.svelte.ts) as the browser has them. Svelte's own plugin sees Node and compiles them for a server, where
@@ -42,7 +42,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['tests/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, e2e, ...(isSoak ? [] : [soak])],
+          exclude: [...configDefaults.exclude, ...browsers, ...(isSoak ? [] : [soak])],
           maxWorkers: 2,
           // Generous: a machine that is busy elsewhere is not a fault of ours.
           testTimeout: isSoak ? 1_800_000 : 20_000,
@@ -54,8 +54,10 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
-          include: [e2e],
+          include: browsers,
           fileParallelism: false,
+          // Calls in real time on machines that CI shares with others: what fails twice is a fault.
+          retry: process.env['CI'] ? 1 : 0,
           testTimeout: 120_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 1 },
