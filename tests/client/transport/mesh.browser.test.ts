@@ -248,11 +248,13 @@ describe('a browser that fails open', () => {
     const result = await tab.evaluate(async () => {
       await page.addMembers(2);
       const [a, b] = [page.member(0), page.member(1)];
-      void a.mesh.publish('camera', page.picture('#f00'));
+      const red = page.picture('#f00');
+      void a.mesh.publish('camera', red);
       page.meet();
       await page.until(() => b.tracks.length >= 4, 5000);
       await page.colourOf(page.lastTrack(b, a.peer, 'camera'), 3000);
-      const sent = () => page.connections[0]!.getSenders().map(({ track }) => track?.id ?? null);
+      const mine = page.connections.find((pc) => pc.getSenders().some(({ track }) => track === red))!;
+      const sent = () => mine.getSenders().map(({ track }) => track?.id ?? null);
       const live = sent();
       a.worker.postMessage({ type: 'mute', mute: true });
       const began = performance.now();
