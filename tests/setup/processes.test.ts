@@ -65,7 +65,7 @@ describe('the program that a script starts', () => {
 
   /** A script as npm runs it: through a shell that stays. */
   function start(program: string, { npm = false } = {}): { shell: ChildProcess; output: () => string } {
-    const script = join(folder, `script-${Math.random()}.mjs`);
+    const script = join(folder, `script-${process.hrtime.bigint()}.mjs`);
     writeFileSync(
       script,
       `import { becomeChild } from ${runModule};
