@@ -76,8 +76,8 @@ export class Keyring {
 
   /** Seals with an installed epoch from now on. Never goes back. @throws CryptoError 'usage' otherwise */
   sendWith(epoch: number): void {
-    const keys = this.#slots[epoch % EPOCH_SLOTS];
-    if (keys === undefined || keys.epoch !== epoch || this.#isDead(keys)) {
+    const keys = this.#installed(epoch);
+    if (keys === undefined || this.#isDead(keys)) {
       throw new CryptoError('usage', `epoch ${epoch} is not installed`);
     }
     if (this.#sending !== undefined && epoch < this.#sending.epoch) throw new CryptoError('usage', 'epochs only rise');
@@ -103,9 +103,10 @@ export class Keyring {
   /**
    * Seals a frame of our own under the next counter of its kind. Counters are taken in the order of the calls.
    * @param frame  at least one byte, left untouched; empty Opus frames (DTX) do not come here
+   * @param withEpoch  the epoch to seal with, if not the one of `sendWith`: for a frame that goes to one member alone
    */
-  async seal(kind: Kind, codec: Codec, frame: Bytes): Promise<SealResult> {
-    const epoch = this.#sending;
+  async seal(kind: Kind, codec: Codec, frame: Bytes, withEpoch?: number): Promise<SealResult> {
+    const epoch = withEpoch === undefined ? this.#sending : this.#installed(withEpoch);
     if (epoch === undefined || this.#isDead(epoch)) return { ok: false, why: 'noKey' };
     const clear = clearPrefix(codec);
     if (frame.length === 0 || frame.length < clear) return { ok: false, why: 'malformed' };
@@ -165,6 +166,11 @@ export class Keyring {
   /** Forgets every key. Nothing seals or opens until another epoch is installed. */
   wipe(): void {
     for (const keys of this.#slots) if (keys !== undefined) this.#drop(keys);
+  }
+
+  #installed(epoch: number): EpochKeys | undefined {
+    const keys = epoch < 0 ? undefined : this.#slots[epoch % EPOCH_SLOTS];
+    return keys?.epoch === epoch ? keys : undefined;
   }
 
   #isDead(keys: EpochKeys): boolean {

@@ -155,6 +155,7 @@ export class CallDesk {
       keyring,
       leafOf: (peer) => session.leafOf(peer),
       isLeafOf: (peer, leaf, epoch) => session.isLeafOf(peer, leaf, epoch),
+      epochFor: (peer) => session.epochFor(peer),
       heard: (peer) => session.heard(peer),
     };
     this.#member = { session, keys };

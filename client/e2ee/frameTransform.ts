@@ -11,8 +11,11 @@ import type { PeerId } from '../../signal/protocol/ids.ts';
 import type { TransformCounts, TransformOptions } from './messages.ts';
 import { trackKinds } from './messages.ts';
 
-/** Frames of one transform that may be under way at once: a second of a camera. More means that we cannot keep up. */
-const MAX_IN_WORK = 30;
+/**
+ * Frames of one transform that may be under way at once: five seconds of a microphone. A worker that was held up for a moment
+ * gets all that waited for it in one task, so fewer would throw away what it opens in no time; more means that it cannot keep up.
+ */
+const MAX_IN_WORK = 250;
 /** Asking for key frames more often than this makes a bad connection worse. */
 const KEY_FRAME_PACE_MS = 1000;
 
@@ -32,6 +35,8 @@ export interface FrameKeys {
   leafOf(peer: PeerId): number | null;
   /** Leaves are reused: true if `leaf` belonged to `peer` in that very epoch. */
   isLeafOf(peer: PeerId, leaf: number, epoch: number): boolean;
+  /** The epoch to seal with for this peer alone, null: for everybody. -1: there is none that it could open. */
+  epochFor(peer: PeerId | null): number;
   /** A frame of this peer opened: a sign of life. */
   heard(peer: PeerId): void;
 }
@@ -116,7 +121,7 @@ export class FrameTransform {
 
   async #seal(frame: EncodedFrame): Promise<boolean> {
     const data: Bytes = new Uint8Array(frame.data);
-    const { codec, kind } = this.options;
+    const { codec, kind, side, peer } = this.options;
     if (!this.#isOfCodec(frame)) return this.#drop('malformed');
     if (data.length === 0 && codec === 'opus') {
       // Nothing is sent for it; sealed, it would become a packet, and DTX would be lost (20 ms of silence each).
@@ -124,9 +129,11 @@ export class FrameTransform {
       this.#count();
       return true;
     }
-    const keyring = this.#context.keys()?.keyring;
-    if (keyring === undefined) return this.#drop('noKey');
-    const sealed = await keyring.seal(kindNumber(kind), codec, data);
+    const keys = this.#context.keys();
+    if (keys === null) return this.#drop('noKey');
+    // A newcomer opens nothing that is older than itself, while others may not have come as far yet.
+    const epoch = side === 'send' ? keys.epochFor(peer) : -1;
+    const sealed = await keys.keyring.seal(kindNumber(kind), codec, data, epoch);
     if (!sealed.ok) return this.#drop(sealed.why === 'malformed' ? 'malformed' : 'noKey');
     return this.#pass(frame, data, sealed.frame);
   }

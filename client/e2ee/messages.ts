@@ -16,9 +16,12 @@ import type { RequestName } from '../../signal/protocol/requests.ts';
 export const trackKinds = ['microphone', 'camera', 'screen', 'screenAudio'] as const;
 export type TrackKind = (typeof trackKinds)[number];
 
-/** Options of an RTCRtpScriptTransform, and of its stream fallback. `id` is drawn by the page and names the transform in counts. */
+/**
+ * Options of an RTCRtpScriptTransform, and of its stream fallback. `id` is drawn by the page and names the transform in counts.
+ * `peer`: whom the frames go to or come from; null on sending: to everybody.
+ */
 export type TransformOptions =
-  | { id: string; side: 'send'; kind: TrackKind; codec: 'opus' | 'vp8' | 'vp9' }
+  | { id: string; side: 'send'; kind: TrackKind; codec: 'opus' | 'vp8' | 'vp9'; peer: PeerId | null }
   | { id: string; side: 'receive'; kind: TrackKind; codec: 'opus' | 'vp8' | 'vp9'; peer: PeerId };
 
 /** Calls: name → what goes in, what comes back. */

@@ -207,6 +207,10 @@ export class Session {
     return this.#phase.at === 'member' ? this.#phase.live.leafOf(peer) : null;
   }
 
+  epochFor(peer: PeerId | null): number {
+    return this.#phase.at === 'member' ? this.#phase.live.epochFor(peer) : -1;
+  }
+
   isLeafOf(peer: PeerId, leaf: number, epoch: number): boolean {
     return this.#phase.at === 'member' && this.#phase.live.isLeafOf(peer, leaf, epoch);
   }

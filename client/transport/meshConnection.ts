@@ -206,7 +206,7 @@ export class MeshConnection {
     const codec = codecOf[kind];
     const send = drawTransformId(kind, 'send');
     const receive = drawTransformId(kind, 'receive');
-    port.transform({ id: send, side: 'send', kind, codec }, transceiver.sender);
+    port.transform({ id: send, side: 'send', kind, codec, peer }, transceiver.sender);
     port.transform({ id: receive, side: 'receive', kind, codec, peer }, transceiver.receiver);
     preferSealable(transceiver, codec);
     const mid = () => transceiver.mid;

@@ -42,6 +42,7 @@ export async function selfTest(port: SealPort): Promise<SelfTestResult> {
     side: 'send',
     kind: 'camera',
     codec: 'vp8',
+    peer: NOBODY,
   };
   const receive: TransformOptions = {
     id: `selfTest.${drawTransformId('camera', 'receive')}`,

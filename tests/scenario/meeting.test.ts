@@ -280,6 +280,7 @@ describe('the socket breaks', () => {
     scene.server.resume(ben!.peer);
     await ben!.session.resumed(scene.server.ref);
     await scene.world.until(() => allSee([ann!, ben!, cem, dua]));
+    await scene.world.advance(1000);
     expect(await allOpen([ann!, ben!, cem, dua])).toBe(true);
   });
 

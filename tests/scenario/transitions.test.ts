@@ -42,7 +42,7 @@ function stream(people: Person[], gone: ReadonlySet<Person>, tally: Tally): () =
   const send = async (from: Person) => {
     for (const to of people) {
       if (to === from || !lists(from, to) || !lists(to, from)) continue;
-      const sealed = await from.keyring.seal(1, 'vp8', new Uint8Array([1, 2, 3, 4]));
+      const sealed = await from.keyring.seal(1, 'vp8', new Uint8Array([1, 2, 3, 4]), from.session.epochFor(to.peer));
       if (!sealed.ok) continue;
       const sealedIn = from.epoch;
       scene.world.after(5 + scene.world.random() * 55, () => track(arrive(from, to, sealed.frame, sealedIn)));
@@ -114,24 +114,37 @@ test.each([1, 2, 3])(
   },
 );
 
-test('the old key is sent with until all have the new one', async () => {
+test('each is sent what it opens, and all are sent the old key until all have the new one', async () => {
   scene = await Scene.open();
   const [ann, ben] = await scene.gather('Ann', 'Ben');
   // Ben hears of the new epoch 400 ms later than the others.
   scene.server.setLatency(ben!.peer, () => 400);
-  const cem = await scene.arrive('Cem');
-  await scene.world.until(() => cem.members.length > 0);
-  // Ann is in the new epoch, and shows nobody who could not open what she sends.
-  expect(ann!.epoch).toBe(2);
-  expect(ann!.members).toHaveLength(2);
-  expect(await opens(ann!, ben!)).toBe(true);
-  expect(await opens(ann!, cem)).toBe(false);
+  const cem = await scene.arrive('Cem', { latencyMs: () => 50 });
   await scene.world.until(() => ann!.members.length === 3);
+  // Cem has said nothing yet, so there is nothing that is known to open for it.
+  expect(ann!.epoch).toBe(2);
+  expect(ann!.session.epochFor(cem.peer)).toBe(-1);
+  await scene.world.until(() => ann!.session.epochFor(cem.peer) === 2);
+  expect(ann!.session.epochFor(null)).toBe(1);
+  expect(await opens(ann!, cem)).toBe(true);
+  expect(ben!.epoch).toBe(1);
+  expect(await opens(ann!, ben!)).toBe(true);
+  await scene.world.until(() => ann!.session.epochFor(null) === 2);
   const sealed = await ann!.keyring.seal(1, 'vp8', new Uint8Array([1, 2, 3]));
   expect(sealed.ok && (await ben!.keyring.open({ kind: 1, leaf: 0 }, 'vp8', sealed.frame))).toMatchObject({
     ok: true,
     epoch: 2,
   });
+});
+
+test('nothing is sealed for somebody who has left, not even with the keys that they had', async () => {
+  scene = await Scene.open();
+  const [ann, ben, cem] = await scene.gather('Ann', 'Ben', 'Cem');
+  const left = ben!.peer;
+  await scene.leave(ben!);
+  await scene.world.until(() => ann!.members.length === 2);
+  expect(ann!.session.epochFor(left)).toBe(-1);
+  expect(await opens(ann!, cem!)).toBe(true);
 });
 
 test('nobody waits longer than a second for one who does not answer', async () => {

@@ -35,6 +35,7 @@ export interface LiveEpoch {
 interface Kept extends LiveEpoch {
   /** By `ports.now`. */
   diesAt: number;
+  readonly peers: ReadonlySet<string>;
   /** Peers whose acknowledgement we wait for before we send with it; empty once nobody is missing. */
   readonly missing: Set<string>;
   /** When we send with it anyway. */
@@ -50,17 +51,14 @@ export interface EntryTerms {
 
 export class Epochs {
   readonly #ports: Desk;
-  readonly #switched: () => void;
   readonly #kept: Kept[] = [];
   readonly #acknowledged = new Map<string, number>();
   readonly #leaves = new Map<string, number>();
   #sending = -1;
   #timer: (() => void) | null = null;
 
-  /** @param switched media are sent with another epoch from now on */
-  constructor(ports: Desk, switched: () => void) {
+  constructor(ports: Desk) {
     this.#ports = ports;
-    this.#switched = switched;
   }
 
   /** The newest one. @throws Error before the first */
@@ -90,6 +88,18 @@ export class Epochs {
     return this.#kept.find((kept) => kept.epoch === epoch)?.members.get(leaf)?.peer === peer;
   }
 
+  /**
+   * The epoch to seal frames with that go to this peer alone: the newest that it is known to have come to, at least the one
+   * that everybody is sent. Null: for everybody. -1: nothing is to be sealed for it, since it is no member any more, or has said
+   * nothing yet in the epoch that added it.
+   */
+  epochFor(peer: PeerId | null): number {
+    if (peer === null) return this.#sending;
+    if (!this.#kept.at(-1)?.peers.has(peer)) return -1;
+    const known = Math.max(this.#sending, this.#acknowledged.get(peer) ?? -1);
+    return this.#kept.findLast(({ epoch, peers }) => epoch <= known && peers.has(peer))?.epoch ?? -1;
+  }
+
   /** The group has come into its present epoch. Opens with it at once. */
   async enter(group: Group, terms: EntryTerms): Promise<void> {
     const { now, keyring } = this.#ports;
@@ -105,6 +115,7 @@ export class Epochs {
       epoch: group.epoch,
       messageKey: await group.exporter(MESSAGE_LABEL, NO_CONTEXT, 32),
       members,
+      peers: new Set(others),
       diesAt: Infinity,
       missing: new Set(others.filter((peer) => !terms.lost(peer as PeerId) && !this.#knows(peer, group.epoch))),
       // A newcomer has nothing older to send with, and whoever it is connected with has come as far.
@@ -137,7 +148,6 @@ export class Epochs {
       this.#ports.keyring.sendWith(ready.epoch);
       this.#sending = ready.epoch;
       this.#ports.keysChanged('send');
-      this.#switched();
     }
     this.#schedule();
   }

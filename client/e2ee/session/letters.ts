@@ -28,8 +28,6 @@ import type { Work } from './work.ts';
 
 /** Helping the same peer again, or asking it again, before this has passed would only repeat what is on its way. */
 const HELP_PACE_MS = 3000;
-/** Messages of newcomers that the page has not been told of; a switch takes a second at most. */
-const MAX_HELD = 256;
 
 const pageKinds: ReadonlySet<string> = new Set([
   'mesh.signal',
@@ -67,7 +65,6 @@ export class Letters {
   readonly #introduced = new Set<string>();
   /** When somebody was first heard to be behind something that we know. */
   readonly #behindSince = new Map<string, number>();
-  #held: Letter[] = [];
   /** The epoch in which we were told the present generation: in older ones its secret must not be told. */
   #generationEpoch: number;
 
@@ -142,22 +139,11 @@ export class Letters {
     }
   }
 
-  /** The page has been told of newcomers: what they said can go to it. */
-  handOutHeld(): void {
-    const held = this.#held;
-    this.#held = [];
-    for (const letter of held) this.#handOn(letter);
-  }
-
-  #handOn(letter: Letter): void {
-    const { desk, roster, group } = this.#terms;
-    const { from, kind, body } = letter;
-    if (!pageKinds.has(kind)) return;
-    if (roster.isListed(from.peer)) {
-      desk.emit({ type: 'message', from: from.peer as PeerId, kind: kind as MessageKind, body });
-    } else if (group.members().some(({ peer }) => peer === from.peer) && this.#held.length < MAX_HELD) {
-      this.#held.push(letter);
-    }
+  /** To the page, which knows its sender: members are listed before their first letter is opened. */
+  #handOn({ from, kind, body }: Letter): void {
+    const { desk, roster } = this.#terms;
+    if (!pageKinds.has(kind) || !roster.isListed(from.peer)) return;
+    desk.emit({ type: 'message', from: from.peer as PeerId, kind: kind as MessageKind, body });
   }
 
   async #heartbeat({ from, epoch }: Letter, body: Body<'heartbeat'>): Promise<void> {

@@ -77,7 +77,7 @@ export class Live {
     this.#states = states;
     this.#presence = presence;
     this.#outbox = outbox;
-    this.#epochs = new Epochs(desk, () => desk.post(() => this.#switched()));
+    this.#epochs = new Epochs(desk);
     this.#mail = new Mail(desk, group, this.#epochs, self);
     this.#heartbeat = new Heartbeat(desk, {
       beat: () => this.#beat(),
@@ -97,7 +97,6 @@ export class Live {
       host: host !== null,
       meet: terms.meet,
       isLost,
-      sending: () => this.#epochs.sending,
       emit: desk.emit,
     });
     this.hosting =
@@ -186,6 +185,10 @@ export class Live {
 
   isLeafOf(peer: PeerId, leaf: number, epoch: number): boolean {
     return this.#epochs.isLeafOf(peer, leaf, epoch);
+  }
+
+  epochFor(peer: PeerId | null): number {
+    return this.#epochs.epochFor(peer);
   }
 
   /** A frame or message of this peer opened. */
@@ -294,11 +297,6 @@ export class Live {
     for (const letter of await this.#mail.openEarly()) await this.#read(letter);
     await this.#prepareFarewell();
     await this.#follower.applyEarly();
-  }
-
-  async #switched(): Promise<void> {
-    await this.#roster.switched();
-    this.#letters.handOutHeld();
   }
 
   async #read(letter: Parameters<Letters['read']>[0]): Promise<void> {

@@ -1,8 +1,7 @@
 /**
  * Who is in the meeting, as the page shows it: the members of the group's tree, with the names that they told us sealed.
  *
- * Newcomers are listed once media are sent with a key that they have (epochs.ts): whoever is listed gets connected, and must
- * never be sent a frame that it cannot open. Leavers go at once.
+ * Newcomers come and leavers go at once: whoever is listed gets connected, and is sent nothing that it could not open (epochs.ts).
  */
 import type { Bytes } from '../../../crypto/bytes.ts';
 import { base64url, equal } from '../../../crypto/bytes.ts';
@@ -23,8 +22,6 @@ export interface RosterTerms {
   /** True if this browser met that identity before this meeting. Remembers it from now on. */
   readonly meet: (identity: string) => boolean;
   readonly isLost: (peer: PeerId) => boolean;
-  /** The epoch that media are sent with. */
-  readonly sending: () => number;
   readonly emit: (notice: Notice) => void;
 }
 
@@ -33,8 +30,6 @@ interface Seen {
   host: boolean;
   readonly unknown: boolean;
   readonly pairCode: string[];
-  /** The first epoch that this member has keys of. */
-  readonly since: number;
 }
 
 type Gone = Extract<Notice, { type: 'members' }>['removed'];
@@ -44,8 +39,6 @@ export class Roster {
   readonly #group: Group;
   readonly #seen = new Map<string, Seen>();
   readonly #pairCodes = new Map<string, Promise<string>>();
-  /** The newest epoch whose newcomers the page has been told of. */
-  #told = -1;
   /** Codes take milliseconds to compute, and change with the epoch alone. */
   #codes: { epoch: number; code: string[]; authenticator: string[] } | null = null;
 
@@ -56,11 +49,10 @@ export class Roster {
 
   /** True once the page has been told of this peer. */
   isListed(peer: string): boolean {
-    const seen = this.#seen.get(peer);
-    return seen !== undefined && seen.since <= this.#terms.sending();
+    return this.#seen.has(peer);
   }
 
-  /** Takes in the members of the present epoch, and tells the page who went. */
+  /** Takes in the members of the present epoch, and tells the page who came and who went. */
   async update(transition: Transition | null): Promise<void> {
     const members = this.#group.members();
     const gone: Gone = (transition?.removed ?? []).map(({ member, reason }) => ({
@@ -76,23 +68,16 @@ export class Roster {
     await this.tell(gone);
   }
 
-  /** Media are sent with another epoch now: newcomers up to it are listed. */
-  async switched(): Promise<void> {
-    const sending = this.#terms.sending();
-    if ([...this.#seen.values()].some(({ since }) => since > this.#told && since <= sending)) await this.tell();
-  }
-
   async named(peer: string, profile: { name: string; host: boolean }): Promise<void> {
     const seen = this.#seen.get(peer);
     if (seen === undefined || (seen.name === profile.name && seen.host === profile.host)) return;
     Object.assign(seen, profile);
-    if (this.isListed(peer)) await this.tell();
+    await this.tell();
   }
 
   /** The list as it stands. */
   async tell(removed: Gone = []): Promise<void> {
     const codes = await this.#codesNow();
-    this.#told = this.#terms.sending();
     const members = this.#group.members().flatMap((member) => this.#view(member));
     this.#terms.emit({ type: 'members', ...codes, members, removed });
   }
@@ -111,14 +96,13 @@ export class Roster {
   #view({ peer, leaf }: Member): MemberView[] {
     const seen = this.#seen.get(peer);
     const self = leaf === this.#group.ownLeaf;
-    if (seen === undefined || (!self && !this.isListed(peer))) return [];
+    if (seen === undefined) return [];
     const { name, host, unknown } = seen;
     const lost = !self && this.#terms.isLost(peer as PeerId);
     return [{ peer: peer as PeerId, name, self, host, unknown, pairCode: seen.pairCode, lost }];
   }
 
   async #see(member: Member): Promise<Seen> {
-    const since = this.#group.epoch;
     const { name, host, meet } = this.#terms;
     const self = member.leaf === this.#group.ownLeaf;
     const key = base64url(member.identity);
@@ -128,6 +112,6 @@ export class Roster {
       this.#pairCodes.set(key, code);
     }
     const unknown = !equal(member.identity, this.#terms.identity) && !meet(key);
-    return { name: self ? name : null, host: self && host, unknown, pairCode: (await code).split(' '), since };
+    return { name: self ? name : null, host: self && host, unknown, pairCode: (await code).split(' ') };
   }
 }

@@ -17,6 +17,7 @@ const keys: FrameKeys = {
   keyring,
   leafOf: (peer) => Number(peer),
   isLeafOf: (peer, leaf) => Number(peer) === leaf,
+  epochFor: () => 1,
   heard: () => undefined,
 };
 const frames = new Frames({

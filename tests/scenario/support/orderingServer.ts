@@ -137,7 +137,8 @@ export class OrderingServer {
         return this.#create(from, params);
       case 'group.requestAdd': {
         const { groupId, keyPackage, admission } = params as Params<'group.requestAdd'>;
-        if (this.group?.id !== groupId) throw new Refusal('groupUnknown');
+        // As the real one: a group that nobody who is connected belongs to is none, and who asks may begin another.
+        if (this.group?.id !== groupId || !this.#isAlive()) throw new Refusal('groupUnknown');
         const event = { type: 'group.addRequested', peer: from, groupId, keyPackage, admission } as const;
         for (const member of this.group.members) this.#soon(() => this.push(member, event));
         return {};
@@ -180,8 +181,12 @@ export class OrderingServer {
     }
   }
 
+  #isAlive(): boolean {
+    return [...(this.group?.members ?? [])].some((peer) => this.connections.has(peer));
+  }
+
   #create(from: PeerId, { groupId }: Params<'group.create'>): unknown {
-    if (this.group !== null && [...this.group.members].some((peer) => this.connections.has(peer))) {
+    if (this.#isAlive()) {
       return { created: false, group: this.ref };
     }
     this.group = { id: groupId, members: new Set([from]) };

@@ -291,7 +291,7 @@ export async function opensWithHoard(from: Person, leaf: number, thief: Person):
 /** True if a frame that `from` seals now opens for `to`. */
 export async function opens(from: Person, to: Person, kind: 0 | 1 | 2 | 3 = 1): Promise<boolean> {
   const frame = new Uint8Array([1, 2, 3, 4, 5]);
-  const sealed = await from.keyring.seal(kind, 'vp8', frame);
+  const sealed = await from.keyring.seal(kind, 'vp8', frame, from.session.epochFor(to.peer));
   if (!sealed.ok) return false;
   const leaf = to.session.leafOf(from.peer);
   if (leaf === null) return false;

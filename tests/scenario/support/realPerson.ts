@@ -179,8 +179,8 @@ export class RealPerson {
   }
 
   /** A sending transform: frames written to it come out of `readable` sealed. */
-  sender(id: string): TransformStream<EncodedFrame, EncodedFrame> {
-    return this.#transform({ id, side: 'send', kind: 'camera', codec: 'vp8' });
+  sender(id: string, peer: PeerId | null = null): TransformStream<EncodedFrame, EncodedFrame> {
+    return this.#transform({ id, side: 'send', kind: 'camera', codec: 'vp8', peer });
   }
 
   receiver(id: string, peer: PeerId): TransformStream<EncodedFrame, EncodedFrame> {
