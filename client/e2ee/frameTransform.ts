@@ -96,9 +96,13 @@ export class FrameTransform {
     }
   }
 
-  /** A new key is sent with, or opens: whoever cannot decode yet gets a picture to start from. */
+  /**
+   * A new key is sent with, or opens: whoever cannot decode yet gets a picture to start from. A single peer needs none, since it
+   * opened all that came before.
+   */
   keysChanged(): void {
-    if (this.options.side === 'send' || this.#gap) this.#askForKeyFrame();
+    const { options } = this;
+    if (options.side === 'send' ? options.peer === null : this.#gap) this.#askForKeyFrame();
   }
 
   #take(frame: EncodedFrame, writer: WritableStreamDefaultWriter<EncodedFrame>): void {
