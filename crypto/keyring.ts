@@ -30,9 +30,13 @@ export const MAX_BLOCKS = 2 ** 35;
 
 const MAX_KID = 0xffff;
 
+/** How many epochs a sender may be before us: commits come 250 ms apart, and a frame is not waited for longer than a few of them. */
+const MAX_AHEAD = 4;
+
 export type SealResult = { ok: true; frame: Bytes } | { ok: false; why: 'noKey' | 'exhausted' | 'malformed' };
 
-export type OpenRefusal = 'unknownKey' | 'replayed' | 'forged' | 'wrongSender' | 'malformed';
+/** `ahead`: sealed in an epoch that may be installed in a moment; then it may be tried again. */
+export type OpenRefusal = 'ahead' | 'unknownKey' | 'replayed' | 'forged' | 'wrongSender' | 'malformed';
 export type OpenResult = { ok: true; frame: Bytes; epoch: number; counter: number } | { ok: false; why: OpenRefusal };
 
 export class Keyring {
@@ -142,7 +146,8 @@ export class Keyring {
     if (kind !== from.kind || leaf !== from.leaf) return { ok: false, why: 'wrongSender' };
 
     const epoch = this.#slots[epochSlot];
-    if (epoch === undefined || this.#isDead(epoch)) return { ok: false, why: 'unknownKey' };
+    if (epoch === undefined || this.#isDead(epoch))
+      return { ok: false, why: this.#isAhead(epochSlot) ? 'ahead' : 'unknownKey' };
     const receiver = epoch.receiver(from.kind, leaf);
     if (receiver === undefined) return { ok: false, why: 'unknownKey' };
     // Spares the work; what counts is asked again below.
@@ -171,6 +176,11 @@ export class Keyring {
   #installed(epoch: number): EpochKeys | undefined {
     const keys = epoch < 0 ? undefined : this.#slots[epoch % EPOCH_SLOTS];
     return keys?.epoch === epoch ? keys : undefined;
+  }
+
+  #isAhead(epochSlot: number): boolean {
+    const ahead = (epochSlot - this.#newest + 2 * EPOCH_SLOTS) % EPOCH_SLOTS;
+    return this.#newest >= 0 && ahead > 0 && ahead <= MAX_AHEAD;
   }
 
   #isDead(keys: EpochKeys): boolean {

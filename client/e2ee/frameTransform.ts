@@ -16,6 +16,8 @@ import { trackKinds } from './messages.ts';
  * gets all that waited for it in one task, so fewer would throw away what it opens in no time; more means that it cannot keep up.
  */
 const MAX_IN_WORK = 250;
+/** A frame may be faster than the commit that leads to its key, never by more than a bad way to the server takes. */
+const HOLD_MS = 500;
 /** Asking for key frames more often than this makes a bad connection worse. */
 const KEY_FRAME_PACE_MS = 1000;
 
@@ -47,6 +49,8 @@ export interface FrameTransformContext {
   /** Null outside of a meeting: then everything is dropped. */
   keys: () => FrameKeys | null;
   now: () => number;
+  /** Runs `run` once, after `ms`. */
+  after: (ms: number, run: () => void) => unknown;
   /** A count has changed; `first`: the first frame ever seen, or the first that passed. */
   counted: (first: boolean) => void;
   requestKeyFrame?: KeyFrameRequest;
@@ -64,6 +68,7 @@ export class FrameTransform {
   #toldPassed = false;
   /** Frames were dropped since the last one that passed, so a decoder may wait for a key frame. */
   #gap = false;
+  #keysCame = Promise.withResolvers<void>();
 
   constructor(options: TransformOptions, context: FrameTransformContext) {
     this.options = options;
@@ -102,6 +107,8 @@ export class FrameTransform {
    */
   keysChanged(): void {
     const { options } = this;
+    this.#keysCame.resolve();
+    this.#keysCame = Promise.withResolvers();
     if (options.side === 'send' ? options.peer === null : this.#gap) this.#askForKeyFrame();
   }
 
@@ -157,11 +164,23 @@ export class FrameTransform {
     const keys = this.#context.keys();
     const leaf = keys?.leafOf(peer) ?? null;
     if (keys === null || leaf === null) return this.#drop('unknownKey');
-    const opened = await keys.keyring.open({ kind: kindNumber(kind), leaf }, codec, data);
-    if (!opened.ok) return this.#drop(opened.why);
+    const deadline = this.#context.now() + HOLD_MS;
+    let opened = await keys.keyring.open({ kind: kindNumber(kind), leaf }, codec, data);
+    while (!opened.ok && opened.why === 'ahead' && this.#context.now() < deadline) {
+      await this.#nextKeys(deadline);
+      opened = await keys.keyring.open({ kind: kindNumber(kind), leaf }, codec, data);
+    }
+    if (!opened.ok) return this.#drop(opened.why === 'ahead' ? 'unknownKey' : opened.why);
     if (!keys.isLeafOf(peer, leaf, opened.epoch)) return this.#drop('wrongSender');
     keys.heard(peer);
     return this.#pass(frame, data, opened.frame);
+  }
+
+  /** Settles with the next change of keys, at the latest by the deadline. */
+  #nextKeys(deadline: number): Promise<void> {
+    const { after, now } = this.#context;
+    const late = new Promise<void>((resolve) => after(deadline - now(), resolve));
+    return Promise.race([this.#keysCame.promise, late]);
   }
 
   #pass(frame: EncodedFrame, before: Bytes, data: Bytes): true {

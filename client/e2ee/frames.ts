@@ -35,10 +35,11 @@ export class Frames {
     streams: { readable: ReadableStream<EncodedFrame>; writable: WritableStream<EncodedFrame> },
     requestKeyFrame?: KeyFrameRequest,
   ): void {
-    const { now, keys } = this.#context;
+    const { now, after, keys } = this.#context;
     const transform = new FrameTransform(options, {
       keys,
       now,
+      after,
       counted: (first) => this.#counted(transform, first),
       ...(requestKeyFrame ? { requestKeyFrame } : {}),
     });

@@ -24,6 +24,7 @@ afterEach(async () => {
 });
 afterAll(() => app?.close());
 
+const PASSWORD = 'correct horse battery';
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const peerOf = async (viewer: Person, who: Person): Promise<string> =>
   (await viewer.tile(who.name).getAttribute('data-peer'))!;
@@ -46,54 +47,62 @@ async function openAt(ben: Person, frames: readonly TappedFrame[]): Promise<{ in
   return { injected: after.injected - before.injected, opened: after.opened - before.opened };
 }
 
-test(
-  'a removed person, who keeps every key and is told nothing by the server, opens nothing of what follows',
-  { timeout: 240_000 },
-  async () => {
-    server = await startHostileServer(app.origin);
-    here = new People(server.origin);
-    const anna = await here.invite('Anna');
-    const ben = await here.invite('Ben', { tapped: true, probe: { keepConnections: true } });
-    const carla = await here.invite('Carla', { tapped: true });
-    const link = await anna.createMeeting(server.origin, { password: 'correct horse battery' });
-    await anna.join();
-    await ben.come(link, 'correct horse battery');
-    await carla.come(link, 'correct horse battery');
-    await Promise.all([anna.waitForOthers('Ben', 'Carla'), ben.see('Anna'), carla.see('Anna')]);
-    const [annaPeer, benPeer] = [await peerOf(carla, anna), await peerOf(anna, ben)];
-    const framesOfAnna = async (since: number): Promise<TappedFrame[]> => {
-      const frames = await carla.page.evaluate(() => parleyTap.frames());
-      return frames.filter(({ peer, at, kind }) => peer === annaPeer && kind === 'camera' && at >= since);
-    };
+/** Three people: Ben keeps his connections open and every key he has; Anna's frames are tapped as Carla gets them. */
+async function withAnEavesdropper() {
+  server = await startHostileServer(app.origin);
+  here = new People(server.origin);
+  const anna = await here.invite('Anna');
+  const ben = await here.invite('Ben', { tapped: true, probe: { keepConnections: true } });
+  const carla = await here.invite('Carla', { tapped: true });
+  const link = await anna.createMeeting(server.origin, { password: PASSWORD });
+  await anna.join();
+  await ben.come(link, PASSWORD);
+  await carla.come(link, PASSWORD);
+  await Promise.all([anna.waitForOthers('Ben', 'Carla'), ben.see('Anna'), carla.see('Anna')]);
+  const [annaPeer, benPeer] = [await peerOf(carla, anna), await peerOf(anna, ben)];
+  const framesOfAnna = async (since: number): Promise<TappedFrame[]> => {
+    const frames = await carla.page.evaluate(() => parleyTap.frames());
+    return frames.filter(({ peer, at, kind }) => peer === annaPeer && kind === 'camera' && at >= since);
+  };
 
-    // While Ben is a member, what Anna sends to Carla is sealed under keys that he has: the method works.
-    const early = await openAt(ben, (await framesOfAnna(0)).slice(-20));
-    expect(early.injected).toBe(20);
-    expect(early.opened).toBeGreaterThanOrEqual(20);
+  // While Ben is a member, what Anna sends to Carla is sealed under keys that he has: the method works.
+  const early = await openAt(ben, (await framesOfAnna(0)).slice(-20));
+  expect(early.injected).toBe(20);
+  expect(early.opened).toBeGreaterThanOrEqual(20);
 
-    // From here on the server hides from Ben all that could tell him that he is out.
-    let committedAt = 0;
-    server.onAnswer = (answer, line) => {
-      const isForBen = line.peer === benPeer;
-      if ('event' in answer && answer.event.type === 'group.committed' && !isForBen) committedAt ||= Date.now();
-      return isForBen && 'event' in answer ? null : answer;
-    };
-    server.onRequest = (request, line) => (line.peer === benPeer ? null : request);
-    server.keepsOpen = (line) => line.peer === benPeer;
-    await anna.remove('Ben');
+  // From here on the server hides from Ben all that could tell him that he is out.
+  let committedAt = 0;
+  server.onAnswer = (answer, line) => {
+    const isForBen = line.peer === benPeer;
+    if ('event' in answer && answer.event.type === 'group.committed' && !isForBen) committedAt ||= Date.now();
+    return isForBen && 'event' in answer ? null : answer;
+  };
+  server.keepsOpen = (line) => line.peer === benPeer;
+  const nothingMoreOpens = async (): Promise<void> => {
     await until(
       async () => committedAt > 0,
-      () => 'the removal is committed',
+      () => 'his going is committed',
     );
     await Promise.all([anna.waitForOthers('Carla'), carla.waitForOthers('Anna')]);
     await wait(committedAt + 1000 - Date.now() + 2500);
-
     const late = await openAt(ben, (await framesOfAnna(committedAt + 1000)).slice(-20));
     expect(late.injected).toBe(20);
     expect(late.opened).toBe(0);
     const carlaSees = await carla.see('Anna', 10);
     expect(carlaSees.every(({ person }) => person === CAST.Anna.number)).toBe(true);
     expect((await carla.totals()).unopened).toBe(0);
+  };
+  return { anna, ben, carla, link, benPeer, nothingMoreOpens };
+}
+
+test(
+  'a removed person, who keeps every key and is told nothing by the server, opens nothing of what follows',
+  { timeout: 240_000 },
+  async () => {
+    const { anna, carla, link, benPeer, nothingMoreOpens } = await withAnEavesdropper();
+    server.onRequest = (request, line) => (line.peer === benPeer ? null : request);
+    await anna.remove('Ben');
+    await nothingMoreOpens();
 
     // Old link and old password, with a new identity: a fresh browser.
     server.onAnswer = (answer) => answer;
@@ -111,9 +120,31 @@ test(
     const newLink = `${link.split('#')[0]}#${await carla.newSecret()}`;
     expect(newLink).not.toBe(link);
     const dan = await here.invite('Dan');
-    await dan.come(newLink, 'correct horse battery');
+    await dan.come(newLink, PASSWORD);
     await dan.waitForOthers('Anna', 'Carla');
     await dan.see('Carla', 5);
+  },
+);
+
+test(
+  'who has said good-bye, and keeps every key for all that, opens nothing of what follows, nor comes back without the password',
+  { timeout: 240_000 },
+  async () => {
+    const { anna, ben, link, benPeer, nothingMoreOpens } = await withAnEavesdropper();
+    // His page says what a closing page says, and stays; nothing that it says afterwards matters.
+    await ben.page.evaluate(() => dispatchEvent(new PageTransitionEvent('pagehide')));
+    await until(
+      async () => server.lineOf(benPeer).requests.some(({ name }) => name === 'meeting.leave'),
+      () => 'Ben has said good-bye',
+    );
+    server.onRequest = (request, line) => (line.peer === benPeer ? null : request);
+    await nothingMoreOpens();
+
+    const again = await here.invite('Ben');
+    await again.open(link);
+    await again.enterPassword('not the password');
+    await again.page.locator('[data-testid=lobby-password][aria-invalid=true]').waitFor({ timeout: 30_000 });
+    expect(await anna.others()).toEqual(['Carla']);
   },
 );
 

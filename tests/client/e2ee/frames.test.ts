@@ -262,6 +262,39 @@ describe('when not everybody has come into the new epoch yet', () => {
   });
 });
 
+describe('a frame that is faster than its key', () => {
+  const sealedAhead = async () => {
+    const { alice, bob } = await pair(0);
+    await alice.keyring.install({ epoch: 1, ownLeaf: 0, baseKey: base(1), leaves: [0, 1] });
+    alice.keyring.sendWith(1);
+    alice.sending = 1;
+    const ahead = await run(alice, send('s'), [frame([1, 2, 3]), frame([1, 2, 4])]);
+    return { bob, ahead };
+  };
+
+  test('waits for it, keeps its place, and is opened', async () => {
+    const { bob, ahead } = await sealedAhead();
+    const opened = run(bob, receive('r', ALICE), ahead);
+    await new Promise((done) => setTimeout(done, 10));
+    await bob.keyring.install({ epoch: 1, ownLeaf: 1, baseKey: base(1), leaves: [0, 1] });
+    bob.frames.keysChanged('receive');
+    expect((await opened).map(bytesOf)).toEqual([
+      [1, 2, 3],
+      [1, 2, 4],
+    ]);
+  });
+
+  test('is dropped when the key has not come in half a second', async () => {
+    const { bob, ahead } = await sealedAhead();
+    const opened = run(bob, receive('r', ALICE), ahead);
+    await new Promise((done) => setTimeout(done, 10));
+    bob.clock.now += 500;
+    for (const late of bob.timers.splice(0)) late();
+    expect(await opened).toEqual([]);
+    expect(lastCounts(bob, 'r').dropped.unknownKey).toBe(2);
+  });
+});
+
 describe('key frames', () => {
   test('a receiver that cannot open asks for one, at most once a second', async () => {
     const { alice, bob } = await pair();

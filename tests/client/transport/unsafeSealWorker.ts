@@ -74,7 +74,7 @@ self.onmessage = ({ data }: MessageEvent) => {
           ? await keyring.seal(kind, options.codec, bytes)
           : await keyring.open({ kind, leaf: leaves[options.peer]! }, options.codec, bytes);
       if (!done.ok) {
-        dropped[done.why === 'exhausted' ? 'noKey' : done.why]++;
+        dropped[done.why === 'exhausted' ? 'noKey' : done.why === 'ahead' ? 'unknownKey' : done.why]++;
         return;
       }
       frame.data = done.frame.buffer as ArrayBuffer;
