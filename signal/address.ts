@@ -1,6 +1,7 @@
-/** Which address limits are counted for. */
+/** Addresses: which one limits are counted for, and which ones this machine has. */
 import type { IncomingMessage } from 'node:http';
 import { isIPv6 } from 'node:net';
+import { networkInterfaces } from 'node:os';
 
 /**
  * The client's address: of the socket, or behind `proxies` proxies the one that the outermost of ours saw. What stands further
@@ -29,4 +30,14 @@ function networkOf(address: string): string {
     .slice(0, 4)
     .map((group) => Number.parseInt(group, 16).toString(16))
     .join(':')}::/64`;
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+}
+
+/** The first address that other machines may know this one by. */
+export function findLanAddress(): string | null {
+  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? null;
 }

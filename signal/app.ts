@@ -7,7 +7,7 @@ import Fastify, { LogController } from 'fastify';
 import { randomInt } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { LocalBus } from './bus/local.ts';
-import type { Config } from './config.ts';
+import type { Config, RelayConfig } from './config.ts';
 import { serveHealth } from './http/health.ts';
 import { serveMeetings } from './http/meetings.ts';
 import { frame } from './http/router.ts';
@@ -21,6 +21,8 @@ import { entry } from './ws/handlers/entry.ts';
 import { group } from './ws/handlers/group.ts';
 import { host } from './ws/handlers/host.ts';
 import { messages } from './ws/handlers/messages.ts';
+import { relay as relayHandlers } from './ws/handlers/relay.ts';
+import { LateRelay } from './relays.ts';
 
 const TICK_MS = 1000;
 const SWEEP_MS = 3_600_000;
@@ -50,8 +52,11 @@ export async function createApp(config: Config, now: () => number = Date.now): P
   const onError = (error: unknown, meeting?: string) => app.log.error({ err: error, meeting }, 'internal error');
   const bus = new LocalBus(onError);
   const { meetingTtlMs, maxCapacity, proxies } = config;
-  const service = new MeetingService({ store, bus, meetingTtlMs, maxCapacity, now, onError });
-  const handlers = { ...entry, ...group, ...messages, ...host };
+  const relay = config.relay && embedRelay(config.relay, onError);
+  // Meetings that begin with the server find it.
+  await relay?.looked;
+  const service = new MeetingService({ store, bus, relay, meetingTtlMs, maxCapacity, now, onError });
+  const handlers = { ...entry, ...group, ...messages, ...relayHandlers, ...host };
   const context: Context = { service, attempts: new Attempts(), handlers, ice: config.ice, now, onError };
   const gateway = new Gateway({
     context,
@@ -63,7 +68,7 @@ export async function createApp(config: Config, now: () => number = Date.now): P
   await bus.subscribe(ENDED_TOPIC, (meeting) => gateway.endMeeting(meeting));
 
   frame(app, config);
-  serveHealth(app, { store, bus, clientDir: config.clientDir, relayStatusFile: config.relayStatusFile });
+  serveHealth(app, { store, bus, clientDir: config.clientDir, relay, relayStatusFile: config.relayStatusFile });
   serveMeetings(app, { service, proxies, perHour: config.meetingsPerHour });
   await serveClient(app, config.clientDir);
   app.server.on('upgrade', (request, socket, head) => gateway.upgrade(request, socket, head));
@@ -77,6 +82,7 @@ export async function createApp(config: Config, now: () => number = Date.now): P
     timers.forEach(clearInterval);
     service.drain(() => 500 + randomInt(RETRY_SPREAD_MS));
     await gateway.close();
+    await relay?.close();
     app.server.closeAllConnections();
     await app.close();
     await bus.close();
@@ -90,4 +96,13 @@ export async function createApp(config: Config, now: () => number = Date.now): P
     counts: () => ({ meetings: service.size, connections: gateway.connections }),
     close: () => (closing ??= shut()),
   };
+}
+
+/** The one place where signal reaches into relay/. Its mediasoup is loaded only where a relay is wanted. */
+function embedRelay({ workers, port, addresses }: RelayConfig, onError: (error: unknown) => void): LateRelay {
+  const start = async () => {
+    const { hasWorker, startRelay } = await import('../relay/relay.ts');
+    return hasWorker() ? startRelay({ count: workers, listen: { addresses, port }, onError }) : null;
+  };
+  return new LateRelay({ start, onError });
 }

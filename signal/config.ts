@@ -4,7 +4,9 @@
  * Names that begin with PARLEY_ but are none of ours belong to scripts and tests, unless they look like a slip of the pen.
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
+import { findLanAddress, isLoopback } from './address.ts';
 import type { OptionName } from './options.ts';
 import { Mistake, options } from './options.ts';
 
@@ -15,6 +17,12 @@ export type TurnAccess =
 export interface IceConfig {
   readonly stunUrls: readonly string[];
   readonly turn: { urls: readonly string[]; access: TurnAccess } | null;
+}
+
+export interface RelayConfig {
+  readonly workers: number;
+  readonly port: number;
+  readonly addresses: readonly { ip: string; announced: string | null }[];
 }
 
 export interface Config {
@@ -28,6 +36,8 @@ export interface Config {
   readonly tls: { cert: string; key: string } | null;
   readonly proxies: number;
   readonly ice: IceConfig;
+  /** Null: no relay. */
+  readonly relay: RelayConfig | null;
   readonly meetingTtlMs: number;
   readonly maxCapacity: number;
   readonly meetingsPerHour: number;
@@ -75,6 +85,7 @@ export function readConfig(env: Environment, root: string, readText: (path: stri
     tls,
     proxies: values.PARLEY_PROXIES!,
     ice,
+    relay: relayOf(values),
     meetingTtlMs: values.PARLEY_MEETING_TTL! * DAY_MS,
     maxCapacity: values.PARLEY_MAX_CAPACITY!,
     meetingsPerHour: values.PARLEY_MEETINGS_PER_HOUR!,
@@ -83,6 +94,18 @@ export function readConfig(env: Environment, root: string, readText: (path: stri
     logLevel: values.PARLEY_LOG_LEVEL!,
     devOrigin: values.PARLEY_DEV_ORIGIN ?? null,
     relayStatusFile: values.PARLEY_RELAY_WORKER_STATUS ?? null,
+  };
+}
+
+function relayOf(values: Values): RelayConfig | null {
+  if (values.PARLEY_RELAY !== 'embedded') return null;
+  const { PARLEY_HOST: host = '', PARLEY_RELAY_ADDRESS: announced = null } = values;
+  const isLocal = announced === null && isLoopback(host);
+  const everywhere = { ip: '0.0.0.0', announced: announced ?? findLanAddress() };
+  return {
+    workers: values.PARLEY_RELAY_WORKERS || availableParallelism(),
+    port: values.PARLEY_RELAY_PORT ?? 0,
+    addresses: [isLocal ? { ip: '127.0.0.1', announced: null } : everywhere],
   };
 }
 

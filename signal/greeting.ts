@@ -4,8 +4,8 @@
  * Browsers give camera and microphone to secure contexts only: https, or localhost (W3C Secure Contexts §3.1). So addresses for
  * others, and the code to scan, are shown only where they are of use.
  */
-import { networkInterfaces } from 'node:os';
 import { renderUnicodeCompact } from 'uqr';
+import { findLanAddress, isLoopback } from './address.ts';
 import type { Config } from './config.ts';
 
 type Listening = Pick<Config, 'host' | 'port' | 'tls' | 'publicUrl'>;
@@ -41,16 +41,6 @@ function isAny(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
 }
 
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
-}
-
 function bracketed(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
-}
-
-/** The first address that other machines may know this one by. */
-function findLanAddress(): string | null {
-  const all = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
-  return all.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? null;
 }

@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import * as z from 'zod/mini';
 import type { Bus } from '../bus/bus.ts';
 import type { Health } from '../protocol/http.ts';
+import type { RelayPort } from '../protocol/relayControl.ts';
 import type { Store } from '../store/store.ts';
 
 type Part = Health['parts']['relay'];
@@ -21,6 +22,8 @@ export interface HealthTerms {
   readonly store: Store;
   readonly bus: Bus;
   readonly clientDir: string;
+  /** Null: none is wanted. */
+  readonly relay: Pick<RelayPort, 'isReady'> | null;
   readonly relayStatusFile: string | null;
 }
 
@@ -34,7 +37,7 @@ export function serveHealth(app: FastifyInstance, terms: HealthTerms): void {
   });
 }
 
-async function healthOf({ store, bus, clientDir, relayStatusFile }: HealthTerms): Promise<Health> {
+async function healthOf({ store, bus, clientDir, relay, relayStatusFile }: HealthTerms): Promise<Health> {
   const answers = await store.ping().then(
     () => true,
     () => false,
@@ -45,14 +48,16 @@ async function healthOf({ store, bus, clientDir, relayStatusFile }: HealthTerms)
     client: existsSync(join(clientDir, 'index.html'))
       ? { state: 'up' }
       : { state: 'down', detail: 'the client has not been built' },
-    relay: await relayPart(relayStatusFile),
+    relay: await relayPart(relay, relayStatusFile),
   };
   // Small meetings are a mesh: they wait for no relay.
   const ok = [parts.store, parts.bus, parts.client].every(({ state }) => state === 'up');
   return { ok, parts };
 }
 
-async function relayPart(file: string | null): Promise<Part> {
+async function relayPart(relay: HealthTerms['relay'], file: string | null): Promise<Part> {
+  if (relay === null) return { state: 'down', detail: 'off' };
+  if (relay.isReady) return { state: 'up' };
   if (file === null) return { state: 'down', detail: 'not set up' };
   let status: z.infer<typeof WorkerStatus>;
   try {
@@ -62,9 +67,8 @@ async function relayPart(file: string | null): Promise<Part> {
   }
   const detail = `worker ${status.state}${status.detail ? `: ${status.detail}` : ''}`;
   switch (status.state) {
-    // There is a worker; what would use it comes with the relay itself.
+    // There is a worker: the relay starts it any moment.
     case 'ready':
-      return { state: 'up', detail };
     case 'fetching':
     case 'building':
       return { state: 'starting', detail };

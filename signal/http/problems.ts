@@ -29,6 +29,9 @@ const titles: Record<ErrorCode, string> = {
   staleEpoch: 'another commit was ordered first: rebase',
   groupUnknown: 'not the live group of this meeting',
   commitBarred: 'may not commit now: too soon, or lost the right',
+  relayUnavailable: 'there is no relay, or none that works just now',
+  relayFull: 'no relay has room for one more',
+  streamUnknown: 'this stream has ended, or is none of this meeting',
   draining: 'this server is stopping: connect again',
   internal: 'our fault',
 };

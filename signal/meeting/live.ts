@@ -36,6 +36,8 @@ export interface LiveTerms {
   readonly store: Store;
   readonly budget: Budget;
   readonly now: () => number;
+  /** The relay's side of the meeting. */
+  readonly media: { close(place: { meeting: MeetingId; peer: PeerId }): void; closeRoom(meeting: MeetingId): void };
   /** A write failed after members were told. */
   readonly onError: (error: unknown, meeting: MeetingId) => void;
 }
@@ -108,6 +110,11 @@ export class Live {
     }
   }
 
+  /** Tells some of them something that does not come from the room. */
+  tell(to: readonly PeerId[], event: ServerEvent): void {
+    this.#tell({ type: 'tell', to, event, transient: false });
+  }
+
   /** Resolves once everything that is queued now is done. */
   settled(): Promise<void> {
     return this.enqueue(async () => undefined);
@@ -123,6 +130,8 @@ export class Live {
         return this.#dismiss(effect);
       case 'saveGroup':
         return this.#write(() => store.groups.create(meeting, storedGroup(effect.group), this.#terms.now()));
+      case 'closeRelay':
+        return this.#terms.media.closeRoom(meeting);
       case 'dropGroup':
         return this.#write(() => store.groups.drop(meeting, effect.groupId));
       case 'reopen': {
@@ -150,6 +159,7 @@ export class Live {
     this.#seats.delete(peer);
     seat?.outbox.close();
     line?.dismissed();
+    this.#terms.media.close({ meeting: this.#room.meeting, peer });
     if (code !== null) line?.close(code);
   }
 

@@ -10,6 +10,7 @@ import type { MeetingId, PeerId } from '../protocol/ids.ts';
 import type { LeaveReason, RosterPeer } from '../protocol/model.ts';
 import { createGroup, invalid, memberPeers, ordered, pendingRequests, REQUEST_MS, requestAdd, tell } from './epochs.ts';
 import type { Effect, Input, Peer, Room, Step } from './roomTypes.ts';
+import { placesIn, relayLost, reportTrouble, settleTopology, tickTopology, topologyDueAt } from './topology.ts';
 
 /** A lost socket has this long to come back (docs/design.md, section 8). */
 export const AWAY_MS = 30_000;
@@ -18,14 +19,19 @@ const MAX_REMOVED = 1024;
 
 export function emptyRoom(
   meeting: MeetingId,
-  terms: { generation: number; capacity: number; locked: boolean },
+  terms: Pick<Room, 'generation' | 'capacity' | 'locked' | 'meshLimit' | 'hasRelay'>,
   group: Room['group'],
 ): Room {
-  return { meeting, ...terms, peers: new Map(), group, removed: new Set() };
+  const media = { topology: { number: 0, at: 'mesh' }, troubles: [], calmSince: null, relayClosesAt: null } as const;
+  return { meeting, ...terms, ...media, peers: new Map(), group, removed: new Set() };
 }
 
 /** @throws ProtocolError where the input is refused; the room is then as before */
 export function step(room: Room, input: Input, now: number): Step {
+  return settleTopology(take(room, input, now), now);
+}
+
+function take(room: Room, input: Input, now: number): Step {
   switch (input.type) {
     case 'join':
       return join(room, input, now);
@@ -56,6 +62,12 @@ export function step(room: Room, input: Input, now: number): Step {
       ];
     case 'rotated':
       return rotated(room, input, now);
+    case 'relay':
+      return [room.hasRelay === input.available ? room : { ...room, hasRelay: input.available }, []];
+    case 'relayLost':
+      return relayLost(room, now);
+    case 'pathFailed':
+      return [reportTrouble(room, input.by, input.peer), []];
     case 'remove':
       return remove(room, input.peer, now);
     case 'end':
@@ -72,7 +84,7 @@ export function roster(room: Room, self: PeerId | null): RosterPeer[] {
 
 /** When `tick` has something to do next; Infinity: nothing. */
 export function dueAt(room: Room): number {
-  let due = Infinity;
+  let due = topologyDueAt(room);
   for (const { presence } of room.peers.values()) if (presence.at === 'away') due = Math.min(due, presence.until);
   for (const { at } of room.group?.requests.values() ?? []) due = Math.min(due, at + REQUEST_MS);
   return due;
@@ -101,7 +113,9 @@ function join(room: Room, { peer, generation, name, member }: Extract<Input, { t
  * Whoever is away is not counted, or nobody could reload in a full meeting: for a moment there are two of them. So there may be
  * more than `capacity` when all come back; that there are not many more, the second bound sees to.
  */
-function isFull({ peers, capacity }: Room): boolean {
+function isFull(room: Room): boolean {
+  const { peers } = room;
+  const capacity = placesIn(room);
   const here = [...peers.values()].filter(({ presence }) => presence.at === 'here').length;
   return here >= capacity || peers.size >= 2 * capacity;
 }
@@ -148,8 +162,9 @@ function settleGroup(before: Room, room: Room, effects: Effect[], reason: LeaveR
 }
 
 function tick(room: Room, now: number): Step {
-  let next = room;
-  const effects: Effect[] = [];
+  const [ticked, closing] = tickTopology(room, now);
+  let next = ticked;
+  const effects: Effect[] = [...closing];
   for (const { peer, presence } of room.peers.values()) {
     if (presence.at !== 'away' || presence.until > now) continue;
     const [after, more] = gone(next, peer, 'lost', now);

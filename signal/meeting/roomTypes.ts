@@ -6,6 +6,7 @@
  */
 import type { Signed } from '../protocol/documents.ts';
 import type { ServerEvent } from '../protocol/events.ts';
+import type { Topology } from '../protocol/model.ts';
 import type { Epoch, GroupId, MeetingId, PeerId } from '../protocol/ids.ts';
 
 type Ms = number;
@@ -66,6 +67,17 @@ export interface Room {
   readonly generation: number;
   readonly capacity: number;
   readonly locked: boolean;
+  /** Up to this many meet in a mesh. */
+  readonly meshLimit: number;
+  /** Whether a relay would take the meeting now. */
+  readonly hasRelay: boolean;
+  readonly topology: Topology;
+  /** Pairs that cannot reach each other directly, each sorted. */
+  readonly troubles: readonly (readonly [PeerId, PeerId])[];
+  /** Since when a mesh would do again; null: it would not. */
+  readonly calmSince: Ms | null;
+  /** When the room at the relay is closed, after its peers have gone back to the mesh. */
+  readonly relayClosesAt: Ms | null;
   /** In the order of joining. */
   readonly peers: ReadonlyMap<PeerId, Peer>;
   readonly group: Group | null;
@@ -98,6 +110,11 @@ export type Input =
   | { type: 'message'; from: PeerId; to: PeerId | null; body: string; transient: boolean }
   | { type: 'hostState'; by: PeerId; state: Signed; locked: boolean }
   | { type: 'rotated'; by: PeerId; record: Signed; generation: number; capacity: number }
+  /** A relay can be had, or not any more. */
+  | { type: 'relay'; available: boolean }
+  /** What was open for the meeting at the relay is gone. */
+  | { type: 'relayLost' }
+  | { type: 'pathFailed'; by: PeerId; peer: PeerId }
   | { type: 'remove'; peer: PeerId }
   | { type: 'end'; command: Signed };
 
@@ -108,6 +125,7 @@ export type Effect =
   | { type: 'dismiss'; peer: PeerId; code: 'removed' | 'meetingEnded' | 'draining' | null }
   | { type: 'saveGroup'; group: Group }
   | { type: 'dropGroup'; groupId: GroupId }
+  | { type: 'closeRelay' }
   | { type: 'reopen'; group: Group };
 
 export type Step = readonly [Room, readonly Effect[]];

@@ -6,15 +6,17 @@
 import { meetingIdOf, openSigned, parseBody, randomText, sameToken } from '../auth.ts';
 import type { Bus } from '../bus/bus.ts';
 import { AccessDocument, HostState, labels, MeetingRecord } from '../protocol/documents.ts';
-import type { Signed, SignedTerms } from '../protocol/documents.ts';
+import type { SignedTerms } from '../protocol/documents.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { MeetingId, PeerId } from '../protocol/ids.ts';
-import type { GroupRef, Lobby, RosterPeer } from '../protocol/model.ts';
-import type { Params } from '../protocol/requests.ts';
+import type { Lobby } from '../protocol/model.ts';
+import type { RelayPort } from '../protocol/relayControl.ts';
+import type { Params, Result } from '../protocol/requests.ts';
 import type { Store, StoredMeeting } from '../store/store.ts';
 import { groupRef, newGroup } from './epochs.ts';
 import { Live, type Line } from './live.ts';
 import { Budget } from './outbox.ts';
+import { Relaying } from './relaying.ts';
 import { emptyRoom, roster } from './room.ts';
 import type { Input } from './roomTypes.ts';
 
@@ -34,6 +36,8 @@ export interface ServiceTerms {
   readonly meetingTtlMs: number;
   /** Most people that a meeting may be for. */
   readonly maxCapacity: number;
+  /** Null: none is configured. */
+  readonly relay: RelayPort | null;
   readonly now: () => number;
   readonly onError: (error: unknown, meeting: MeetingId) => void;
 }
@@ -51,11 +55,15 @@ export class MeetingService {
   readonly #loading = new Map<MeetingId, Promise<Live>>();
   readonly #startedAt: number;
   readonly #budget = new Budget();
+  readonly relaying: Relaying;
   #isDraining = false;
 
   constructor(terms: ServiceTerms) {
     this.terms = terms;
     this.#startedAt = terms.now();
+    const find = (meeting: MeetingId) => this.#rooms.get(meeting);
+    const apply = (meeting: MeetingId, input: Input) => this.tell(meeting, input);
+    this.relaying = new Relaying(terms.relay, { find, apply }, terms.onError);
   }
 
   /** @throws ProtocolError meetingNotFound · meetingEnded */
@@ -84,7 +92,7 @@ export class MeetingService {
     known: KnownMeeting,
     params: Pick<Params<'meeting.join'>, 'peer' | 'leafKey' | 'name' | 'member'>,
     line: Line,
-  ): Promise<{ token: string; group: GroupRef | null; peers: RosterPeer[]; hostState: Signed | null }> {
+  ): Promise<Omit<Result<'meeting.join'>, 'iceServers' | 'now'>> {
     const { now, store } = this.terms;
     if (known.usedAt < now() - TOUCH_MS) await store.meetings.touch(known.meeting, now());
     const live = await this.#open(known);
@@ -152,9 +160,13 @@ export class MeetingService {
   /** Call it every second or so. */
   tick(): void {
     const now = this.terms.now();
+    const available = this.relaying.isReady;
     for (const [meeting, live] of this.#rooms) {
       if (live.dueAt <= now && !this.#isDraining) live.apply({ type: 'tick' });
-      if (live.isIdle) this.#rooms.delete(meeting);
+      if (live.room.hasRelay !== available) live.apply({ type: 'relay', available });
+      if (!live.isIdle) continue;
+      this.#rooms.delete(meeting);
+      this.relaying.closeRoom(meeting);
     }
   }
 
@@ -189,7 +201,8 @@ export class MeetingService {
   }
 
   #view(live: Live, peer: PeerId) {
-    return { group: groupRef(live.room), peers: roster(live.room, peer) };
+    const { room } = live;
+    return { group: groupRef(room), peers: roster(room, peer), topology: room.topology };
   }
 
   async #open(known: KnownMeeting): Promise<Live> {
@@ -214,11 +227,11 @@ export class MeetingService {
     const state = hostState && parseBody(hostState.signed, HostState);
     const room = emptyRoom(
       meeting,
-      { generation, capacity: terms.settings.capacity, locked: state?.locked ?? false },
+      { generation, ...terms.settings, locked: state?.locked ?? false, hasRelay: this.relaying.isReady },
       group,
     );
     const { store, now, onError } = this.terms;
-    const live = new Live(room, { store, now, onError, budget: this.#budget });
+    const live = new Live(room, { store, now, onError, budget: this.#budget, media: this.relaying });
     this.#rooms.set(meeting, live);
     return live;
   }

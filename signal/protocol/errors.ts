@@ -58,6 +58,12 @@ export const errors = {
   groupUnknown: { status: 404, retry: 'afterwards' },
   /** May not commit now: too soon, or lost the right. */
   commitBarred: { status: 403, retry: 'later' },
+  /** There is no relay, or none that works just now: small meetings go on in their mesh. */
+  relayUnavailable: { status: 503, retry: 'later' },
+  /** No relay has room for one more. */
+  relayFull: { status: 503, retry: 'later' },
+  /** This stream has ended, or is none of this meeting. */
+  streamUnknown: { status: 404, retry: 'never' },
   /** This server is stopping: connect again. */
   draining: { status: 503, close: 1012, retry: 'later' },
   /** Our fault. */

@@ -5,7 +5,7 @@
 import * as z from 'zod/mini';
 import { Signed } from './documents.ts';
 import { Epoch, GroupId, Ms, PeerId, bytesText } from './ids.ts';
-import { GroupRef, LeaveReason, OrderedCommit, RosterPeer } from './model.ts';
+import { GroupRef, LeaveReason, OrderedCommit, RelayStream, RosterPeer, StreamId, Topology } from './model.ts';
 
 export const ServerEvent = z.discriminatedUnion('type', [
   /** Somebody connected. */
@@ -38,6 +38,12 @@ export const ServerEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('group.reopened'), groupId: GroupId, epoch: Epoch, author: PeerId }),
   /** A sealed message. `from` is a hint; the seal says who sent it. */
   z.object({ type: z.literal('message'), from: PeerId, body: bytesText(64 * 1024) }),
+  /** Media take this way from now on. The way before stays open until the new one delivers. */
+  z.object({ type: z.literal('topology'), topology: Topology }),
+  /** Somebody sends a track to the relay; `relay.consume` asks for it. */
+  z.object({ type: z.literal('relay.produced'), stream: RelayStream }),
+  /** It has ended. */
+  z.object({ type: z.literal('relay.ended'), producer: StreamId }),
   /** Hosts have decided something new. */
   z.object({ type: z.literal('host.state'), state: Signed }),
   /** A new generation began. The secret travels sealed, between members. */

@@ -3,6 +3,11 @@ import * as z from 'zod/mini';
 import { Signed } from './documents.ts';
 import { Epoch, GroupId, PeerId, bytesText } from './ids.ts';
 
+/** The four tracks that a peer may have, in the order of their numbers in a frame's key id (docs/design.md, "Frames"). */
+export const trackKinds = ['microphone', 'camera', 'screen', 'screenAudio'] as const;
+export const TrackKind = z.enum(trackKinds);
+export type TrackKind = z.infer<typeof TrackKind>;
+
 /** The group as the server knows it: an id, and how many commits it has ordered. */
 export const GroupRef = z.object({ id: GroupId, epoch: Epoch });
 export type GroupRef = z.infer<typeof GroupRef>;
@@ -35,6 +40,21 @@ export type OrderedCommit = z.infer<typeof OrderedCommit>;
 
 export const LeaveReason = z.enum(['left', 'lost', 'removed', 'replaced']);
 export type LeaveReason = z.infer<typeof LeaveReason>;
+
+/** Names of producers and consumers, drawn by the relay. */
+export const StreamId = z
+  .string()
+  .check(z.regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/))
+  .brand<'StreamId'>();
+export type StreamId = z.infer<typeof StreamId>;
+
+/** A track that a peer sends to the relay. Whose it really is, is told by the keys of its frames. */
+export const RelayStream = z.object({ peer: PeerId, kind: TrackKind, producer: StreamId });
+export type RelayStream = z.infer<typeof RelayStream>;
+
+/** How media travel now, for the whole meeting. Each decision has a higher number than the one before. */
+export const Topology = z.object({ number: z.int().check(z.nonnegative()), at: z.enum(['mesh', 'relay']) });
+export type Topology = z.infer<typeof Topology>;
 
 /** What somebody sees who has proven link and password, before joining. */
 export const Lobby = z.object({

@@ -16,7 +16,20 @@ import {
   bytesText,
   fixedBytesText,
 } from './ids.ts';
-import { GroupRef, IceServer, Lobby, OrderedCommit, RosterPeer, SealedName } from './model.ts';
+import {
+  GroupRef,
+  IceServer,
+  Lobby,
+  OrderedCommit,
+  RelayStream,
+  RosterPeer,
+  SealedName,
+  StreamId,
+  Topology,
+  TrackKind,
+} from './model.ts';
+import { Direction } from './relayControl.ts';
+import { DtlsParameters, IceParameters, RtpCapabilities, RtpParameters, TransportOffer } from './rtp.ts';
 
 /** Version of this protocol, sent in `hello`. It names the suite too: there is one. */
 export const PROTOCOL = 1;
@@ -51,7 +64,7 @@ export const requests = {
       token: fixedBytesText(32),
       received: z.int().check(z.nonnegative()),
     }),
-    result: z.object({ group: z.nullable(GroupRef), peers: z.array(RosterPeer), now: Ms }),
+    result: z.object({ group: z.nullable(GroupRef), peers: z.array(RosterPeer), topology: Topology, now: Ms }),
   },
   /** Proves the link: `proofText` under `labels.proveLink`. Answers with the public record and a challenge for the access key. Errors: linkRefused, tooMany. */
   'meeting.proveLink': {
@@ -83,6 +96,7 @@ export const requests = {
       token: fixedBytesText(32),
       group: z.nullable(GroupRef),
       peers: z.array(RosterPeer),
+      topology: Topology,
       iceServers: z.array(IceServer),
       hostState: z.nullable(Signed),
       now: Ms,
@@ -140,6 +154,55 @@ export const requests = {
     params: z.object({ to: z.nullable(PeerId), body: bytesText(64 * 1024), transient: z.optional(z.boolean()) }),
     result: nothing,
   },
+  /** "I cannot reach this peer", with all that ICE and TURN have: the meeting goes to the relay. Errors: peerUnknown. */
+  'path.failed': { phase: 'joined', params: z.object({ peer: PeerId }), result: nothing },
+  /** A way each to and from the relay, while the topology is `relay`, and what others send there. What was open before is closed. Errors: outOfOrder, relayUnavailable, relayFull. */
+  'relay.open': {
+    phase: 'joined',
+    params: nothing,
+    result: z.object({
+      capabilities: RtpCapabilities,
+      send: TransportOffer,
+      receive: TransportOffer,
+      streams: z.array(RelayStream),
+    }),
+  },
+  /** Our DTLS parameters, once for each direction. */
+  'relay.connect': {
+    phase: 'joined',
+    params: z.object({ direction: Direction, dtlsParameters: DtlsParameters }),
+    result: nothing,
+  },
+  /** Our network changed: new ICE credentials. */
+  'relay.restartIce': {
+    phase: 'joined',
+    params: z.object({ direction: Direction }),
+    result: z.object({ iceParameters: IceParameters }),
+  },
+  /** A track that we send; the others are told (`relay.produced`). One of a kind. */
+  'relay.produce': {
+    phase: 'joined',
+    params: z.object({ kind: TrackKind, rtpParameters: RtpParameters }),
+    result: z.object({ producer: StreamId }),
+  },
+  /** Asks for another's track. Paused until `relay.set`. Errors: streamUnknown. */
+  'relay.consume': {
+    phase: 'joined',
+    params: z.object({ producer: StreamId, capabilities: RtpCapabilities }),
+    result: z.object({ consumer: StreamId, rtpParameters: RtpParameters }),
+  },
+  /** Whether a track flows to us, and the largest picture that is wanted of it (0, 1, 2). */
+  'relay.set': {
+    phase: 'joined',
+    params: z.object({
+      consumer: StreamId,
+      paused: z.boolean(),
+      layer: z.optional(z.int().check(z.minimum(0), z.maximum(2))),
+    }),
+    result: nothing,
+  },
+  /** We are back in the mesh. */
+  'relay.close': { phase: 'joined', params: nothing, result: nothing },
   /** Leaves for good. What members need to commit the removal travels before it, sealed. */
   'meeting.leave': { phase: 'joined', params: nothing, result: nothing },
   /** Round trip, and a sign of life that a browser can send. */

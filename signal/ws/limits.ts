@@ -38,7 +38,7 @@ export class Bucket {
   }
 }
 
-type RateClass = 'prove' | 'talk' | 'keys' | 'host' | 'ping';
+type RateClass = 'prove' | 'talk' | 'keys' | 'host' | 'media' | 'ping';
 
 export const classes: Record<RequestName, RateClass> = {
   hello: 'prove',
@@ -54,6 +54,14 @@ export const classes: Record<RequestName, RateClass> = {
   'message.send': 'talk',
   'meeting.leave': 'prove',
   ping: 'ping',
+  'path.failed': 'media',
+  'relay.open': 'prove',
+  'relay.connect': 'media',
+  'relay.restartIce': 'media',
+  'relay.produce': 'media',
+  'relay.consume': 'media',
+  'relay.set': 'media',
+  'relay.close': 'media',
   'host.state': 'host',
   'host.rotate': 'host',
   'host.command': 'host',
@@ -64,6 +72,8 @@ const rates: Record<RateClass, Rate> = {
   // Offers, answers and candidates of a mesh that is built anew at once, then heartbeats.
   talk: { burst: 240, perSecond: 60 },
   keys: { burst: 40, perSecond: 8 },
+  // Four tracks of each of a hundred members, asked for and resumed at once; then tiles that come and go.
+  media: { burst: 1000, perSecond: 50 },
   host: { burst: 20, perSecond: 2 },
   ping: { burst: 20, perSecond: 2 },
 };

@@ -11,7 +11,11 @@ const [ann, ben, mallory, cem] = ['ann', 'ben', 'mallory', 'cem'].map(id) as [Pe
 const groupId = 'g'.repeat(43) as GroupId;
 
 class Meeting {
-  room: Room = emptyRoom('aaaa-bbbb-cccc-dddd' as MeetingId, { generation: 0, capacity: 6, locked: false }, null);
+  room: Room = emptyRoom(
+    'aaaa-bbbb-cccc-dddd' as MeetingId,
+    { generation: 0, capacity: 6, locked: false, meshLimit: 4, hasRelay: false },
+    null,
+  );
   now = 1_000_000;
 
   do(input: Input, afterMs = 1000): readonly Effect[] {

@@ -19,7 +19,7 @@ const groups = Array.from({ length: 3 }, (_, index) => String(index).repeat(43) 
 class Model {
   room: Room = emptyRoom(
     'aaaa-bbbb-cccc-dddd' as MeetingId,
-    { generation: 0, capacity: CAPACITY, locked: false },
+    { generation: 0, capacity: CAPACITY, locked: false, meshLimit: 4, hasRelay: false },
     null,
   );
   now = 1_000_000;

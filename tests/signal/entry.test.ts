@@ -1,6 +1,6 @@
 /** From a link to a place in the meeting, over real sockets. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { startApp, type StartedApp } from '../support/startApp.ts';
+import { startApp, WITH_RELAY, type StartedApp } from '../support/startApp.ts';
 import { admit, Client, create, join, proveLink, Refused } from './client.ts';
 import { labels, newKey, newLeaf, proofText, randomText, TestMeeting } from './keys.ts';
 
@@ -10,7 +10,10 @@ let meeting: TestMeeting;
 let clock = 0;
 
 beforeAll(async () => {
-  server = await startApp({ PARLEY_PROXIES: '1', PARLEY_STUN_URLS: 'stun:stun.example.org' }, () => Date.now() + clock);
+  server = await startApp(
+    { ...WITH_RELAY, PARLEY_PROXIES: '1', PARLEY_STUN_URLS: 'stun:stun.example.org' },
+    () => Date.now() + clock,
+  );
   url = server.url;
 });
 afterAll(() => server.close());

@@ -13,7 +13,7 @@ const id = (letter: string) => letter.repeat(22) as PeerId;
 const [anna, ben, carla, dan] = ['a', 'b', 'c', 'd'].map(id) as [PeerId, PeerId, PeerId, PeerId];
 const group1 = 'g'.repeat(43) as GroupId;
 const group2 = 'h'.repeat(43) as GroupId;
-const empty = emptyRoom(meeting, { generation: 0, capacity: 4, locked: false }, null);
+const empty = emptyRoom(meeting, { generation: 0, capacity: 4, locked: false, meshLimit: 4, hasRelay: false }, null);
 
 const joining = (peer: PeerId, member: GroupId | null = null): Input => ({
   type: 'join',
@@ -192,7 +192,11 @@ describe('a group', () => {
     7 as Epoch,
     50_000,
   );
-  const restarted = emptyRoom(meeting, { generation: 0, capacity: 2, locked: true }, stored);
+  const restarted = emptyRoom(
+    meeting,
+    { generation: 0, capacity: 2, locked: true, meshLimit: 4, hasRelay: false },
+    stored,
+  );
 
   test('that was alive before a restart is shown to nobody until a member is back', () => {
     const open = { ...restarted, locked: false };
@@ -296,6 +300,14 @@ test('each request is for its phase, the first steps for exactly theirs', () => 
     'group.log',
     'group.commitInvalid',
     'message.send',
+    'path.failed',
+    'relay.open',
+    'relay.connect',
+    'relay.restartIce',
+    'relay.produce',
+    'relay.consume',
+    'relay.set',
+    'relay.close',
     'meeting.leave',
     'ping',
     'host.state',

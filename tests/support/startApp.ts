@@ -22,6 +22,9 @@ export interface StartedApp {
   restart(): Promise<void>;
 }
 
+/** For meetings of more than a mesh carries. */
+export const WITH_RELAY: Environment = { PARLEY_RELAY: 'embedded', PARLEY_RELAY_WORKERS: '1' };
+
 const ROOT = join(import.meta.dirname, '../..');
 
 /** @param now  milliseconds since 1970, for tests that need a clock of their own */
@@ -30,6 +33,8 @@ export async function startApp(options: Environment = {}, now?: () => number): P
   const start = async (port: number): Promise<{ app: App; port: number }> => {
     const env: Environment = {
       PARLEY_LOG_LEVEL: 'error',
+      // Workers of mediasoup for those tests alone that want them.
+      PARLEY_RELAY: 'off',
       PARLEY_CONNECTIONS_PER_ADDRESS: '20000',
       PARLEY_MEETINGS_PER_HOUR: '1000000',
       ...options,

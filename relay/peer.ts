@@ -1,0 +1,113 @@
+/**
+ * One peer at the relay: a transport each way, what it sends, and what it is sent.
+ *
+ * Frames pass as they are. The relay reads RTP headers and the payload descriptors that stand before a frame, to choose layers; it
+ * has no key and never asks for one.
+ */
+import type { types } from 'mediasoup';
+import { ProtocolError } from '../signal/protocol/errors.ts';
+import type { PeerId } from '../signal/protocol/ids.ts';
+import type { StreamId, TrackKind } from '../signal/protocol/model.ts';
+import type { Direction, RelayParams, RelayResult } from '../signal/protocol/relayControl.ts';
+import { IceParameters, RtpParameters, TransportOffer } from '../signal/protocol/rtp.ts';
+import { isRefused, plain } from './codecs.ts';
+
+/** Requests for a key frame are bunched: many newcomers at once are served by one. */
+const KEY_FRAME_DELAY_MS = 300;
+/** Four tracks of a hundred members. */
+const MAX_CONSUMERS = 400;
+
+const mediaOf = { microphone: 'audio', camera: 'video', screen: 'video', screenAudio: 'audio' } as const;
+
+export class Peer {
+  readonly id: PeerId;
+  readonly #transports: Record<Direction, types.WebRtcTransport>;
+  readonly #producers = new Map<TrackKind, types.Producer>();
+  readonly #consumers = new Map<string, types.Consumer>();
+  readonly #producerClosed: (producer: StreamId) => void;
+
+  constructor(
+    id: PeerId,
+    transports: Record<Direction, types.WebRtcTransport>,
+    producerClosed: (producer: StreamId) => void,
+  ) {
+    this.id = id;
+    this.#transports = transports;
+    this.#producerClosed = producerClosed;
+  }
+
+  offer(direction: Direction): TransportOffer {
+    const { id, iceParameters, iceCandidates, dtlsParameters } = this.#transports[direction];
+    return TransportOffer.parse(plain({ id, iceParameters, iceCandidates, dtlsParameters }));
+  }
+
+  async connect({ direction, dtlsParameters }: RelayParams<'transport.connect'>): Promise<void> {
+    await refusing(() => this.#transports[direction].connect({ dtlsParameters }));
+  }
+
+  async restartIce(direction: Direction): Promise<RelayResult<'transport.restartIce'>> {
+    return { iceParameters: IceParameters.parse(plain(await this.#transports[direction].restartIce())) };
+  }
+
+  /** @throws ProtocolError badRequest where the stream does not fit its kind */
+  async produce({ kind, rtpParameters }: RelayParams<'produce'>): Promise<types.Producer> {
+    if (this.#producers.has(kind)) throw new ProtocolError('outOfOrder', `${kind} is sent already`);
+    // Levels would tell who speaks, and to everybody.
+    if (rtpParameters.headerExtensions.some(({ uri }) => isRefused(uri))) {
+      throw new ProtocolError('badRequest', 'a header extension that is not offered');
+    }
+    // mediasoup takes a sound for a picture if it is told to.
+    if (rtpParameters.codecs.some(({ mimeType }) => !mimeType.toLowerCase().startsWith(`${mediaOf[kind]}/`))) {
+      throw new ProtocolError('badRequest', `no codec for ${kind}`);
+    }
+    const producer = await refusing(() =>
+      this.#transports.send.produce({
+        kind: mediaOf[kind],
+        rtpParameters,
+        keyFrameRequestDelay: KEY_FRAME_DELAY_MS,
+      }),
+    );
+    this.#producers.set(kind, producer);
+    producer.observer.once('close', () => {
+      this.#producers.delete(kind);
+      this.#producerClosed(producer.id as StreamId);
+    });
+    return producer;
+  }
+
+  async consume(producerId: string, rtpCapabilities: types.RtpCapabilities): Promise<RelayResult<'consume'>> {
+    if (this.#consumers.size >= MAX_CONSUMERS) throw new ProtocolError('tooMany');
+    const consumer = await refusing(() =>
+      this.#transports.receive.consume({ producerId, rtpCapabilities, paused: true }),
+    );
+    this.#consumers.set(consumer.id, consumer);
+    consumer.observer.once('close', () => this.#consumers.delete(consumer.id));
+    return { consumer: consumer.id as StreamId, rtpParameters: RtpParameters.parse(plain(consumer.rtpParameters)) };
+  }
+
+  async set({ consumer: id, paused, layer }: RelayParams<'consumer.set'>): Promise<void> {
+    const consumer = this.#consumers.get(id);
+    // Its producer may have ended a moment ago: nothing to set.
+    if (consumer === undefined) return;
+    if (layer !== undefined && consumer.type !== 'simple') await consumer.setPreferredLayers({ spatialLayer: layer });
+    if (paused !== consumer.paused) await (paused ? consumer.pause() : consumer.resume());
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.#transports.send.close();
+    this.#transports.receive.close();
+  }
+}
+
+/** What mediasoup throws for parameters that do not fit is the asking peer's mistake. */
+async function refusing<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof TypeError || (error instanceof Error && error.name === 'UnsupportedError')) {
+      throw new ProtocolError('badRequest', 'the relay cannot take these parameters', { cause: error });
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * A relay: rooms on workers, behind the control catalogue. The same object answers within signal's process and behind a socket.
+ *
+ * Rooms exist while somebody is in them: a meeting in a mesh costs nothing here.
+ */
+import * as mediasoup from 'mediasoup';
+import { existsSync } from 'node:fs';
+import { ProtocolError } from '../signal/protocol/errors.ts';
+import type { MeetingId } from '../signal/protocol/ids.ts';
+import type {
+  RelayEvent,
+  RelayParams,
+  RelayPort,
+  RelayRequestName,
+  RelayResult,
+} from '../signal/protocol/relayControl.ts';
+import { Room } from './room.ts';
+import type { WorkersTerms } from './workers.ts';
+import { Workers } from './workers.ts';
+
+type Handlers = { [N in RelayRequestName]: (params: RelayParams<N>) => Promise<RelayResult<N>> };
+
+export interface Relay extends RelayPort {
+  /** Rooms and workers, for health and tests. */
+  status(): { rooms: number; workers: number[] };
+}
+
+/** Whether mediasoup's program is there; the set-up may still be building it. */
+export function hasWorker(): boolean {
+  return existsSync(mediasoup.workerBin);
+}
+
+/** @throws Error where no worker starts */
+export async function startRelay(terms: WorkersTerms): Promise<Relay> {
+  return new EmbeddedRelay(await Workers.start(terms));
+}
+
+class EmbeddedRelay implements Relay {
+  readonly #workers: Workers;
+  readonly #rooms = new Map<MeetingId, Promise<Room>>();
+  readonly #listeners = new Set<(event: RelayEvent) => void>();
+  readonly #handlers: Handlers;
+
+  constructor(workers: Workers) {
+    this.#workers = workers;
+    this.#handlers = {
+      'peer.open': async ({ meeting, peer }) => (await this.#open(meeting)).openPeer(peer),
+      'peer.close': async ({ meeting, peer }) => {
+        const room = await this.#rooms.get(meeting);
+        room?.closePeer(peer);
+        if (room?.isEmpty) this.#close(meeting, room);
+        return {};
+      },
+      'room.close': async ({ meeting }) => {
+        const room = await this.#rooms.get(meeting);
+        if (room) this.#close(meeting, room);
+        return {};
+      },
+      'transport.connect': async (params) => {
+        await (await this.#room(params.meeting)).peer(params.peer).connect(params);
+        return {};
+      },
+      'transport.restartIce': async ({ meeting, peer, direction }) =>
+        (await this.#room(meeting)).peer(peer).restartIce(direction),
+      produce: async (params) => (await this.#room(params.meeting)).produce(params),
+      consume: async ({ meeting, peer, producer, capabilities }) =>
+        (await this.#room(meeting)).consume(peer, producer, capabilities),
+      'consumer.set': async (params) => {
+        await (await this.#room(params.meeting)).peer(params.peer).set(params);
+        return {};
+      },
+    };
+  }
+
+  get isReady(): boolean {
+    return this.#workers.isReady;
+  }
+
+  request<N extends RelayRequestName>(name: N, params: RelayParams<N>): Promise<RelayResult<N>> {
+    return this.#handlers[name](params);
+  }
+
+  onEvent(listener: (event: RelayEvent) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  status(): { rooms: number; workers: number[] } {
+    return { rooms: this.#rooms.size, workers: this.#workers.pids };
+  }
+
+  async close(): Promise<void> {
+    this.#rooms.clear();
+    this.#workers.close();
+  }
+
+  #open(meeting: MeetingId): Promise<Room> {
+    const known = this.#rooms.get(meeting);
+    if (known) return known;
+    const opening = Promise.resolve().then(() =>
+      Room.open(meeting, this.#workers.pick(), {
+        event: (event) => this.#emit(event),
+        lost: () => this.#lost(meeting, opening),
+      }),
+    );
+    this.#rooms.set(meeting, opening);
+    opening.catch(() => this.#forget(meeting, opening));
+    return opening;
+  }
+
+  async #room(meeting: MeetingId): Promise<Room> {
+    const room = await this.#rooms.get(meeting);
+    if (!room) throw new ProtocolError('peerUnknown', 'not at this relay');
+    return room;
+  }
+
+  #close(meeting: MeetingId, room: Room): void {
+    this.#rooms.delete(meeting);
+    room.close();
+  }
+
+  #lost(meeting: MeetingId, opening: Promise<Room>): void {
+    if (this.#forget(meeting, opening)) this.#emit({ type: 'room.lost', meeting });
+  }
+
+  #forget(meeting: MeetingId, opening: Promise<Room>): boolean {
+    return this.#rooms.get(meeting) === opening && this.#rooms.delete(meeting);
+  }
+
+  #emit(event: RelayEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+}
