@@ -4,7 +4,7 @@
  * Opus, VP8 and VP9 keep what a relay needs outside of the sealed part; H264 and AV1 do not (docs/design.md, "Frames").
  */
 import type { types } from 'mediasoup';
-import { RtpCapabilities } from '../signal/protocol/rtp.ts';
+import { extensionUris, RtpCapabilities } from '../signal/protocol/rtp.ts';
 
 export const routerCodecs: types.RouterRtpCodecCapability[] = [
   { kind: 'audio', mimeType: 'audio/opus', clockRate: 48_000, channels: 2, parameters: { usedtx: 1, useinbandfec: 1 } },
@@ -12,17 +12,8 @@ export const routerCodecs: types.RouterRtpCodecCapability[] = [
   { kind: 'video', mimeType: 'video/VP9', clockRate: 90_000, parameters: { 'profile-id': 0 } },
 ];
 
-/**
- * Never negotiated. Levels would tell the relay who speaks. The capture time would be declared and not sent by Chromium, and
- * mediasoup then waits for it for ever before it switches a layer.
- */
-const refusedExtensions: readonly string[] = [
-  'urn:ietf:params:rtp-hdrext:ssrc-audio-level',
-  'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time',
-];
-
-export function isRefused(uri: string): boolean {
-  return refusedExtensions.includes(uri);
+export function isOffered(uri: string): boolean {
+  return (extensionUris as readonly string[]).includes(uri);
 }
 
 /** mediasoup's values as they go over a wire: it sets fields to undefined that are not there. */
@@ -35,8 +26,10 @@ export function capabilitiesOf(router: types.Router): RtpCapabilities {
   const { codecs = [], headerExtensions = [] } = router.rtpCapabilities;
   return RtpCapabilities.parse(
     plain({
-      codecs,
-      headerExtensions: headerExtensions.filter(({ uri }) => !isRefused(uri)),
+      // No RTX: Chromium probes for bandwidth with it by sending the newest frames again, and hands the copies to the receiver's
+      // transform, where they are replays. Lost packets are sent again in the stream itself.
+      codecs: codecs.filter(({ mimeType }) => !mimeType.toLowerCase().endsWith('/rtx')),
+      headerExtensions: headerExtensions.filter(({ uri }) => isOffered(uri)),
     }),
   );
 }

@@ -10,7 +10,7 @@ import type { PeerId } from '../signal/protocol/ids.ts';
 import type { StreamId, TrackKind } from '../signal/protocol/model.ts';
 import type { Direction, RelayParams, RelayResult } from '../signal/protocol/relayControl.ts';
 import { IceParameters, RtpParameters, TransportOffer } from '../signal/protocol/rtp.ts';
-import { isRefused, plain } from './codecs.ts';
+import { isOffered, plain } from './codecs.ts';
 
 /** Requests for a key frame are bunched: many newcomers at once are served by one. */
 const KEY_FRAME_DELAY_MS = 300;
@@ -53,7 +53,7 @@ export class Peer {
   async produce({ kind, rtpParameters }: RelayParams<'produce'>): Promise<types.Producer> {
     if (this.#producers.has(kind)) throw new ProtocolError('outOfOrder', `${kind} is sent already`);
     // Levels would tell who speaks, and to everybody.
-    if (rtpParameters.headerExtensions.some(({ uri }) => isRefused(uri))) {
+    if (rtpParameters.headerExtensions.some(({ uri }) => !isOffered(uri))) {
       throw new ProtocolError('badRequest', 'a header extension that is not offered');
     }
     // mediasoup takes a sound for a picture if it is told to.

@@ -6,11 +6,12 @@
  */
 import type { ServerEvent } from '../../signal/protocol/events.ts';
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
-import { isRequestName, type Params, type RequestName } from '../../signal/protocol/requests.ts';
+import { isBasicRequest, type Params, type RequestName, type Result } from '../../signal/protocol/requests.ts';
 import { ProtocolError } from '../../signal/protocol/errors.ts';
 import type { Notice, TrackKind } from '../e2ee/messages.ts';
 import type { Port } from '../e2ee/port.ts';
-import { Rpc } from '../net/rpc.ts';
+import { OfflineError } from '../net/offline.ts';
+import { Rpc, type ResultSchema } from '../net/rpc.ts';
 import * as conversation from './conversation.ts';
 import { begin, initial, step } from './machine.ts';
 import { Stage } from './stage.ts';
@@ -205,6 +206,7 @@ export class Runner {
     this.#port = port;
     this.#stage = new Stage({
       port,
+      line: { request: (name, params, schema) => this.#ask(name, params, schema) },
       path: (peer, path) => this.input({ type: 'path', peer, path }),
       changed: () => this.#options.on.changed(),
     });
@@ -260,6 +262,7 @@ export class Runner {
       const joined = await conversation.joinAgain(parties, this.#challenge, this.#words);
       this.#token = joined.token;
       this.#inside = true;
+      this.#stage?.happened({ type: 'topology', topology: joined.topology });
       return this.input({ type: 'joined', attempt, self: this.#words.peer });
     }
     const prepared = await this.#prepare(name, replaces ?? (await formerPeer(meeting)));
@@ -271,7 +274,7 @@ export class Runner {
     this.#inside = true;
     this.#release?.();
     this.#release = livesAs(meeting, words.peer);
-    void this.#stage?.start(words.peer, joined.iceServers as RTCIceServer[]);
+    void this.#stage?.start(words.peer, joined.iceServers as RTCIceServer[], joined.topology);
     this.#stage?.expect(
       joined.peers.filter(({ inGroup, presence }) => inGroup && presence === 'here').map(({ peer }) => peer),
     );
@@ -290,13 +293,16 @@ export class Runner {
 
   async #resume(attempt: number): Promise<void> {
     if (!this.#words) throw new ProtocolError('resumeRefused');
-    await conversation.resume(this.#parties(), this.#words.peer, this.#token);
+    const topology = await conversation.resume(this.#parties(), this.#words.peer, this.#token);
     this.#inside = true;
+    this.#stage?.happened({ type: 'topology', topology });
     this.input({ type: 'resumed', attempt });
   }
 
   #event(event: ServerEvent): void {
     void this.#port?.call('server.event', { event }).catch(() => undefined);
+    if (event.type === 'topology' || event.type === 'relay.produced' || event.type === 'relay.ended')
+      this.#stage?.happened(event);
     if (event.type === 'peer.joined') this.#stage?.expect([event.peer.peer]);
     if (event.type === 'server.draining') this.input({ type: 'draining', retryMs: event.retryMs });
   }
@@ -325,13 +331,18 @@ export class Runner {
     }
   }
 
+  async #ask<N extends RequestName>(name: N, params: Params<N>, schema?: ResultSchema<N>): Promise<Result<N>> {
+    if (!this.#rpc || !this.#inside) throw new OfflineError();
+    return this.#rpc.request(name, params, schema);
+  }
+
   /** Carries a request of the worker to the server, and the answer back. */
   async #request(request: number, name: RequestName, params: unknown): Promise<void> {
     const port = this.#port;
     const settle = (settled: Parameters<Port['call']>[1]) =>
       void port?.call('request.settled', settled as never).catch(() => undefined);
     try {
-      if (!isRequestName(name) || !this.#rpc || !this.#inside) return settle({ request, error: { code: 'offline' } });
+      if (!isBasicRequest(name) || !this.#rpc || !this.#inside) return settle({ request, error: { code: 'offline' } });
       settle({ request, result: await this.#rpc.request(name, params as Params<typeof name>) });
     } catch (error) {
       if (!(error instanceof ProtocolError)) return settle({ request, error: { code: 'offline' } });

@@ -11,7 +11,7 @@ import { forgetMeeting, knownMeetings, knowMeeting } from './known.ts';
 import type { HomeFacade, KnownMeeting } from './view.ts';
 
 /** A mesh of four; room for two more, since somebody who reloads is there twice for a moment. */
-const SETTINGS: Settings = { meshLimit: 4, capacity: 6 };
+const SETTINGS: Settings = { meshLimit: 4, capacity: 100 };
 
 class Home implements HomeFacade {
   #known = $state.raw<readonly KnownMeeting[]>(knownMeetings());

@@ -5,6 +5,9 @@
  */
 import type { PeerId } from '../../signal/protocol/ids.ts';
 import { trackKinds, type TrackKind } from '../e2ee/messages.ts';
+import type { ServerEvent } from '../../signal/protocol/events.ts';
+import type { Topology } from '../../signal/protocol/model.ts';
+import type { RelayLine } from '../transport/relayLine.ts';
 import type { SealPort } from '../transport/sealPort.ts';
 import type { MediaTransport, PathState, PathStats } from '../transport/transport.ts';
 import { Speaking } from './present.ts';
@@ -12,6 +15,7 @@ import type { MediaState } from './state.ts';
 
 export interface StageOptions {
   port: SealPort;
+  line: RelayLine;
   path(peer: PeerId, state: PathState): void;
   /** Tracks, levels or path statistics are others now. */
   changed(): void;
@@ -28,6 +32,7 @@ export class Stage {
   #expected: readonly PeerId[] = [];
   #held = false;
   #transport: MediaTransport | null = null;
+  #earlyEvents: ServerEvent[] = [];
   /** Signals that came while the transport was being made. */
   #early: { from: PeerId; body: string }[] = [];
   #starting = 0;
@@ -39,20 +44,20 @@ export class Stage {
 
   /** Fetches the code ahead of need. */
   static preload(): void {
-    import('../transport/mesh.ts').catch(() => undefined);
+    import('../transport/handover.ts').catch(() => undefined);
   }
 
   /** Starts as this peer. A former transport ends: its connections belong to a leaf that is gone. */
-  async start(self: PeerId, iceServers: RTCIceServer[]): Promise<void> {
+  async start(self: PeerId, iceServers: RTCIceServer[], topology: Topology): Promise<void> {
     const starting = ++this.#starting;
     this.#peers = [];
     await this.#end();
-    const { createMesh } = await import('../transport/mesh.ts');
+    const { createTransport } = await import('../transport/handover.ts');
     if (this.#closed || starting !== this.#starting) return;
-    const { port } = this.#options;
+    const { port, line } = this.#options;
     const signal = (to: PeerId, body: string) =>
       void port.call('message.send', { to, kind: 'mesh.signal', body }).catch(() => undefined);
-    const transport = createMesh({ self, iceServers, port, signal });
+    const transport = createTransport({ self, iceServers, port, signal, line, topology });
     this.#transport = transport;
     this.#listen(transport);
     for (const [kind, track] of this.#published) void transport.publish(kind, track);
@@ -61,6 +66,7 @@ export class Stage {
     transport.expect(this.#expected);
     this.#expected = [];
     for (const { from, body } of this.#early.splice(0)) transport.receive(from, body);
+    for (const event of this.#earlyEvents.splice(0)) this.happened(event);
   }
 
   setPeers(peers: readonly PeerId[]): void {
@@ -98,6 +104,13 @@ export class Stage {
   receive(from: PeerId, body: string): void {
     if (this.#transport) this.#transport.receive(from, body);
     else if (this.#early.length < 256) this.#early.push({ from, body });
+  }
+
+  /** What the server says of the way that media take. */
+  happened(event: ServerEvent): void {
+    if (!this.#transport) this.#earlyEvents.push(event);
+    else if (event.type === 'topology') this.#transport.follow(event.topology);
+    else this.#transport.relayed(event);
   }
 
   broadcast(body: string): void {

@@ -6,7 +6,13 @@
  */
 import { ServerEvent } from '../../signal/protocol/events.ts';
 import { ProtocolError } from '../../signal/protocol/errors.ts';
-import { requests, type Params, type RequestName, type Result } from '../../signal/protocol/requests.ts';
+import {
+  isBasicRequest,
+  requests,
+  type Params,
+  type RequestName,
+  type Result,
+} from '../../signal/protocol/requests.ts';
 import { WireError } from '../../signal/protocol/wire.ts';
 import { OfflineError } from './offline.ts';
 import { Socket } from './socket.ts';
@@ -24,8 +30,14 @@ export interface RpcListener {
   garbage?: (what: string) => void;
 }
 
+/** Checks a result; the catalogue's schema of that request. */
+export type ResultSchema<N extends RequestName> = {
+  safeParse(value: unknown): { success: true; data: Result<N> } | { success: false };
+};
+
 interface Pending {
   name: RequestName;
+  schema: ResultSchema<never>;
   resolve: (result: never) => void;
   reject: (error: Error) => void;
 }
@@ -68,12 +80,21 @@ export class Rpc {
 
   /**
    * Sends one request of the catalogue.
+   * @param schema  of its result, for requests that only a part of the client knows (`mediaRequests`)
    * @throws ProtocolError as the server answered · OfflineError if the socket is, or went, down
    */
-  request<N extends RequestName>(name: N, params: Params<N>): Promise<Result<N>> {
+  request<N extends RequestName>(name: N, params: Params<N>, schema?: ResultSchema<N>): Promise<Result<N>> {
+    const known = schema ?? (isBasicRequest(name) ? requests[name].result : null);
+    if (known === null) throw new Error(`the result of ${name} needs its schema`);
     return new Promise<Result<N>>((resolve, reject) => {
       const id = this.#nextId++;
-      this.#pending.set(id, { name, resolve: resolve as (result: never) => void, reject });
+      const pending = {
+        name,
+        schema: known as ResultSchema<never>,
+        resolve: resolve as (result: never) => void,
+        reject,
+      };
+      this.#pending.set(id, pending);
       if (this.#socket.send(JSON.stringify({ id, name, params }))) return;
       this.#pending.delete(id);
       reject(new OfflineError());
@@ -159,7 +180,7 @@ export class Rpc {
         }),
       );
     }
-    const result = requests[pending.name].result.safeParse('result' in raw ? raw.result : undefined);
+    const result = pending.schema.safeParse('result' in raw ? raw.result : undefined);
     if (result.success) pending.resolve(result.data as never);
     else pending.reject(new ProtocolError('malformed', `answer to ${pending.name} does not fit its schema`));
   }

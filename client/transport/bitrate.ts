@@ -32,6 +32,22 @@ export function budgetOf(kind: TrackKind, others: number): Budget {
   return table[Math.min(Math.max(others, 1), table.length) - 1]!;
 }
 
+/**
+ * What a sender sends to the relay: the camera in three sizes, of which each receiver gets the one that its tile needs.
+ * Smallest first: layer 0, 1, 2.
+ */
+export function encodingsOf(kind: TrackKind): RTCRtpEncodingParameters[] {
+  if (kind !== 'camera') {
+    const { maxBitrate, maxFramerate } = budgetOf(kind, 1);
+    return [{ maxBitrate, ...(maxFramerate === undefined ? {} : { maxFramerate }) }];
+  }
+  return [
+    { rid: 'r0', scaleResolutionDownBy: 4, maxBitrate: 120_000 },
+    { rid: 'r1', scaleResolutionDownBy: 2, maxBitrate: 400_000 },
+    { rid: 'r2', scaleResolutionDownBy: 1, maxBitrate: 1_200_000 },
+  ];
+}
+
 /** @returns factor ≥ 1 for `scaleResolutionDownBy` */
 export function scaleDown(height: number | undefined, maxHeight: number | undefined): number {
   if (!height || !maxHeight || height <= maxHeight) return 1;

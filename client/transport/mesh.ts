@@ -1,5 +1,5 @@
 /**
- * The mesh: one connection with each peer, behind MediaTransport.
+ * The mesh: one connection with each peer.
  *
  * Nothing here can send in the clear: senders prove their transforms first (sealedSender.ts), the watchdog closes what does not add
  * up, and a worker that is silent for a second takes every real track off.
@@ -11,7 +11,7 @@ import { MeshPeer } from './meshPeer.ts';
 import { MeshMonitor } from './meshMonitor.ts';
 import type { SealPort } from './sealPort.ts';
 import { offers, readSignal } from './signals.ts';
-import type { MediaTransport, TransportEvents } from './transport.ts';
+import type { MeshTransport, TransportEvents } from './transport.ts';
 import { watchPulse } from './workerPulse.ts';
 
 export interface MeshOptions {
@@ -20,6 +20,8 @@ export interface MeshOptions {
   port: SealPort;
   /** Seals `body` as a `mesh.signal` message to one peer and sends it. */
   signal(to: PeerId, body: string): void;
+  /** ICE cannot reach this peer. */
+  stuck(peer: PeerId): void;
 }
 
 /** Peers that the server named and no member added within this are forgotten: the key package lives two minutes, patience does not. */
@@ -28,11 +30,11 @@ const MOST_EXPECTED = 4;
 
 type Listeners = { [E in keyof TransportEvents]: Set<TransportEvents[E]> };
 
-export function createMesh(options: MeshOptions): MediaTransport {
+export function createMesh(options: MeshOptions): MeshTransport {
   return new Mesh(options);
 }
 
-class Mesh implements MediaTransport {
+class Mesh implements MeshTransport {
   readonly #options: MeshOptions;
   readonly #peers = new Map<PeerId, MeshPeer>();
   readonly #wanted = new Map<TrackKind, MediaStreamTrack | null>(trackKinds.map((kind) => [kind, null]));
@@ -136,7 +138,7 @@ class Mesh implements MediaTransport {
   }
 
   #add(peer: PeerId, others: number, expected: boolean): MeshPeer {
-    const { self, iceServers, port, signal } = this.#options;
+    const { self, iceServers, port, signal, stuck } = this.#options;
     const added: MeshPeer = new MeshPeer({
       peer,
       offering: offers(self, peer),
@@ -153,6 +155,7 @@ class Mesh implements MediaTransport {
           if (!added.expected) this.#emit('state', peer, state);
         },
         track: (kind, track) => this.#emit('track', peer, kind, track),
+        stuck: () => stuck(peer),
         data: (body) => void port.call('peer.data', { body }).catch(() => undefined),
       },
     });

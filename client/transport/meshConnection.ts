@@ -12,6 +12,7 @@ import type { Placeholders } from '../media/placeholder.ts';
 import { Pace } from '../net/pace.ts';
 import { budgetOf } from './bitrate.ts';
 import { preferSealable, tuneSender } from './codecs.ts';
+import { noCounts } from './counts.ts';
 import { codecOf, drawTransformId, mediaOf, type SealPort } from './sealPort.ts';
 import { restrictSdp } from './sdp.ts';
 import { SealedSender } from './sealedSender.ts';
@@ -246,9 +247,4 @@ export class MeshConnection {
     this.close();
     this.#options.on.state('closed');
   }
-}
-
-function noCounts(id: string): TransformCounts {
-  const dropped = { noKey: 0, unknownKey: 0, forged: 0, replayed: 0, wrongSender: 0, malformed: 0, shed: 0 };
-  return { id, passed: 0, empty: 0, dropped };
 }

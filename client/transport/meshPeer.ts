@@ -17,6 +17,8 @@ const DISCONNECTED_MS = 2500;
 /** An attempt that is not connected by then is given up: longer than ICE on a bad network takes. */
 const ATTEMPT_MS = 15_000;
 const ATTEMPT_PACE_MS = 1000;
+/** ICE that has both descriptions and has not found a way by then is called stuck: a relay is faster than its last tries. */
+const STUCK_MS = 2000;
 /** Candidates that wait with an offer. */
 const MOST_SIGNALS = 64;
 /** Unsafe connections are rebuilt this often, then no more. */
@@ -32,6 +34,8 @@ export interface MeshPeerOptions extends Omit<ConnectionOptions, 'on' | 'initiat
     state(state: PathState): void;
     track(kind: TrackKind, track: MediaStreamTrack | null): void;
     data(body: string): void;
+    /** ICE has found nothing, or not in time: another way is wanted. */
+    stuck(): void;
   };
 }
 
@@ -48,6 +52,7 @@ export class MeshPeer {
   /** An offer that waits for its turn. */
   #next: { connection: number; signals: SignalData[] } | null = null;
   #nextTimer: ReturnType<typeof setTimeout> | undefined;
+  #stuckTimer: ReturnType<typeof setTimeout> | undefined;
   #failures = 0;
   #unsafe = 0;
   #shown = new Set<TrackKind>();
@@ -164,6 +169,7 @@ export class MeshPeer {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#nextTimer);
+    clearTimeout(this.#stuckTimer);
     this.#drop();
     this.#become({ at: 'closed' });
   }
@@ -214,7 +220,12 @@ export class MeshPeer {
   }
 
   #connectionState(state: 'connecting' | 'connected' | 'disconnected' | 'closed'): void {
-    if (state === 'closed') return this.#failed();
+    clearTimeout(this.#stuckTimer);
+    if (state === 'closed') {
+      if (!this.#options.expected) this.#options.on.stuck();
+      return this.#failed();
+    }
+    if (state === 'connecting') this.#stuckTimer = setTimeout(() => this.#options.on.stuck(), STUCK_MS);
     if (state === 'connected') {
       clearTimeout(this.#timer);
       this.#failures = 0;

@@ -26,6 +26,8 @@ const SignalData = z.union([
   z.object({ type: z.literal('restart') }),
   /** To the one that makes offers: this attempt is dead here, begin another. */
   z.object({ type: z.literal('rebuild') }),
+  /** All that comes from you comes by the relay now, in the topology numbered `connection`: the mesh may close. */
+  z.object({ type: z.literal('moved') }),
 ]);
 export type SignalData = z.infer<typeof SignalData>;
 

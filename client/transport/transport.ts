@@ -3,7 +3,9 @@
  *
  * Every sender and receiver carries its frame transform from the task that made it. No key, no frame: nothing here can send in the clear.
  */
+import type { ServerEvent } from '../../signal/protocol/events.ts';
 import type { PeerId } from '../../signal/protocol/ids.ts';
+import type { Topology } from '../../signal/protocol/model.ts';
 import type { TrackKind } from '../e2ee/messages.ts';
 
 /** State of the path to one peer. `unsafe`: the watchdog closed it, and `detail` says why. */
@@ -34,6 +36,9 @@ export interface TransportEvents {
   stats: (peer: PeerId, stats: PathStats) => void;
 }
 
+/** One way that media take: the mesh. */
+export type MeshTransport = Omit<MediaTransport, 'follow' | 'relayed'>;
+
 export interface MediaTransport {
   /** The peers to be connected with: the group's members but ourselves. Called with each change. */
   setPeers(peers: readonly PeerId[]): void;
@@ -46,6 +51,10 @@ export interface MediaTransport {
   /** Sealed bytes over every open data channel. */
   broadcast(body: string): void;
   on<E extends keyof TransportEvents>(event: E, listener: TransportEvents[E]): () => void;
+  /** Media take this way now; an older decision is ignored. */
+  follow(topology: Topology): void;
+  /** An event of the server about the relay. */
+  relayed(event: ServerEvent): void;
   /** Takes every real track off at once: the worker failed, or sending is paused. `false` puts them back behind the seal check. */
   hold(held: boolean): void;
   /** The network changed: restart ICE everywhere. */

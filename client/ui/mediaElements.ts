@@ -1,14 +1,29 @@
 /** Tracks on elements: attachments for `<video>` and `<audio>` that let go of what they showed. */
 import type { Attachment } from 'svelte/attachments';
 
-/** Shows a track as long as the element is there. Videos are muted, so they may always play. */
+/** Elements whose track has gone a moment ago, and may get another in the same task. */
+const between = new WeakSet<HTMLVideoElement>();
+
+/**
+ * Shows a track as long as the element is there. Videos are muted, so they may always play. Another track in its place goes into the
+ * stream that is playing: a new stream would show nothing for some frames.
+ */
 export function showTrack(track: MediaStreamTrack): Attachment<HTMLVideoElement> {
   return (video) => {
-    video.srcObject = new MediaStream([track]);
+    const playing = video.srcObject;
+    if (between.delete(video) && playing instanceof MediaStream) {
+      for (const former of playing.getTracks()) playing.removeTrack(former);
+      playing.addTrack(track);
+    } else {
+      video.srcObject = new MediaStream([track]);
+    }
     // A rejected promise means that the element went first.
     video.play().catch(() => {});
     return () => {
-      video.srcObject = null;
+      between.add(video);
+      queueMicrotask(() => {
+        if (between.delete(video)) video.srcObject = null;
+      });
     };
   };
 }

@@ -2,7 +2,7 @@
 import { ProtocolError } from '../protocol/errors.ts';
 import type { PeerId } from '../protocol/ids.ts';
 import type { Phase, RequestName } from '../protocol/requests.ts';
-import { requests } from '../protocol/requests.ts';
+import { catalogue } from '../protocol/catalogue.ts';
 import type { Group, Offer, Room } from './roomTypes.ts';
 
 /** Epochs start at least this far apart, so that members keep up; removals do not wait. */
@@ -26,7 +26,7 @@ const steps: Partial<Record<RequestName, Phase>> = {
 
 export function mayAsk(phase: Phase, name: RequestName): boolean {
   const step = steps[name];
-  return step === undefined ? ranks[phase] >= ranks[requests[name].phase] : phase === step;
+  return step === undefined ? ranks[phase] >= ranks[catalogue[name].phase] : phase === step;
 }
 
 /** The connected member with the lowest leaf: it commits for all while it is there. */

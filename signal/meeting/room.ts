@@ -21,8 +21,14 @@ export function emptyRoom(
   meeting: MeetingId,
   terms: Pick<Room, 'generation' | 'capacity' | 'locked' | 'meshLimit' | 'hasRelay'>,
   group: Room['group'],
+  firstTopology = 0,
 ): Room {
-  const media = { topology: { number: 0, at: 'mesh' }, troubles: [], calmSince: null, relayClosesAt: null } as const;
+  const media = {
+    topology: { number: firstTopology, at: 'mesh' },
+    troubles: [],
+    calmSince: null,
+    relayClosesAt: null,
+  } as const;
   return { meeting, ...terms, ...media, peers: new Map(), group, removed: new Set() };
 }
 

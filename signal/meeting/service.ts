@@ -229,6 +229,8 @@ export class MeetingService {
       meeting,
       { generation, ...terms.settings, locked: state?.locked ?? false, hasRelay: this.relaying.isReady },
       group,
+      // Higher than any that a process before this one has told.
+      Math.floor(this.terms.now() / 1000),
     );
     const { store, now, onError } = this.terms;
     const live = new Live(room, { store, now, onError, budget: this.#budget, media: this.relaying });

@@ -16,20 +16,8 @@ import {
   bytesText,
   fixedBytesText,
 } from './ids.ts';
-import {
-  GroupRef,
-  IceServer,
-  Lobby,
-  OrderedCommit,
-  RelayStream,
-  RosterPeer,
-  SealedName,
-  StreamId,
-  Topology,
-  TrackKind,
-} from './model.ts';
-import { Direction } from './relayControl.ts';
-import { DtlsParameters, IceParameters, RtpCapabilities, RtpParameters, TransportOffer } from './rtp.ts';
+import type { mediaRequests } from './mediaRequests.ts';
+import { GroupRef, IceServer, Lobby, OrderedCommit, RosterPeer, SealedName, Topology } from './model.ts';
 
 /** Version of this protocol, sent in `hello`. It names the suite too: there is one. */
 export const PROTOCOL = 1;
@@ -39,7 +27,7 @@ export const PROTOCOL = 1;
  */
 export type Phase = 'new' | 'linked' | 'admitted' | 'joined';
 
-interface RequestSpec {
+export interface RequestSpec {
   phase: Phase;
   params: z.ZodMiniType;
   result: z.ZodMiniType;
@@ -156,53 +144,6 @@ export const requests = {
   },
   /** "I cannot reach this peer", with all that ICE and TURN have: the meeting goes to the relay. Errors: peerUnknown. */
   'path.failed': { phase: 'joined', params: z.object({ peer: PeerId }), result: nothing },
-  /** A way each to and from the relay, while the topology is `relay`, and what others send there. What was open before is closed. Errors: outOfOrder, relayUnavailable, relayFull. */
-  'relay.open': {
-    phase: 'joined',
-    params: nothing,
-    result: z.object({
-      capabilities: RtpCapabilities,
-      send: TransportOffer,
-      receive: TransportOffer,
-      streams: z.array(RelayStream),
-    }),
-  },
-  /** Our DTLS parameters, once for each direction. */
-  'relay.connect': {
-    phase: 'joined',
-    params: z.object({ direction: Direction, dtlsParameters: DtlsParameters }),
-    result: nothing,
-  },
-  /** Our network changed: new ICE credentials. */
-  'relay.restartIce': {
-    phase: 'joined',
-    params: z.object({ direction: Direction }),
-    result: z.object({ iceParameters: IceParameters }),
-  },
-  /** A track that we send; the others are told (`relay.produced`). One of a kind. */
-  'relay.produce': {
-    phase: 'joined',
-    params: z.object({ kind: TrackKind, rtpParameters: RtpParameters }),
-    result: z.object({ producer: StreamId }),
-  },
-  /** Asks for another's track. Paused until `relay.set`. Errors: streamUnknown. */
-  'relay.consume': {
-    phase: 'joined',
-    params: z.object({ producer: StreamId, capabilities: RtpCapabilities }),
-    result: z.object({ consumer: StreamId, rtpParameters: RtpParameters }),
-  },
-  /** Whether a track flows to us, and the largest picture that is wanted of it (0, 1, 2). */
-  'relay.set': {
-    phase: 'joined',
-    params: z.object({
-      consumer: StreamId,
-      paused: z.boolean(),
-      layer: z.optional(z.int().check(z.minimum(0), z.maximum(2))),
-    }),
-    result: nothing,
-  },
-  /** We are back in the mesh. */
-  'relay.close': { phase: 'joined', params: nothing, result: nothing },
   /** Leaves for good. What members need to commit the removal travels before it, sealed. */
   'meeting.leave': { phase: 'joined', params: nothing, result: nothing },
   /** Round trip, and a sign of life that a browser can send. */
@@ -215,11 +156,13 @@ export const requests = {
   'host.command': { phase: 'joined', params: z.object({ command: Signed }), result: nothing },
 } as const satisfies Record<string, RequestSpec>;
 
-export type RequestName = keyof typeof requests;
-export type Params<N extends RequestName> = z.infer<(typeof requests)[N]['params']>;
-export type Result<N extends RequestName> = z.infer<(typeof requests)[N]['result']>;
+/** These and those of `mediaRequests.ts`, which a client loads when it needs a relay; `catalogue.ts` has both. */
+type Catalogue = typeof requests & typeof mediaRequests;
+export type RequestName = keyof Catalogue;
+export type Params<N extends RequestName> = z.infer<Catalogue[N]['params']>;
+export type Result<N extends RequestName> = z.infer<Catalogue[N]['result']>;
 
 /** Type guard, so that a name from the wire never indexes the prototype. */
-export function isRequestName(name: string): name is RequestName {
+export function isBasicRequest(name: string): name is keyof typeof requests {
   return Object.hasOwn(requests, name);
 }

@@ -14,21 +14,19 @@ const parameters = z.record(
 const rtcpFeedback = z
   .array(z.object({ type: token, parameter: z.exactOptional(z.string().check(z.maxLength(64))) }))
   .check(z.maxLength(16));
-/** Header extensions that mediasoup knows; the relay offers fewer of them. */
-const extensionUri = z.enum([
+/**
+ * Header extensions that may be used, and no others. Audio levels would tell the relay who speaks. The capture time would be declared
+ * and not sent by Chromium, and mediasoup then waits for it for ever before it switches a layer.
+ */
+export const extensionUris = [
   'urn:ietf:params:rtp-hdrext:sdes:mid',
   'urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id',
   'urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id',
   'http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time',
   'http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01',
-  'urn:ietf:params:rtp-hdrext:ssrc-audio-level',
-  'https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension',
   'urn:3gpp:video-orientation',
-  'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time',
-  'urn:ietf:params:rtp-hdrext:toffset',
-  'http://www.webrtc.org/experiments/rtp-hdrext/playout-delay',
-  'urn:mediasoup:params:rtp-hdrext:packet-id',
-]);
+] as const;
+const extensionUri = z.enum(extensionUris);
 const payloadType = z.int().check(z.minimum(0), z.maximum(127));
 const ssrc = z.int().check(z.minimum(0), z.maximum(0xffff_ffff));
 

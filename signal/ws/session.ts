@@ -10,7 +10,7 @@ import { errors, ProtocolError } from '../protocol/errors.ts';
 import type { Challenge, MeetingId, PeerId } from '../protocol/ids.ts';
 import type * as z from 'zod/mini';
 import type { Params, Phase, RequestName, Result } from '../protocol/requests.ts';
-import { isRequestName, requests } from '../protocol/requests.ts';
+import { catalogue, isRequestName } from '../protocol/catalogue.ts';
 import { WireRequest } from '../protocol/wire.ts';
 import type { Line } from '../meeting/live.ts';
 import { mayAsk } from '../meeting/permissions.ts';
@@ -165,7 +165,7 @@ export class Session implements Line {
     const retryAfterMs = this.limits.request(name, this.#context.now());
     if (retryAfterMs > 0) throw new ProtocolError('tooMany', undefined, { retryAfterMs });
     if (!mayAsk(this.phase, name)) throw new ProtocolError('outOfOrder', `${name} is not for the phase ${this.phase}`);
-    const parsed = requests[name].params.safeParse(params);
+    const parsed = catalogue[name].params.safeParse(params);
     if (!parsed.success) throw new ProtocolError('badRequest', whatIsWrong(parsed.error.issues));
     // The catalogue pairs name and params; the compiler cannot follow a union through it.
     const handler = this.#context.handlers[name] as (session: Session, params: unknown, context: Context) => unknown;

@@ -6,7 +6,8 @@ import { WebSocket } from 'ws';
 import type { ServerEvent } from '../../signal/protocol/events.ts';
 import type { GroupId, PeerId } from '../../signal/protocol/ids.ts';
 import type { GroupRef } from '../../signal/protocol/model.ts';
-import { type Params, PROTOCOL, type RequestName, requests, type Result } from '../../signal/protocol/requests.ts';
+import { catalogue } from '../../signal/protocol/catalogue.ts';
+import { type Params, PROTOCOL, type RequestName, type Result } from '../../signal/protocol/requests.ts';
 import { WireAnswer, WireError } from '../../signal/protocol/wire.ts';
 import { labels, newLeaf, proofText, randomText, type TestMeeting } from './keys.ts';
 
@@ -160,7 +161,7 @@ export class Client {
     this.#pending.delete(answer.id);
     this.heard.push(`answer ${pending.name}`);
     if ('error' in answer) return pending.reject(new Refused(WireError.parse(answer.error)));
-    const spec = requests[pending.name as RequestName];
+    const spec = catalogue[pending.name as RequestName];
     pending.resolve(spec.result.parse(answer.result));
   }
 }

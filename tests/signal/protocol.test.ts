@@ -5,7 +5,8 @@ import { AccessDocument, HostCommand, HostState, labels, MeetingRecord } from '.
 import { errors } from '../../signal/protocol/errors.ts';
 import { ServerEvent } from '../../signal/protocol/events.ts';
 import { CreatedMeeting, CreateMeeting, Health, Problem } from '../../signal/protocol/http.ts';
-import { type RequestName, requests } from '../../signal/protocol/requests.ts';
+import { catalogue } from '../../signal/protocol/catalogue.ts';
+import type { RequestName } from '../../signal/protocol/requests.ts';
 import { WireAnswer, WireRequest } from '../../signal/protocol/wire.ts';
 import { examples, protocolPage } from './golden.ts';
 
@@ -27,9 +28,9 @@ function schemaOf(kind: string, name: string): z.ZodMiniType | undefined {
     case 'answer':
       return WireAnswer;
     case 'params':
-      return requests[name as RequestName]?.params;
+      return catalogue[name as RequestName]?.params;
     case 'result':
-      return requests[name as RequestName]?.result;
+      return catalogue[name as RequestName]?.result;
     case 'event':
       return ServerEvent;
     default:
@@ -54,7 +55,7 @@ describe('PROTOCOL.md', () => {
 
   test('shows every request with its answer, every event, every document', () => {
     const events = ServerEvent.def.options.map((option) => `event ${option.shape.type.def.values[0]}`);
-    const asked = Object.keys(requests).flatMap((name) => [`params ${name}`, `result ${name}`]);
+    const asked = Object.keys(catalogue).flatMap((name) => [`params ${name}`, `result ${name}`]);
     const all = [
       ...asked,
       ...events,
@@ -73,7 +74,7 @@ describe('PROTOCOL.md', () => {
   });
 });
 
-test.each(Object.entries(requests))(
+test.each(Object.entries(catalogue))(
   '%s refuses what is no object, and each of its fields with another type',
   (name, { params }) => {
     for (const value of [null, undefined, 0, 'text', [], true]) expect(params.safeParse(value).success).toBe(false);

@@ -20,6 +20,7 @@ export const CAST = {
   Ben: { number: 22, tone: 700 },
   Carla: { number: 33, tone: 900 },
   Dan: { number: 44, tone: 1150 },
+  Eve: { number: 55, tone: 1400 },
 } as const;
 export type Name = keyof typeof CAST;
 const TONES = Object.values(CAST).map(({ tone }) => tone);

@@ -77,6 +77,9 @@ export class Intake {
       case 'meeting.record':
       case 'meeting.ended':
       case 'server.draining':
+      case 'topology':
+      case 'relay.produced':
+      case 'relay.ended':
         return;
     }
   }

@@ -12,11 +12,11 @@ import {
 import { createMesh } from '../../../client/transport/mesh.ts';
 import { selfTest, type SelfTestResult } from '../../../client/transport/selfTest.ts';
 import type { SealPort } from '../../../client/transport/sealPort.ts';
-import type { MediaTransport, PathState, PathStats } from '../../../client/transport/transport.ts';
+import type { MeshTransport, PathState, PathStats } from '../../../client/transport/transport.ts';
 
 export interface Member {
   peer: PeerId;
-  mesh: MediaTransport;
+  mesh: MeshTransport;
   worker: Worker;
   transforms: TransformOptions[];
   counts: Record<string, TransformCounts>;
@@ -118,6 +118,7 @@ async function addMember(n: number, leaves: Record<string, number>, trap: SealTr
     self,
     iceServers: [],
     port,
+    stuck: () => undefined,
     signal: (to, body) => {
       member.signals!++;
       setTimeout(() => {

@@ -17,7 +17,8 @@ import type {
 import { memoryStore, type Store } from '../../../client/e2ee/store.ts';
 import { ServerEvent } from '../../../signal/protocol/events.ts';
 import type { MeetingId, PeerId } from '../../../signal/protocol/ids.ts';
-import { PROTOCOL, requests, type Params, type RequestName, type Result } from '../../../signal/protocol/requests.ts';
+import { catalogue } from '../../../signal/protocol/catalogue.ts';
+import { PROTOCOL, type Params, type RequestName, type Result } from '../../../signal/protocol/requests.ts';
 
 export interface RealMeeting {
   id: MeetingId;
@@ -243,7 +244,7 @@ export class RealPerson {
     this.#waiting.delete(said.id!);
     if (waiting === undefined) return;
     if (said.error !== undefined) waiting.reject(new ServerRefused(said.error));
-    else waiting.resolve(requests[waiting.name].result.parse(said.result));
+    else waiting.resolve(catalogue[waiting.name].result.parse(said.result));
   }
 
   #heard(message: FromWorker): void {
