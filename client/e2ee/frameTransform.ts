@@ -16,8 +16,8 @@ import { trackKinds } from './messages.ts';
  * gets all that waited for it in one task, so fewer would throw away what it opens in no time; more means that it cannot keep up.
  */
 const MAX_IN_WORK = 250;
-/** A frame may be faster than the commit that leads to its key, never by more than a bad way to the server takes. */
-const HOLD_MS = 500;
+/** A frame may be faster than the commit that leads to its key: by a bad way to the server, or a device that is busy. */
+const HOLD_MS = 2000;
 /** Asking for key frames more often than this makes a bad connection worse. */
 const KEY_FRAME_PACE_MS = 1000;
 

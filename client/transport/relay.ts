@@ -141,7 +141,6 @@ export class RelayPath {
   }
 
   async #open(): Promise<void> {
-    const { line } = this.#options;
     try {
       const device = await Device.factory();
       const opened = await this.#ask('relay.open', {});
@@ -181,7 +180,6 @@ export class RelayPath {
   }
 
   #listen(direction: Direction, transport: types.Transport): void {
-    const { line } = this.#options;
     transport.on('connect', ({ dtlsParameters }, done, fail) => {
       this.#ask('relay.connect', { direction, dtlsParameters }).then(done, fail);
     });
@@ -252,7 +250,7 @@ export class RelayPath {
   }
 
   async #consume({ device, receive }: Transports, stream: RelayStream): Promise<void> {
-    const { line, port } = this.#options;
+    const { port } = this.#options;
     const { peer, kind, producer } = stream;
     const capabilities = device.recvRtpCapabilities as Params<'relay.consume'>['capabilities'];
     const { consumer: id, rtpParameters } = await this.#ask('relay.consume', { producer, capabilities });

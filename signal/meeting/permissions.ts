@@ -1,7 +1,8 @@
 /** Who may ask for what: the phase a connection must be in, and when a member may commit. Nothing else decides. */
 import { ProtocolError } from '../protocol/errors.ts';
 import type { PeerId } from '../protocol/ids.ts';
-import type { Phase, RequestName } from '../protocol/requests.ts';
+import type { Phase } from '../protocol/phases.ts';
+import type { RequestName } from '../protocol/requests.ts';
 import { catalogue } from '../protocol/catalogue.ts';
 import type { Group, Offer, Room } from './roomTypes.ts';
 

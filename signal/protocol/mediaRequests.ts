@@ -5,7 +5,7 @@
 import * as z from 'zod/mini';
 import { RelayStream, StreamId, TrackKind } from './model.ts';
 import { Direction } from './relayControl.ts';
-import type { RequestSpec } from './requests.ts';
+import type { RequestSpec } from './phases.ts';
 import { DtlsParameters, IceParameters, RtpCapabilities, RtpParameters, TransportOffer } from './rtp.ts';
 
 const nothing = z.object({});

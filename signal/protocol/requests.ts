@@ -18,20 +18,10 @@ import {
 } from './ids.ts';
 import type { mediaRequests } from './mediaRequests.ts';
 import { GroupRef, IceServer, Lobby, OrderedCommit, RosterPeer, SealedName, Topology } from './model.ts';
+import type { RequestSpec } from './phases.ts';
 
 /** Version of this protocol, sent in `hello`. It names the suite too: there is one. */
 export const PROTOCOL = 1;
-
-/**
- * `new`: nothing yet · `linked`: holds the link · `admitted`: holds link and password · `joined`: a peer of the meeting.
- */
-export type Phase = 'new' | 'linked' | 'admitted' | 'joined';
-
-export interface RequestSpec {
-  phase: Phase;
-  params: z.ZodMiniType;
-  result: z.ZodMiniType;
-}
 
 const nothing = z.object({});
 

@@ -51,6 +51,7 @@ runs(
     for (const person of people) expect(await opened(person)).toEqual({ connections: 3, toRelay: 0 });
 
     const eve = await here.invite('Eve');
+    for (const person of people) for (const other of people) if (other !== person) await person.watch(other.name);
     await eve.come(link);
     const all = [...people, eve];
     for (const person of all) {
@@ -61,12 +62,56 @@ runs(
         60_000,
       );
     }
+    console.info('longest gap between pictures across the switch up, ms:', (await longestGaps(people)).join(' '));
     await allSeeEachOther(all);
     const tone = await eve.hear('Anna', 1500);
     expect(isTone(tone, CAST.Anna.tone), JSON.stringify(tone)).toBe(true);
-    for (const person of all) {
-      const { unopened, byReason } = await person.totals();
-      expect(unopened, `${person.name}: ${JSON.stringify(byReason)}`).toBe(0);
+    await noFrameWasLost(all);
+
+    const [anna, ben, carla, dan] = people as [Person, Person, Person, Person];
+    await Promise.all([dan.leave(), eve.leave()]);
+    const staying = [anna, ben, carla];
+    for (const person of staying) {
+      await person.waitForOthers(...staying.filter((other) => other !== person).map(({ name }) => name));
+      for (const other of staying) if (other !== person) await person.watch(other.name);
     }
+    for (const person of staying) {
+      await until(
+        async () => (await toRelayNow(person)) === 0,
+        async () => `${person.name} sends nothing to the relay any more; instead: ${await person.situation()}`,
+        90_000,
+      );
+    }
+    console.info('longest gap between pictures across the switch down, ms:', (await longestGaps(staying)).join(' '));
+    await allSeeEachOther(staying);
+    await noFrameWasLost(staying);
   },
 );
+
+/** Frames that this page has sealed for everybody within a second. */
+async function toRelayNow(person: Person): Promise<number> {
+  const before = (await opened(person)).toRelay;
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  return (await opened(person)).toRelay - before;
+}
+
+async function noFrameWasLost(people: readonly Person[]): Promise<void> {
+  for (const person of people) {
+    const { unopened, byReason } = await person.totals();
+    expect(unopened, `${person.name}: ${JSON.stringify(byReason)}`).toBe(0);
+  }
+}
+
+/** Of each picture that somebody watches, sorted. */
+async function longestGaps(people: readonly Person[]): Promise<number[]> {
+  const gaps: number[] = [];
+  for (const person of people) {
+    for (const other of people) {
+      if (other === person) continue;
+      const { readings } = await person.watchedOf(other.name);
+      const steps = readings.slice(1).map(({ at }, i) => at - readings[i]!.at);
+      gaps.push(Math.round(Math.max(...steps)));
+    }
+  }
+  return gaps.sort((a, b) => a - b);
+}

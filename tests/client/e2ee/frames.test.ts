@@ -284,11 +284,11 @@ describe('a frame that is faster than its key', () => {
     ]);
   });
 
-  test('is dropped when the key has not come in half a second', async () => {
+  test('is dropped when the key has not come in two seconds', async () => {
     const { bob, ahead } = await sealedAhead();
     const opened = run(bob, receive('r', ALICE), ahead);
     await new Promise((done) => setTimeout(done, 10));
-    bob.clock.now += 500;
+    bob.clock.now += 2000;
     for (const late of bob.timers.splice(0)) late();
     expect(await opened).toEqual([]);
     expect(lastCounts(bob, 'r').dropped.unknownKey).toBe(2);
