@@ -7,9 +7,8 @@ import { compileModule } from 'svelte/compiler';
 import { configDefaults, defineConfig } from 'vitest/config';
 import type { Plugin } from 'vite';
 
-/** Long seeded walks run by `npm run soak` only; tests that scale themselves read the same variable. */
+/** `npm run soak`: seeded tests try many more seeds. */
 const isSoak = Boolean(process.env['PARLEY_SOAK']);
-const soak = 'tests/soak/**/*.test.ts';
 const browsers = ['tests/e2e/**/*.test.ts', 'tests/**/*.browser.test.ts'];
 
 /**
@@ -42,7 +41,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['tests/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...browsers, ...(isSoak ? [] : [soak])],
+          exclude: [...configDefaults.exclude, ...browsers],
           maxWorkers: 2,
           // Generous: a machine that is busy elsewhere is not a fault of ours.
           testTimeout: isSoak ? 1_800_000 : 20_000,

@@ -13,6 +13,7 @@ import { serveMeetings } from './http/meetings.ts';
 import { frame } from './http/router.ts';
 import { serveClient } from './http/static.ts';
 import { ENDED_TOPIC, MeetingService } from './meeting/service.ts';
+import type { RelayPort } from './protocol/relayControl.ts';
 import { openStore } from './store/open.ts';
 import { Attempts } from './ws/attempts.ts';
 import type { Context } from './ws/session.ts';
@@ -38,8 +39,12 @@ export interface App {
   close(): Promise<void>;
 }
 
-/** @param now milliseconds since 1970 @throws StoreError */
-export async function createApp(config: Config, now: () => number = Date.now): Promise<App> {
+/**
+ * @param now    milliseconds since 1970
+ * @param given  a relay in place of the embedded one; the app closes it
+ * @throws StoreError
+ */
+export async function createApp(config: Config, now: () => number = Date.now, given?: RelayPort): Promise<App> {
   const store = await openStore(config.dataDir);
   const app = Fastify({
     logger: config.logLevel === 'silent' ? false : { level: config.logLevel, stream: process.stderr },
@@ -52,9 +57,10 @@ export async function createApp(config: Config, now: () => number = Date.now): P
   const onError = (error: unknown, meeting?: string) => app.log.error({ err: error, meeting }, 'internal error');
   const bus = new LocalBus(onError);
   const { meetingTtlMs, maxCapacity, proxies } = config;
-  const relay = config.relay && embedRelay(config.relay, onError);
+  const embedded = config.relay && !given ? embedRelay(config.relay, onError) : null;
   // Meetings that begin with the server find it.
-  await relay?.looked;
+  await embedded?.looked;
+  const relay = given ?? embedded;
   const service = new MeetingService({ store, bus, relay, meetingTtlMs, maxCapacity, now, onError });
   const handlers = { ...entry, ...group, ...messages, ...relayHandlers, ...host };
   const context: Context = { service, attempts: new Attempts(), handlers, ice: config.ice, now, onError };

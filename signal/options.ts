@@ -100,9 +100,19 @@ export const options = {
 
 export type OptionName = keyof typeof options;
 
+/** What `npm start` itself reads (scripts/setup), before there is a server; listed here, so that one --help has it all. */
+const setUpOptions = {
+  PARLEY_CACHE: { help: 'folder in which the relay’s worker is kept between checkouts', fallback: '~/.cache/parley' },
+  MEDIASOUP_WORKER_BIN: {
+    help: 'the relay’s worker, where one is there: nothing is fetched or built',
+    fallback: undefined,
+  },
+} as const;
+
 /** What `--help` prints. */
 export function helpText(): string {
-  const lines = Object.entries(options).map(([name, { help, fallback }]) => {
+  const all = Object.entries<{ help: string; fallback: string | undefined }>({ ...options, ...setUpOptions });
+  const lines = all.map(([name, { help, fallback }]) => {
     const preset = fallback === undefined ? '' : ` [${fallback}]`;
     return `  ${name.padEnd(31)} ${help}${preset}`;
   });

@@ -1,4 +1,5 @@
-/** npm run check: build, format, lint, types, unused code. All of them run, and everything that is wrong is shown. */
+/** npm run check: the build, then setup/checks.mjs. All of them run, and everything that is wrong is shown. */
+import { CHECKS } from '../setup/checks.mjs';
 import { ensureClient } from '../setup/client.mjs';
 import { alone } from '../setup/lock.mjs';
 import { installed } from '../setup/paths.mjs';
@@ -6,23 +7,6 @@ import { run } from '../setup/run.mjs';
 import { findRuntime, runtimeEnv } from '../setup/runtime.mjs';
 import { main } from '../setup/say.mjs';
 import { setUp } from '../setup/setup.mjs';
-
-const CHECKS = [
-  {
-    name: 'format',
-    fix: 'npx prettier --write .',
-    script: ['prettier', 'bin', 'prettier.cjs'],
-    args: ['--check', '.'],
-  },
-  { name: 'lint', script: ['eslint', 'bin', 'eslint.js'], args: ['--max-warnings', '0', '.'] },
-  { name: 'types', script: ['typescript', 'bin', 'tsc'], args: ['--noEmit'] },
-  {
-    name: 'components',
-    script: ['svelte-check', 'bin', 'svelte-check'],
-    args: ['--tsconfig', 'tsconfig.json', '--fail-on-warnings'],
-  },
-  { name: 'unused code', script: ['knip', 'bin', 'knip.js'], args: ['--no-progress'] },
-];
 
 /** As many at a time as there are cores on a small machine: each of them needs one, and some hundred megabytes. */
 const AT_ONCE = 2;

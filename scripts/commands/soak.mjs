@@ -1,10 +1,11 @@
-/** npm run soak: the long seeded tests (tests/soak), and longer walks in the others. `-- PATH…` runs some of them. */
+/** npm run soak: the seeded tests, with many seeds more: an hour or so. `-- PATH…` runs some of them. */
 import { main } from '../setup/say.mjs';
 import { setUp } from '../setup/setup.mjs';
-import { ensureTestTools } from '../setup/testTools.mjs';
+import { SOAKS } from '../setup/soaks.mjs';
 import { runVitest } from '../setup/vitest.mjs';
 
 main(async () => {
-  await setUp();
-  await runVitest(process.argv.slice(2), { ...(await ensureTestTools()), PARLEY_SOAK: '1' });
+  await setUp({ client: false });
+  const chosen = process.argv.slice(2);
+  await runVitest(chosen.length > 0 ? chosen : SOAKS, { PARLEY_SOAK: '1' });
 });

@@ -1,7 +1,7 @@
 /**
  * What the tests run besides our own code: real browsers, a real TURN server, network namespaces.
  *
- * Chromium is needed. Tests for the rest are skipped where a machine has not got it, each with its reason; on CI
+ * Chromium, openssl and ps are needed. Tests for the rest are skipped where a machine has not got it, each with its reason; on CI
  * (CI=true) everything is needed, so that nothing goes unnoticed.
  */
 import { accessSync, constants } from 'node:fs';
@@ -32,6 +32,8 @@ export const TOOLS = [
     packages: ['firefox-esr'],
   },
   { name: 'coturn', variable: 'PARLEY_TURNSERVER', commands: ['turnserver'], packages: ['coturn'] },
+  { name: 'OpenSSL', needed: true, commands: ['openssl'], packages: ['openssl'] },
+  { name: 'procps', needed: true, commands: ['ps'], packages: ['procps'] },
   { name: 'iproute2', commands: ['ip'], packages: ['iproute2'] },
   { name: 'nftables', commands: ['nft'], packages: ['nftables'] },
 ];

@@ -11,7 +11,8 @@ import { WebSocket } from 'ws';
 import { examples } from '../signal/golden.ts';
 import { Client, commitParams, create, join, type Person } from '../signal/client.ts';
 import { newGroupId, randomText, TestMeeting } from '../signal/keys.ts';
-import { startApp, WITH_RELAY, type StartedApp } from '../support/startApp.ts';
+import { FakeRelay } from '../support/fakeRelay.ts';
+import { startApp, type StartedApp } from '../support/startApp.ts';
 import { random, type Random, seeds } from './random.ts';
 
 const MESSAGES = 60;
@@ -22,7 +23,7 @@ let people: Person[];
 const said: string[] = [];
 
 beforeAll(async () => {
-  server = await startApp(WITH_RELAY);
+  server = await startApp({}, undefined, new FakeRelay());
   meeting = new TestMeeting();
   meeting.settings = { meshLimit: 4, capacity: 100 };
   await create(server.url, meeting);

@@ -1,11 +1,15 @@
 /** The small decisions of the set-up: which Node, which packages, which numbers. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { CHECKS } from '../../scripts/setup/checks.mjs';
 import { countResults, formatCounts } from '../../scripts/setup/counts.mjs';
 import { matchesLock } from '../../scripts/setup/dependencies.mjs';
 import { nodeComplaint } from '../../scripts/setup/nodeVersion.mjs';
 import { systemPath } from '../../scripts/setup/paths.mjs';
 import { runsTypeScript } from '../../scripts/setup/runtime.mjs';
-import { findTool, which } from '../../scripts/setup/testTools.mjs';
+import { SOAKS } from '../../scripts/setup/soaks.mjs';
+import { findTool, TOOLS, which } from '../../scripts/setup/testTools.mjs';
 
 describe('Node', () => {
   test('older than 20 is refused with what to do about it', () => {
@@ -93,5 +97,31 @@ describe('a tool of the tests', () => {
   test('that somebody has named is that one, or an error that says which variable is wrong', () => {
     expect(findTool(tool, { PATH: '', PARLEY_SHELL: '/bin/sh' })).toBe('/bin/sh');
     expect(() => findTool(tool, { PATH: '/bin', PARLEY_SHELL: '/nowhere/sh' })).toThrow('PARLEY_SHELL is /nowhere/sh');
+  });
+});
+
+describe('what the commands run', () => {
+  const root = join(import.meta.dirname, '../..');
+  const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+  const tests = readdirSync(join(root, 'tests'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.test.ts') && path !== 'setup/decisions.test.ts')
+    .map((path) => `tests/${path}`);
+
+  test('npm run check has all that the design names', () => {
+    const said = /`npm run check` \(([^)]+)\)/.exec(read('docs/design.md'))![1]!;
+    expect(CHECKS.map(({ name }) => name)).toEqual(expect.arrayContaining(said.split(/,\s+/)));
+  });
+
+  test('npm run soak has the tests that try more seeds in a soak, and no others', () => {
+    const honours = (path: string): boolean => /process\.env\['PARLEY_SOAK'\]|from '\.\/random\.ts'/.test(read(path));
+    expect([...SOAKS].sort()).toEqual(tests.filter(honours).sort());
+  });
+
+  test('npm test sees to the programs that its tests start', () => {
+    const started = tests.flatMap((path) => [...read(path).matchAll(/(?:execFileSync|spawnSync)\(\s*'([a-z+]+)'/g)]);
+    // git and sh are there wherever there is a clone; tests of the compiler are skipped without one.
+    const programs = new Set(started.map((match) => match[1]!).filter((name) => !['git', 'sh', 'g++'].includes(name)));
+    expect(programs).toContain('openssl');
+    expect(TOOLS.flatMap(({ commands }) => commands)).toEqual(expect.arrayContaining([...programs]));
   });
 });

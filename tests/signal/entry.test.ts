@@ -1,6 +1,7 @@
 /** From a link to a place in the meeting, over real sockets. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { startApp, WITH_RELAY, type StartedApp } from '../support/startApp.ts';
+import { FakeRelay } from '../support/fakeRelay.ts';
+import { startApp, type StartedApp } from '../support/startApp.ts';
 import { admit, Client, create, join, proveLink, Refused } from './client.ts';
 import { labels, newKey, newLeaf, proofText, randomText, TestMeeting } from './keys.ts';
 
@@ -11,8 +12,9 @@ let clock = 0;
 
 beforeAll(async () => {
   server = await startApp(
-    { ...WITH_RELAY, PARLEY_PROXIES: '1', PARLEY_STUN_URLS: 'stun:stun.example.org' },
+    { PARLEY_PROXIES: '1', PARLEY_STUN_URLS: 'stun:stun.example.org' },
     () => Date.now() + clock,
+    new FakeRelay(),
   );
   url = server.url;
 });

@@ -1,7 +1,8 @@
 /** Groups are born, grow and heal, over real sockets. The commits are bytes: the server knows nothing else either. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { GroupId } from '../../signal/protocol/ids.ts';
-import { startApp, WITH_RELAY, type StartedApp } from '../support/startApp.ts';
+import { FakeRelay } from '../support/fakeRelay.ts';
+import { startApp, type StartedApp } from '../support/startApp.ts';
 import { commitParams, create, join, type Person, Refused } from './client.ts';
 import { newGroupId, newLeaf, objection, randomText, TestMeeting } from './keys.ts';
 
@@ -10,7 +11,7 @@ let url: string;
 let meeting: TestMeeting;
 let clock = 0;
 beforeAll(async () => {
-  server = await startApp(WITH_RELAY, () => Date.now() + clock);
+  server = await startApp({}, () => Date.now() + clock, new FakeRelay());
   url = server.url;
 });
 afterAll(() => server.close());

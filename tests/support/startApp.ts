@@ -3,12 +3,13 @@
  *
  * Options are those of `npm start -- --help`. Limits per address are lifted, because in tests everybody has the same one.
  */
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type App, createApp } from '../../signal/app.ts';
 import { type Environment, readConfig } from '../../signal/config.ts';
-import { readFileSync } from 'node:fs';
+import type { RelayPort } from '../../signal/protocol/relayControl.ts';
 
 export interface StartedApp {
   /** Origin, `http://localhost:PORT`. */
@@ -22,13 +23,16 @@ export interface StartedApp {
   restart(): Promise<void>;
 }
 
-/** For meetings of more than a mesh carries. */
+/** Real workers, for meetings of more than a mesh carries with media. Signal alone is content with a FakeRelay. */
 export const WITH_RELAY: Environment = { PARLEY_RELAY: 'embedded', PARLEY_RELAY_WORKERS: '1' };
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** @param now  milliseconds since 1970, for tests that need a clock of their own */
-export async function startApp(options: Environment = {}, now?: () => number): Promise<StartedApp> {
+/**
+ * @param now    milliseconds since 1970, for tests that need a clock of their own
+ * @param relay  in place of the embedded one: FakeRelay where meetings are larger than a mesh, and no media flows
+ */
+export async function startApp(options: Environment = {}, now?: () => number, relay?: RelayPort): Promise<StartedApp> {
   const dataDir = options['PARLEY_DATA'] ?? (await mkdtemp(join(tmpdir(), 'parley-')));
   const start = async (port: number): Promise<{ app: App; port: number }> => {
     const env: Environment = {
@@ -44,6 +48,7 @@ export async function startApp(options: Environment = {}, now?: () => number): P
     const app = await createApp(
       readConfig(env, ROOT, (path) => readFileSync(path, 'utf8')),
       now,
+      relay,
     );
     return { app, port: await app.listen() };
   };
