@@ -13,13 +13,8 @@ import { run } from './run.mjs';
 import { findRuntime } from './runtime.mjs';
 import { say } from './say.mjs';
 
-export const STATUS_FILE = join(STATE, 'relay-worker.json');
-const LOG_FILE = join(STATE, 'relay-worker.log');
-
-const PACKAGE = installed('mediasoup');
-/** Where mediasoup looks for it. */
-const BINARY = join(PACKAGE, 'worker', 'out', 'Release', 'mediasoup-worker');
-const BUILD = join(ROOT, 'relay', 'worker', 'build-worker.sh');
+const STATUS_NAME = 'relay-worker.json';
+export const STATUS_FILE = join(STATE, STATUS_NAME);
 
 /** A few megabytes: whoever has not got them after this long is better served by the build. */
 const FETCH_LIMIT_MS = 60_000;
@@ -46,104 +41,123 @@ async function starts(binary) {
   return code === STARTS;
 }
 
-function officialInCache() {
-  const { version } = JSON.parse(readFileSync(join(PACKAGE, 'package.json'), 'utf8'));
-  return join(cacheFolder(), 'relay-worker', `official-${version}-${process.platform}-${process.arch}`);
-}
-
 function copyInto(from, to) {
   mkdirSync(dirname(to), { recursive: true });
   copyFileSync(from, `${to}.part`);
   renameSync(`${to}.part`, to);
 }
 
-/** The binary that somebody has named; `-` is what one says to mediasoup's install script, and names none. */
-function named() {
-  const own = process.env.MEDIASOUP_WORKER_BIN;
-  return own && own !== '-' ? own : null;
-}
-
-/** Looks for a worker that is there, in a fraction of a second. @returns whether there is one */
-export async function findRelayWorker() {
-  const own = named();
-  if (own) {
-    const works = await starts(own);
-    report(works ? 'ready' : 'failed', works ? own : `MEDIASOUP_WORKER_BIN is ${own}, which does not start here.`);
-    return works;
-  }
-  const found = async () => {
-    if (await starts(BINARY)) return true;
-    if (await starts(officialInCache())) {
-      copyInto(officialInCache(), BINARY);
-      return true;
-    }
-    const { code } = await run(BUILD, ['--cached', PACKAGE]);
-    return code === 0;
-  };
-  const ready = await found();
-  report(ready ? 'ready' : 'missing', ready ? BINARY : 'it is fetched or built once the server is up');
-  return ready;
-}
-
-/** mediasoup's own download. Its fall-back, a build that loads even more, is kept from starting: there is no such Python. */
-async function fetchOfficial(signal) {
-  report('fetching', 'the official binary');
-  await run(findRuntime(), ['npm-scripts.mjs', 'postinstall'], {
-    cwd: PACKAGE,
-    env: { PYTHON: 'false', MEDIASOUP_WORKER_BIN: undefined },
-    timeoutMs: FETCH_LIMIT_MS,
-    signal,
-  });
-  if (!(await starts(BINARY))) {
-    // Half a download.
-    rmSync(BINARY, { force: true });
-    return false;
-  }
-  copyInto(BINARY, officialInCache());
-  return true;
-}
-
-async function build(signal) {
-  say('Relay: building its worker in the background (a minute or two, once). Small meetings do not need it.');
-  report('building', 'installing what it is built from');
-  let said = 0;
-  const { code, output } = await run('nice', [BUILD, PACKAGE], {
-    signal,
-    onLine(line) {
-      const progress = progressOf(line);
-      if (progress === null) return;
-      report('building', 'compiling', progress);
-      if (progress - said < 0.25) return;
-      said = progress;
-      say(`Relay: ${Math.round(progress * 100)} % of its worker is built.`);
-    },
-  });
-  if (code === 0) return null;
-  writeFileSync(LOG_FILE, output);
-  // Exit 4: the script says in one sentence what this machine lacks.
-  return code === 4 ? (output.trim().split('\n').pop() ?? '') : `its worker could not be built: see ${LOG_FILE}`;
-}
-
 /**
- * Fetches or builds the worker where `findRelayWorker` found none.
- * @param signal  AbortSignal: ends what is running; the next call goes on where this one was
- * @returns null, or why there is no worker, as a sentence for a person
+ * The worker for one copy of mediasoup. Without arguments: ours.
+ * @param {object} [places]
+ * @param {string} [places.mediasoup]  the package's folder
+ * @param {string} [places.recipe]  build-worker.sh, or what does the same
+ * @param {string} [places.state]  folder for the status, and for what a failed build has said
+ * @param {Record<string, string | undefined>} [places.env]  names the worker, or the cache's folder
  */
-export async function obtainRelayWorker(signal) {
-  if (await findRelayWorker()) return null;
-  // Whoever names a binary wants that one or none.
-  if (named()) return `MEDIASOUP_WORKER_BIN is ${named()}, which does not start here.`;
-  const refused = (await fetchOfficial(signal)) || signal?.aborted ? null : await build(signal);
-  if (signal?.aborted) {
-    report('missing', 'interrupted');
-    return 'interrupted';
+export function relayWorker({
+  mediasoup = installed('mediasoup'),
+  recipe = join(ROOT, 'relay', 'worker', 'build-worker.sh'),
+  state = STATE,
+  env = process.env,
+} = {}) {
+  /** Where mediasoup looks for it. */
+  const binary = join(mediasoup, 'worker', 'out', 'Release', 'mediasoup-worker');
+  /** The one that somebody has named; `-` is what one says to mediasoup's install script, and names none. */
+  const named = ['', '-', undefined].includes(env.MEDIASOUP_WORKER_BIN) ? null : env.MEDIASOUP_WORKER_BIN;
+  const log = join(state, 'relay-worker.log');
+  const tell = (what, detail, progress) => report(what, detail, progress, join(state, STATUS_NAME));
+
+  function officialInCache() {
+    const { version } = JSON.parse(readFileSync(join(mediasoup, 'package.json'), 'utf8'));
+    return join(cacheFolder(env), 'relay-worker', `official-${version}-${process.platform}-${process.arch}`);
   }
-  if (refused === null) {
-    report('ready', BINARY);
-    say('Relay: its worker is ready.');
-  } else {
-    report('failed', refused);
-    say(`Relay: no worker, so meetings stay small. ${refused}`);
+
+  /** Looks for a worker that is there, in a fraction of a second. @returns whether there is one */
+  async function find() {
+    if (named) {
+      const works = await starts(named);
+      tell(works ? 'ready' : 'failed', works ? named : `MEDIASOUP_WORKER_BIN is ${named}, which does not start here.`);
+      return works;
+    }
+    const found = async () => {
+      if (await starts(binary)) return true;
+      if (await starts(officialInCache())) {
+        copyInto(officialInCache(), binary);
+        return true;
+      }
+      const { code } = await run(recipe, ['--cached', mediasoup]);
+      return code === 0;
+    };
+    const ready = await found();
+    tell(ready ? 'ready' : 'missing', ready ? binary : 'it is fetched or built once the server is up');
+    return ready;
   }
-  return refused;
+
+  /** mediasoup's own download. Its fall-back, a build that loads even more, is kept from starting: there is no such Python. */
+  async function fetchOfficial(signal) {
+    tell('fetching', 'the official binary');
+    await run(findRuntime(), ['npm-scripts.mjs', 'postinstall'], {
+      cwd: mediasoup,
+      env: { PYTHON: 'false', MEDIASOUP_WORKER_BIN: undefined },
+      timeoutMs: FETCH_LIMIT_MS,
+      signal,
+    });
+    if (!(await starts(binary))) {
+      // Half a download.
+      rmSync(binary, { force: true });
+      return false;
+    }
+    copyInto(binary, officialInCache());
+    return true;
+  }
+
+  async function build(signal) {
+    say('Relay: building its worker in the background (a minute or two, once). Small meetings do not need it.');
+    tell('building', 'installing what it is built from');
+    let said = 0;
+    const { code, output } = await run('nice', [recipe, mediasoup], {
+      signal,
+      onLine(line) {
+        const progress = progressOf(line);
+        if (progress === null) return;
+        tell('building', 'compiling', progress);
+        if (progress - said < 0.25) return;
+        said = progress;
+        say(`Relay: ${Math.round(progress * 100)} % of its worker is built.`);
+      },
+    });
+    if (code === 0) return null;
+    writeFileSync(log, output);
+    // Exit 4: the script says in one sentence what this machine lacks.
+    return code === 4 ? (output.trim().split('\n').pop() ?? '') : `its worker could not be built: see ${log}`;
+  }
+
+  /**
+   * Fetches or builds the worker where `find` finds none.
+   * @param {AbortSignal} [signal]  ends what is running; the next call goes on where this one was
+   * @returns {Promise<string | null>} null, or why there is no worker, as a sentence for a person
+   */
+  async function obtain(signal) {
+    if (await find()) return null;
+    // Whoever names a binary wants that one or none.
+    if (named) return `MEDIASOUP_WORKER_BIN is ${named}, which does not start here.`;
+    const refused = (await fetchOfficial(signal)) || signal?.aborted ? null : await build(signal);
+    if (signal?.aborted) {
+      tell('missing', 'interrupted');
+      return 'interrupted';
+    }
+    if (refused === null) {
+      tell('ready', binary);
+      say('Relay: its worker is ready.');
+    } else {
+      tell('failed', refused);
+      say(`Relay: no worker, so meetings stay small. ${refused}`);
+    }
+    return refused;
+  }
+
+  return { find, obtain };
 }
+
+export const { find: findRelayWorker, obtain: obtainRelayWorker } = relayWorker();
