@@ -9,6 +9,7 @@ import { ProtocolError } from '../protocol/errors.ts';
 import type { ServerEvent } from '../protocol/events.ts';
 import type { Epoch, GroupId, PeerId } from '../protocol/ids.ts';
 import type { GroupRef } from '../protocol/model.ts';
+import { claimsAfter, isClaimed, wardsOf } from './claims.ts';
 import { assertMayCommit, noteHurry } from './permissions.ts';
 import type { AddRequest, Effect, Group, LastCommit, Offer, Room, Step } from './roomTypes.ts';
 
@@ -30,6 +31,7 @@ export function newGroup(
     members,
     expectedUntil,
     requests: new Map(),
+    claims: new Map(),
     last: null,
     epochBeganAt: -Infinity,
     committedAt: new Map(),
@@ -136,10 +138,11 @@ export function ordered(room: Room, offer: Offer, commit: string, welcome: strin
     epoch: offer.epoch,
     author: offer.by,
     hash: offer.hash,
-    removed: offer.removed,
+    removed: [...wardsOf(group, offer.removed)],
     membersBefore: group.members,
     requestsBefore: group.requests,
     witnesses: new Set(witnesses.filter((peer) => peer !== offer.by)),
+    claimed: new Set(witnesses.filter((peer) => isClaimed(group, peer, now))),
     objections: new Set(),
   };
   const epoch = (group.epoch + 1) as Epoch;
@@ -148,13 +151,16 @@ export function ordered(room: Room, offer: Offer, commit: string, welcome: strin
     epoch,
     members: membersAfter(group.members, { ...offer, added }),
     requests,
+    claims: claimsAfter(group, offer, added, now),
     last,
     epochBeganAt: now,
     committedAt: new Map(group.committedAt).set(offer.by, now),
     hurriedAt: offer.removed.length > 0 ? noteHurry(group, offer.by, now) : group.hurriedAt,
   };
+  const { epoch: ended, by } = offer;
+  const claims = added.length > 0 ? { added } : {};
   const effects: Effect[] = [
-    tell(witnesses, { type: 'group.committed', groupId: group.id, epoch: offer.epoch, by: offer.by, commit }),
+    tell(witnesses, { type: 'group.committed', groupId: group.id, epoch: ended, by, commit, ...claims }),
   ];
   if (welcome !== null) {
     effects.push(tell(added, { type: 'group.welcome', groupId: group.id, epoch, by: offer.by, welcome }));
@@ -187,6 +193,7 @@ export function invalid(
     epoch: last.epoch,
     members: last.membersBefore,
     requests: last.requestsBefore,
+    claims: new Map([...group.claims].filter(([, { epoch }]) => epoch !== last.epoch)),
     last: null,
     barredUntil: new Map(group.barredUntil).set(last.author, now + BARRED_MS),
   };
@@ -199,12 +206,15 @@ export function invalid(
 
 /**
  * Who has a say on the newest commit. Those whom it removes have none, or one person thrown out of a meeting of two could undo
- * it; unless it removes everybody else, which no honest commit of several does.
+ * it; unless it removes everybody else, which no honest commit of several does. Nor has who is a member by a late claim alone,
+ * where anybody else is there: connections cost nothing, and a commit that adds them in words is soon made.
  */
 function votersOn(room: Room, last: LastCommit): PeerId[] {
   const here = [...last.witnesses].filter((peer) => room.peers.get(peer)?.presence.at === 'here');
   const staying = here.filter((peer) => !last.removed.includes(peer));
-  return staying.length === 0 && here.length >= 2 ? here : staying;
+  const voters = staying.length === 0 && here.length >= 2 ? here : staying;
+  const settled = voters.filter((peer) => !last.claimed.has(peer));
+  return settled.length > 0 ? settled : voters;
 }
 
 /**

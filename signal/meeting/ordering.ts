@@ -85,3 +85,14 @@ export async function commitInvalid(
   const { groupId, epoch, commitHash: hash } = said;
   await live.enqueue(async () => live.apply({ type: 'invalid', by, groupId, epoch, hash }));
 }
+
+/** @throws ProtocolError groupUnknown */
+export async function disown(
+  service: MeetingService,
+  meeting: MeetingId,
+  by: PeerId,
+  said: Params<'group.disown'>,
+): Promise<void> {
+  const live = service.live(meeting);
+  await live.enqueue(async () => live.apply({ type: 'disown', by, ...said }));
+}

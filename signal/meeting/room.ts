@@ -8,6 +8,7 @@
 import { ProtocolError } from '../protocol/errors.ts';
 import type { MeetingId, PeerId } from '../protocol/ids.ts';
 import type { LeaveReason, RosterPeer } from '../protocol/model.ts';
+import { disown } from './claims.ts';
 import { createGroup, invalid, memberPeers, ordered, pendingRequests, REQUEST_MS, requestAdd, tell } from './epochs.ts';
 import type { Effect, Input, Peer, Room, Step } from './roomTypes.ts';
 import { placesIn, relayLost, reportTrouble, settleTopology, tickTopology, topologyDueAt } from './topology.ts';
@@ -59,6 +60,8 @@ function take(room: Room, input: Input, now: number): Step {
       return afterCommit(room, input, now);
     case 'invalid':
       return invalid(room, input, now);
+    case 'disown':
+      return disown(room, input, now);
     case 'message':
       return message(room, input);
     case 'hostState':

@@ -26,6 +26,15 @@ export interface AddRequest {
   readonly at: Ms;
 }
 
+/** That somebody was added, as far as the author of a commit says: its word, until the older members have had time to disown. */
+export interface Claim {
+  readonly by: PeerId;
+  /** The epoch that the commit ended. */
+  readonly epoch: Epoch;
+  readonly at: Ms;
+  readonly disownedBy: ReadonlySet<PeerId>;
+}
+
 /** The newest commit: the one that may still be withdrawn. */
 export interface LastCommit {
   /** The epoch that it ended. */
@@ -39,6 +48,8 @@ export interface LastCommit {
   readonly requestsBefore: ReadonlyMap<PeerId, AddRequest>;
   /** Who could have applied it, the author apart. */
   readonly witnesses: ReadonlySet<PeerId>;
+  /** Of the witnesses, those who are members by a late claim alone. */
+  readonly claimed: ReadonlySet<PeerId>;
   readonly objections: ReadonlySet<PeerId>;
 }
 
@@ -50,6 +61,8 @@ export interface Group {
   /** Until then members are expected back, and nobody else may make a group. */
   readonly expectedUntil: Ms;
   readonly requests: ReadonlyMap<PeerId, AddRequest>;
+  /** Who came lately, oldest first. */
+  readonly claims: ReadonlyMap<PeerId, Claim>;
   readonly last: LastCommit | null;
   /** When the present epoch began; -Infinity for the first. */
   readonly epochBeganAt: Ms;
@@ -107,6 +120,7 @@ export type Input =
   /** The store has taken it. */
   | { type: 'ordered'; offer: Offer; commit: string; welcome: string | null }
   | { type: 'invalid'; by: PeerId; groupId: GroupId; epoch: Epoch; hash: string }
+  | { type: 'disown'; by: PeerId; groupId: GroupId; peers: readonly PeerId[] }
   | { type: 'message'; from: PeerId; to: PeerId | null; body: string; transient: boolean }
   | { type: 'hostState'; by: PeerId; state: Signed; locked: boolean }
   | { type: 'rotated'; by: PeerId; record: Signed; generation: number; capacity: number }
@@ -126,6 +140,7 @@ export type Effect =
   | { type: 'saveGroup'; group: Group }
   | { type: 'dropGroup'; groupId: GroupId }
   | { type: 'closeRelay' }
+  /** The group is in this epoch, with these members; what was ordered for it is not. */
   | { type: 'reopen'; group: Group };
 
 export type Step = readonly [Room, readonly Effect[]];

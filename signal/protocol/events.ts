@@ -24,8 +24,12 @@ export const ServerEvent = z.discriminatedUnion('type', [
     keyPackage: bytesText(16 * 1024),
     admission: bytesText(1024),
   }),
-  /** A commit was ordered; its author gets this too, after the answer. */
-  z.object({ type: z.literal('group.committed'), ...OrderedCommit.shape }),
+  /** A commit was ordered; its author gets this too, after the answer. `added`: whom it adds, by its author's word; see `group.disown`. */
+  z.object({
+    type: z.literal('group.committed'),
+    ...OrderedCommit.shape,
+    added: z.optional(z.array(PeerId).check(z.maxLength(100))),
+  }),
   /** You were added: the epoch that the Welcome leads into. */
   z.object({
     type: z.literal('group.welcome'),

@@ -126,6 +126,12 @@ export const requests = {
     params: z.object({ groupId: GroupId, epoch: Epoch, commitHash: fixedBytesText(32), signature: Signature }),
     result: nothing,
   },
+  /** "These are said to have been added, and are not in my tree." When most of the older members say so, they no longer count as members. Errors: groupUnknown. */
+  'group.disown': {
+    phase: 'joined',
+    params: z.object({ groupId: GroupId, peers: z.array(PeerId).check(z.minLength(1), z.maxLength(100)) }),
+    result: nothing,
+  },
   /** A sealed message to one peer, or to all. `transient` ones (heartbeats, candidates of a dead attempt) are not kept for a peer that is away. Members alone may. Errors: groupUnknown, peerUnknown, tooMany. */
   'message.send': {
     phase: 'joined',

@@ -51,6 +51,7 @@ export const classes: Record<RequestName, RateClass> = {
   'group.commit': 'keys',
   'group.log': 'keys',
   'group.commitInvalid': 'keys',
+  'group.disown': 'keys',
   'message.send': 'talk',
   'meeting.leave': 'prove',
   ping: 'ping',

@@ -73,7 +73,8 @@ describe('a group', () => {
     }
     const params = commitParams(groupId, 1, { added: [carla.peer] });
     expect(await anna.client.request('group.commit', params)).toEqual({ epoch: 2 });
-    const committed = { type: 'group.committed', groupId, epoch: 1, by: anna.peer, commit: params.commit };
+    const { commit, added } = params;
+    const committed = { type: 'group.committed', groupId, epoch: 1, by: anna.peer, commit, added };
     expect(await ben.client.next('group.committed')).toEqual(committed);
     expect(await anna.client.next('group.committed')).toEqual(committed);
     const welcome = await carla.client.next('group.welcome');
@@ -250,6 +251,22 @@ describe('a commit that most members cannot apply', () => {
     await ben.client.request('group.commitInvalid', objection(ben.leaf, groupId, 1, removal.commit) as never);
     expect((await anna.client.request('group.log', { groupId, epoch: epochAt(0) })).epoch).toBe(2);
   });
+});
+
+test('who is said to be added, and is disowned by most of the older members, may neither commit nor come back as one', async () => {
+  const { people, groupId } = await groupOf(4);
+  const [anna, ben, , mallory] = people as [Person, Person, Person, Person];
+  const friend = await join(url, meeting);
+  await mallory.client.request('group.commit', commitParams(groupId, 3, { added: [friend.peer] }));
+  await friend.client.next('group.welcome');
+  for (const { client } of [anna, ben]) await client.request('group.disown', { groupId, peers: [friend.peer] });
+  clock += 300;
+  const refused = friend.client.request('group.commit', commitParams(groupId, 4));
+  expect(await friend.client.codeOf(refused)).toBe('groupUnknown');
+  const again = await join(url, meeting, { leaf: friend.leaf, member: { id: groupId, epoch: epochAt(4) } });
+  const back = again.client.request('group.disown', { groupId, peers: [anna.peer] });
+  expect(await again.client.codeOf(back)).toBe('groupUnknown');
+  await anna.client.request('group.commit', commitParams(groupId, 4));
 });
 
 describe('sealed messages', () => {

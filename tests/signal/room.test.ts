@@ -299,6 +299,7 @@ test('each request is for its phase, the first steps for exactly theirs', () => 
     'group.commit',
     'group.log',
     'group.commitInvalid',
+    'group.disown',
     'message.send',
     'path.failed',
     'meeting.leave',

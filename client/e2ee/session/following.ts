@@ -11,7 +11,7 @@ import { Writer } from '../../../crypto/codec.ts';
 import type { Group, Processed } from '../../../crypto/group.ts';
 import { sha256 } from '../../../crypto/primitives.ts';
 import type { Transition } from '../../../crypto/step.ts';
-import type { Epoch, GroupId } from '../../../signal/protocol/ids.ts';
+import type { Epoch, GroupId, PeerId } from '../../../signal/protocol/ids.ts';
 import type { OrderedCommit } from '../../../signal/protocol/model.ts';
 import { bytesOf } from './committing.ts';
 import type { Desk } from './ports.ts';
@@ -39,7 +39,7 @@ export interface FollowerEvents {
   missing: () => 'nobody' | 'some' | 'most';
   /** Only a new leaf leads back to the others. */
   repair: () => void;
-  alarm: (alarm: 'split' | 'withheld' | 'commitRefused', detail: string) => void;
+  alarm: (alarm: 'split' | 'withheld' | 'commitRefused' | 'forged', detail: string) => void;
   /** The log has nothing against a commit of ours whose fate was unknown. */
   unopposed: () => Promise<void>;
 }
@@ -84,8 +84,16 @@ export class Follower {
     this.#waiting = null;
   }
 
-  /** A commit that the server says it has ordered, from an event or from its log. */
-  async ordered({ groupId, epoch, commit: text }: OrderedCommit): Promise<void> {
+  /**
+   * A commit that the server says it has ordered, from an event or from its log.
+   * @param added whom it adds, as the server was told
+   */
+  async ordered({
+    groupId,
+    epoch,
+    commit: text,
+    added = [],
+  }: OrderedCommit & { added?: PeerId[] | undefined }): Promise<void> {
     const commit = bytesOf(text);
     if (commit === null) return;
     if (groupId !== base64url(this.#group.groupId)) {
@@ -98,7 +106,7 @@ export class Follower {
       this.heardOf(epoch);
       return;
     }
-    await this.#apply(commit);
+    await this.#apply(commit, added);
   }
 
   /** The commit that ended `epoch` took us out of it. */
@@ -136,10 +144,11 @@ export class Follower {
     this.#events.alarm('split', `two commits end epoch ${epoch}`);
   }
 
-  async #apply(commit: Bytes): Promise<void> {
+  async #apply(commit: Bytes, added: readonly PeerId[] = []): Promise<void> {
     const { epoch } = this.#group;
     const result = await this.#group.process(commit);
     if (result.ok) {
+      this.#compare(added);
       await this.#events.entered(result.transition, commit);
       return;
     }
@@ -160,6 +169,16 @@ export class Follower {
       default:
         await this.#refuse(epoch, commit, result.why);
     }
+  }
+
+  /** Whom a commit adds, the server has from its author, who may lie to have friends counted as members. The tree does not. */
+  #compare(added: readonly PeerId[]): void {
+    const members = new Set(this.#group.members().map(({ peer }) => peer));
+    const peers = added.filter((peer) => !members.has(peer));
+    if (peers.length === 0) return;
+    this.#events.alarm('forged', 'a commit is said to add somebody whom it does not');
+    const groupId = base64url(this.#group.groupId) as GroupId;
+    this.#desk.send('group.disown', { groupId, peers }).catch(() => undefined);
   }
 
   /** A commit that came too early may have its turn now. */

@@ -1,8 +1,11 @@
 /** The group's keys change: births, requests to be added, commits, the log. The server orders and forwards; it opens nothing. */
-import { commit, commitInvalid, createGroup, log } from '../../meeting/ordering.ts';
+import { commit, commitInvalid, createGroup, disown, log } from '../../meeting/ordering.ts';
 import type { Handlers } from '../session.ts';
 
-type Group = Pick<Handlers, 'group.create' | 'group.requestAdd' | 'group.commit' | 'group.log' | 'group.commitInvalid'>;
+type Group = Pick<
+  Handlers,
+  'group.create' | 'group.requestAdd' | 'group.commit' | 'group.log' | 'group.commitInvalid' | 'group.disown'
+>;
 
 export const group: Group = {
   'group.create'(session, params, { service }) {
@@ -28,6 +31,12 @@ export const group: Group = {
   async 'group.commitInvalid'(session, params, { service }) {
     const { meeting, peer } = session.in('joined');
     await commitInvalid(service, meeting, peer, params);
+    return {};
+  },
+
+  async 'group.disown'(session, params, { service }) {
+    const { meeting, peer } = session.in('joined');
+    await disown(service, meeting, peer, params);
     return {};
   },
 };

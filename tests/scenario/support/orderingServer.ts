@@ -201,7 +201,7 @@ export class OrderingServer {
     if (epoch !== this.epoch) throw new Refusal('staleEpoch');
     const ordered: OrderedCommit = { groupId, epoch, by: from, commit };
     this.log.push(ordered);
-    this.#soon(() => this.#tellOthers('' as PeerId, { type: 'group.committed', ...ordered }));
+    this.#soon(() => this.#tellOthers('' as PeerId, { type: 'group.committed', ...ordered, added }));
     for (const peer of removed) this.group.members.delete(peer);
     for (const peer of added) {
       this.group.members.add(peer);
