@@ -26,10 +26,12 @@ for (const seed of SEEDS) {
       for (let step = 0; step < STEPS; step++) await walk.step(sizeAt(step));
       await walk.settle();
       console.log(`group walk, seed ${seed}: ${JSON.stringify(walk.counts)}`);
-      const { commits, races, joins, removals, caughtUp, spied, largest } = walk.counts;
+      const { commits, races, joins, removals, caughtUp, spied, shutOut, largest, smallestSince } = walk.counts;
       expect(commits).toBeGreaterThanOrEqual(STEPS - 50);
       for (const count of [races, joins, removals, caughtUp, spied]) expect(count).toBeGreaterThan(10);
-      expect(largest).toBeGreaterThanOrEqual(25);
+      expect(shutOut).toBeGreaterThan(5);
+      expect(largest).toBe(30);
+      expect(smallestSince).toBe(2);
     },
   );
 }

@@ -5,7 +5,7 @@
  * whoever was taken out must have nothing. Throws with the step's story where that fails.
  */
 import { createIdentity } from '../../crypto/identity.ts';
-import { exportSecret } from '../../crypto/mlsSuite.ts';
+import { exportSecret, pskIdOf } from '../../crypto/mlsSuite.ts';
 import { equal, hex } from '../../crypto/bytes.ts';
 import type { Bytes } from '../../crypto/bytes.ts';
 import type { Addition } from '../../crypto/addition.ts';
@@ -16,6 +16,7 @@ import type { Removal, Staged } from '../../crypto/step.ts';
 import { numbers } from './seeded.ts';
 import type { RawLeaf, Rogue, World } from './groupWorld.ts';
 import { NOTHING, NOW, rawLeaf, rogueOf, viewOf, world } from './groupWorld.ts';
+import { KeyHoard, openedPathSecrets } from './pathThief.ts';
 
 interface Person {
   readonly identity: KeyPair;
@@ -27,6 +28,7 @@ interface Person {
 /** Somebody on bare ts-mls, who follows while it is a member and keeps all it ever had when it no longer is. */
 interface Spy {
   readonly rogue: Rogue;
+  readonly hoard: KeyHoard;
   isOut: boolean;
 }
 
@@ -41,7 +43,11 @@ export interface WalkCounts {
   caughtUp: number;
   /** Commits that spies who were taken out failed to follow. */
   spied: number;
+  /** Commits that took a spy out, and of which it opened nothing with all its keys. */
+  shutOut: number;
   largest: number;
+  /** The fewest members after the most. */
+  smallestSince: number;
 }
 
 export class Walk {
@@ -53,7 +59,9 @@ export class Walk {
     removals: 0,
     caughtUp: 0,
     spied: 0,
+    shutOut: 0,
     largest: 1,
+    smallestSince: 1,
   };
   readonly #next: () => number;
   readonly #here: World;
@@ -87,7 +95,9 @@ export class Walk {
     }
     this.counts.steps++;
     const members = this.#online()[0]!.group.members().length;
-    this.counts.largest = Math.max(this.counts.largest, members);
+    const { largest, smallestSince } = this.counts;
+    this.counts.smallestSince = members > largest ? members : Math.min(smallestSince, members);
+    this.counts.largest = Math.max(largest, members);
   }
 
   /** Brings everybody up to date. */
@@ -233,7 +243,10 @@ export class Walk {
     }
     if (spy !== undefined) {
       const { floor } = by.group;
-      this.#spies.push({ rogue: await rogueOf(this.#here, spy, staged.welcome!, floor), isOut: false });
+      const rogue = await rogueOf(this.#here, spy, staged.welcome!, floor);
+      const hoard = new KeyHoard();
+      hoard.keep(rogue.state);
+      this.#spies.push({ rogue, hoard, isOut: false });
     }
   }
 
@@ -291,18 +304,40 @@ export class Walk {
 
   /** A spy that is in follows; one that is out must not be able to, with all it ever had. */
   async #spy(spy: Spy, commit: Bytes): Promise<void> {
-    const { rogue } = spy;
-    const generations = Array.from({ length: 3 }, (_, back) => Math.max(0, this.#newest() - back));
-    for (const generation of spy.isOut ? generations : generations.slice(0, 1)) {
-      try {
-        await rogue.follow(commit, generation);
-        if (spy.isOut) throw new Error('somebody who was taken out could follow');
-        spy.isOut = rogue.state.groupActiveState.kind === 'removedFromGroup';
-      } catch (error) {
-        if (!spy.isOut || String(error).includes('taken out')) throw error;
+    const { rogue, hoard } = spy;
+    if (spy.isOut) {
+      for (let back = 0; back < 3; back++) {
+        const failed = await rogue.follow(commit, Math.max(0, this.#newest() - back)).then(
+          () => false,
+          () => true,
+        );
+        if (!failed) throw new Error('somebody who was taken out could follow');
         this.counts.spied++;
       }
+      return;
     }
+    const before = rogue.state;
+    await rogue.follow(commit, this.#newest());
+    spy.isOut = rogue.state.groupActiveState.kind === 'removedFromGroup';
+    const keys = spy.isOut ? hoard.keys : Object.values(before.privatePath.privateKeys);
+    const { opened, sealed } = await this.#openedBy(before, commit, keys);
+    if (!spy.isOut) {
+      // What opens nothing for whoever is out has to open something for whoever is in.
+      if (opened === 0 && sealed > 0) throw new Error('a spy who is in opened nothing');
+      hoard.keep(rogue.state);
+      return;
+    }
+    if (opened > 0) throw new Error('the commit that took somebody out opened for it');
+    if (sealed > 0) this.counts.shutOut++;
+  }
+
+  /** All generations' PSKs, past and present: a thief who has every link there is. */
+  async #openedBy(state: Rogue['state'], commit: Bytes, keys: Uint8Array[]): ReturnType<typeof openedPathSecrets> {
+    const psks = new Map<string, Bytes>();
+    for (let number = 0; number <= this.#newest(); number++) {
+      psks.set(hex(pskIdOf(number, this.#here.groupId)), (await this.#here.keys(number)).psk.secret);
+    }
+    return openedPathSecrets(state, commit, keys, (id) => psks.get(hex(id)));
   }
 
   async #check(): Promise<void> {

@@ -10,10 +10,13 @@ import type { Bytes } from '../../../crypto/bytes.ts';
 
 import type { PendingJoin } from '../../../crypto/group.ts';
 import { prepareJoin } from '../../../crypto/group.ts';
+import { clearPrefix } from '../../../crypto/clearPrefix.ts';
 import { createIdentity } from '../../../crypto/identity.ts';
 import { meetingIdOf } from '../../../crypto/invite.ts';
 import { Keyring } from '../../../crypto/keyring.ts';
+import { partsOfKid } from '../../../crypto/mediaKeys.ts';
 import { random, signKeyPair, type KeyPair } from '../../../crypto/primitives.ts';
+import { parseHeader } from '../../../crypto/sframeHeader.ts';
 import type { Signed } from '../../../signal/protocol/documents.ts';
 import type { MeetingId, PeerId } from '../../../signal/protocol/ids.ts';
 import { OrderingServer, Refusal } from './orderingServer.ts';
@@ -50,12 +53,7 @@ export async function accessTo(meeting: Meeting): Promise<Access> {
 
 /** Keeps every media key it was ever given, as somebody might who changed the program. */
 class UnsafeHoardingKeyring extends Keyring {
-  readonly hoard: Keyring;
-
-  constructor(options: { now: () => number }) {
-    super(options);
-    this.hoard = new Keyring(options);
-  }
+  readonly hoard: Bytes[] = [];
 
   /** Set by tests that wear a key out. */
   left: number | null = null;
@@ -65,7 +63,7 @@ class UnsafeHoardingKeyring extends Keyring {
   }
 
   override async install(entry: Parameters<Keyring['install']>[0]): Promise<void> {
-    await this.hoard.install(entry);
+    this.hoard.push(entry.baseKey.slice());
     await super.install(entry);
   }
 }
@@ -281,11 +279,21 @@ export function allSee(people: Person[]): boolean {
   return people.every((person) => person.sees(...people.filter((other) => other !== person)));
 }
 
-/** True if a frame that `from` seals now opens with any key that `thief` was ever given. */
-export async function opensWithHoard(from: Person, leaf: number, thief: Person): Promise<boolean> {
+/**
+ * True if a frame that `from` seals now opens with any key that any of the thieves was ever given, whichever epoch each was
+ * meant for.
+ */
+export async function opensWithHoard(from: Person, leaf: number, ...thieves: Person[]): Promise<boolean> {
   const sealed = await from.keyring.seal(1, 'vp8', new Uint8Array([1, 2, 3]));
   if (!sealed.ok) throw new Error('nothing sealed');
-  return (await thief.keyring.hoard.open({ kind: 1, leaf }, 'vp8', sealed.frame)).ok;
+  const { kid } = parseHeader(sealed.frame, clearPrefix('vp8'))!;
+  const { epochSlot } = partsOfKid(Number(kid));
+  for (const baseKey of thieves.flatMap(({ keyring }) => keyring.hoard)) {
+    const keyring = new Keyring({ now: () => 0 });
+    await keyring.install({ epoch: epochSlot, ownLeaf: 255, baseKey, leaves: [leaf] });
+    if ((await keyring.open({ kind: 1, leaf }, 'vp8', sealed.frame)).ok) return true;
+  }
+  return false;
 }
 
 /** True if a frame that `from` seals now opens for `to`. */
