@@ -26,6 +26,10 @@ export interface CommitData {
   readonly renewal: HostOrder | null;
 }
 
+/**
+ * @param data.admissions of ADMISSION_BYTES each, in the order of the commit's Adds; data.removals in that of its Removes
+ * @returns at most 255 admissions and reasons: who reads refuses more than MAX_BATCH
+ */
 export function encodeCommitData(data: CommitData): Bytes {
   const writer = new Writer().u8(VERSION).u32(data.generation).u8(data.admissions.length);
   for (const admission of data.admissions) writer.fixed(admission);

@@ -133,6 +133,7 @@ export function isPsk(id: PreSharedKeyID, expected: Bytes): boolean {
   return id.psktype === 'external' && equal(id.pskId, expected) && id.pskNonce.length === HASH_BYTES;
 }
 
+/** @returns the key package as an MLSMessage (RFC 9420 §6), as it travels and as admissions hash it, in a buffer of its own */
 export function encodeKeyPackage(keyPackage: KeyPackage): Bytes {
   return encodeMessage({ version: 'mls10', wireformat: 'mls_key_package', keyPackage });
 }

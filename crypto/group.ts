@@ -233,6 +233,8 @@ export class Group {
       this.#still(standing, step);
       const out = step.transition.removed.find(({ member }) => member.leaf === standing.state.privatePath.leafIndex);
       if (out !== undefined) {
+        // ts-mls has moved ratchets on in a state that leads nowhere.
+        wipeState(step.state);
         this.wipe();
         return { ok: false, why: 'removed', reason: out.reason, by: step.transition.by };
       }

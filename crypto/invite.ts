@@ -47,6 +47,7 @@ export function parseMeetingId(text: string): string | null {
   }
 }
 
+/** @returns 32 random bytes: what stands in a link behind the # */
 export function newInviteSecret(): Bytes {
   return random(SECRET_BYTES);
 }
@@ -95,6 +96,13 @@ export interface LinkKeys {
   readonly titleKey: Bytes;
 }
 
+/**
+ * What the link alone gives, without a password. HKDF-SHA-512 (RFC 5869), with the meeting id in `info`.
+ * @param secret    32 bytes of the link; only read
+ * @param meetingId in its four groups of four
+ * @returns an Ed25519 pair whose private key is a 32-byte seed, and 32 bytes of title key: both are the caller's to wipe
+ * @throws CryptoError 'usage' for a secret of another length
+ */
 export async function deriveLinkKeys(secret: Bytes, meetingId: string): Promise<LinkKeys> {
   checkLength(secret, SECRET_BYTES);
   const expand = (label: string) => hkdf(secret, { salt: NO_SALT, info: labelled(label, utf8(meetingId)), length: 32 });

@@ -56,10 +56,12 @@ export function advance(
   return { floor, hostSequence, admitted: admitted.slice(-MAX_ADMITTED) };
 }
 
+/** True if that key package has been admitted before. @param keyPackageHash 32 bytes */
 export function isAdmitted(admitted: readonly Admitted[], keyPackageHash: Bytes): boolean {
   return admitted.some((entry) => equal(entry.keyPackageHash, keyPackageHash));
 }
 
+/** @returns 14 bytes and 36 for each admitted key package, as drawn above */
 export function encodeLedger(ledger: Ledger): Bytes {
   const writer = new Writer().u32(ledger.floor).u64(ledger.hostSequence).u16(ledger.admitted.length);
   for (const { generation, keyPackageHash } of ledger.admitted) writer.u32(generation).fixed(keyPackageHash);

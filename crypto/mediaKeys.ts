@@ -26,6 +26,11 @@ const LEAVES = 1 << LEAF_BITS;
 /** Bytes of a base key: AEAD.Nk of the suite, RFC 9605 §5.2. */
 const BASE_KEY_BYTES = SUITES[SUITE].keyBytes;
 
+/**
+ * @param leaf  0 to 255
+ * @param epoch of any size: its low 6 bits are taken (RFC 9605 §5.2)
+ * @returns     0 ≤ KID < 2^16
+ */
 export function kidOf(kind: Kind, leaf: number, epoch: number): number {
   return (kind << (LEAF_BITS + EPOCH_BITS)) | (leaf << EPOCH_BITS) | (epoch % EPOCH_SLOTS);
 }

@@ -36,10 +36,12 @@ export function parseMessage(bytes: Bytes): MLSMessage | null {
   }
 }
 
+/** @returns an MLSMessage (RFC 9420 §6) in a buffer of its own */
 export function encodeMessage(message: MLSMessage): Bytes {
   return owned(encodeMlsMessage(message));
 }
 
+/** @param leaf index among the leaves; node 2 · leaf of the tree (RFC 9420 Appendix C). Undefined where it is blank or outside */
 export function leafAt(tree: RatchetTree, leaf: number): LeafNode | undefined {
   const node = tree[2 * leaf];
   return node?.nodeType === 'leaf' ? node.leaf : undefined;

@@ -39,6 +39,11 @@ export interface NewLeaf {
   readonly keys: PrivateKeyPackage;
 }
 
+/**
+ * Makes signature, init and encryption keys, and the key package that the identity vouches for (RFC 9420 §10).
+ * @param identity Ed25519, seed of 32 bytes; only read
+ * @returns keys that are the caller's: hand them to a group or wipe them with wipeLeaf
+ */
 export async function newLeaf(meetingId: string, identity: KeyPair): Promise<NewLeaf> {
   const leaf = await signKeyPair();
   const credential = await credentialFor(identity, leaf.publicKey, meetingId);
@@ -59,6 +64,7 @@ export async function newLeaf(meetingId: string, identity: KeyPair): Promise<New
   };
 }
 
+/** Overwrites the private keys of a leaf. Copies that a group has made of them stay. */
 export function wipeLeaf({ keys }: NewLeaf): void {
   wipe(keys.initPrivateKey, keys.hpkePrivateKey, keys.signaturePrivateKey);
 }

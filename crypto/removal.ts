@@ -117,10 +117,12 @@ export async function checkRemoval(
   }
 }
 
+/** True if the host has signed this order for this very epoch. Whether it counts up is for ledger.ts to say. */
 export async function checkRenewal(order: HostOrder, place: Place, hostPublicKey: Bytes): Promise<boolean> {
   return verifyBytes(RENEW_LABEL, orderBody(place, order), order.signature, hostPublicKey);
 }
 
+/** Appends 65, 77, 1 or 97 bytes: leave, host, lost, replaced, as drawn above. */
 export function writeReason(writer: Writer, reason: RemovalReason): void {
   switch (reason.kind) {
     case 'leave':
@@ -153,6 +155,7 @@ export function readReason(reader: Reader): RemovalReason {
   }
 }
 
+/** Appends 76 bytes. @param order.sequence below 2^53; order.generation below 2^32; order.signature 64 bytes */
 export function writeOrder(writer: Writer, order: HostOrder): void {
   writer.u64(order.sequence).u32(order.generation).fixed(order.signature);
 }

@@ -8,7 +8,7 @@
  * Stateless: that no counter repeats and none is accepted twice is keyring.ts's work.
  */
 import type { Bytes } from './bytes.ts';
-import { utf8, wipe } from './bytes.ts';
+import { release, utf8, wipe } from './bytes.ts';
 import type { Direction, FrameCipher, SuiteId } from './sframeCipher.ts';
 import { NONCE_BYTES, SUITES, ctrHmacCipher, gcmCipher } from './sframeCipher.ts';
 import type { SFrameHeader, Uint64 } from './sframeHeader.ts';
@@ -85,7 +85,7 @@ export async function sealFrame(keys: SFrameKeys, counter: Uint64, frame: Bytes,
   for (let i = 0; i < headerBytes; i++) sealed[clear + i] = aad[i]!;
   const ciphertext = await sealing;
   sealed.set(new Uint8Array(ciphertext), clear + headerBytes);
-  release(ciphertext);
+  if (ciphertext.byteLength > PAGE_BYTES) release(ciphertext);
   return sealed;
 }
 
@@ -115,7 +115,7 @@ export async function openFrame(
     for (let i = 0; i < clear; i++) opened[i] = frame[i]!;
     const plaintext = await opening;
     opened.set(new Uint8Array(plaintext), clear);
-    release(plaintext);
+    if (plaintext.byteLength > PAGE_BYTES) release(plaintext);
     return opened;
   } catch {
     // Whatever the reason: not a frame of these keys.
@@ -131,11 +131,6 @@ function touched(length: number): Bytes {
   const bytes = new Uint8Array(length);
   for (let i = PAGE_BYTES; i < length; i += PAGE_BYTES) bytes[i] = 0;
   return bytes;
-}
-
-/** Gives memory back at once rather than at the next collection: video is 10 MB a second of buffers that live 1 ms. */
-function release(buffer: ArrayBuffer): void {
-  if (buffer.byteLength > PAGE_BYTES) buffer.transfer(0);
 }
 
 /**

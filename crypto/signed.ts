@@ -24,6 +24,12 @@ export async function signBytes(label: string, body: Bytes, privateKey: Bytes): 
   return sign(privateKey, labelled(label, body));
 }
 
+/**
+ * Ed25519 (RFC 8032 §5.1.7) over label ‖ 0x00 ‖ body.
+ * @param signature 64 bytes
+ * @param publicKey 32 bytes
+ * @returns false for whatever does not fit, lengths included; never throws for what others have made
+ */
 export async function verifyBytes(label: string, body: Bytes, signature: Bytes, publicKey: Bytes): Promise<boolean> {
   return verify(publicKey, labelled(label, body), signature);
 }

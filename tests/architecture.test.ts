@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { undocumentedIn } from './architecture/docstrings.ts';
 import { barrelsIn, cycleIn, violationsIn } from './architecture/rules.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -29,6 +30,14 @@ describe('the project', () => {
 
   test('has no barrels: import the module that owns the thing', () => {
     expect(barrelsIn(sources)).toEqual([]);
+  });
+
+  test('says of every function that crypto/ exports what its signature cannot', () => {
+    const mute = [...shipped].flatMap(([path, text]) =>
+      path.startsWith('crypto/') ? undocumentedIn(text).map((name) => `${path}: ${name}`) : [],
+    );
+    expect(mute).toEqual([]);
+    expect(undocumentedIn('/** Adds. */\nexport function add() {}\nexport async function mute() {}')).toEqual(['mute']);
   });
 
   test('names no path of a developer’s machine and no package registry', () => {

@@ -6,6 +6,7 @@
  * mark is infinite), so beyond `MAX_IN_WORK` frames are shed here, and counted.
  */
 import type { Bytes } from '../../crypto/bytes.ts';
+import { release } from '../../crypto/bytes.ts';
 import type { Keyring } from '../../crypto/keyring.ts';
 import type { PeerId } from '../../signal/protocol/ids.ts';
 import type { TransformCounts, TransformOptions } from './messages.ts';
@@ -185,8 +186,7 @@ export class FrameTransform {
 
   #pass(frame: EncodedFrame, before: Bytes, data: Bytes): true {
     frame.data = data.byteLength === data.buffer.byteLength ? data.buffer : data.slice().buffer;
-    // What was read would stay in memory until collected: a camera makes megabytes a second. Not every browser can yet.
-    if ('transfer' in before.buffer) before.buffer.transfer(0);
+    release(before.buffer);
     this.#gap = false;
     this.counts.passed++;
     this.#count();

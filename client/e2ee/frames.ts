@@ -49,10 +49,10 @@ export class Frames {
     });
   }
 
-  /** The connection is gone: its counts are no longer told. */
+  /** The connection is gone: what it counted last is told at once, and nothing afterwards. */
   end(id: string): void {
     const transform = this.#transforms.get(id);
-    if (transform !== undefined) this.#changed.delete(transform);
+    if (transform !== undefined && this.#changed.has(transform)) this.#report();
     this.#transforms.delete(id);
   }
 

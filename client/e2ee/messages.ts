@@ -80,7 +80,7 @@ export interface Calls {
     in: { options: TransformOptions; readable: ReadableStream; writable: WritableStream };
     out: object;
   };
-  /** The transform's connection is gone: forget its counts. */
+  /** The transform's connection is gone: tell its last counts, and forget it. */
   'transform.end': { in: { id: string }; out: object };
   /** Sign of life. The page takes its tracks off when this is unanswered for 1 s. */
   ping: { in: object; out: object };

@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
 import { hex } from '../../crypto/bytes.ts';
 import { prune, secretsOf, wipeState } from '../../crypto/mlsState.ts';
 import { suite } from '../../crypto/mlsSuite.ts';
-import { NOW, addRogue, commitData, follow, lenient, remove, rogueCommit, world } from './groupWorld.ts';
+import { addRogue, commitData, follow, lenient, remove, rogueCommit, world } from './groupWorld.ts';
 
 const isWiped = (secret: Uint8Array): boolean => secret.every((byte) => byte === 0);
 
@@ -69,15 +69,6 @@ describe('wiping', () => {
       expect(pruned.ratchetTree[Number(index)]).toBeDefined();
     expect(Object.keys(pruned.privatePath.privateKeys)).not.toContain('13');
     expect(here.groupId).toHaveLength(32);
-  });
-
-  test("a group's own exporter secret is gone once the next epoch has come", async () => {
-    const here = await world();
-    const groups = await here.groupOf(2);
-    const before = await groups[0]!.exporter('parley test', new Uint8Array(), 32);
-    await follow(groups, 1, { adds: [], removes: [] });
-    expect(await groups[0]!.exporter('parley test', new Uint8Array(), 32)).not.toEqual(before);
-    await expect(groups[0]!.stage({ adds: [], removes: [] }, NOW)).resolves.toBeDefined();
   });
 });
 

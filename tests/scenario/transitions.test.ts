@@ -156,8 +156,9 @@ test('nobody waits longer than a second for one who does not answer', async () =
   const cem = await scene.arrive('Cem');
   await scene.world.until(() => scene.server.epoch === 2);
   const took = await scene.world.until(() => sends() > before);
-  expect(took).toBeGreaterThanOrEqual(900);
-  expect(took).toBeLessThanOrEqual(1010);
+  expect(took).toBeGreaterThanOrEqual(800);
+  // The rest of the second is for timers that come late.
+  expect(took).toBeLessThanOrEqual(910);
   await scene.world.until(() => ann!.members.some(({ peer }) => peer === cem.peer), 100);
 });
 

@@ -17,8 +17,11 @@ import type { Desk } from './ports.ts';
 const OVERLAP_MS = 10_000;
 /** Somebody was thrown out: what they could still inject or read ends with this. */
 const REMOVAL_OVERLAP_MS = 1000;
-/** A peer that says nothing for this long does not hold up everybody else's new key. */
-const PATIENCE_MS = 1000;
+/**
+ * A peer that says nothing for this long does not hold up everybody else's new key. Less than the second that is promised: timers
+ * of a busy worker come late.
+ */
+const PATIENCE_MS = 900;
 
 const MEDIA_LABEL = 'SFrame 1.0 Base Key';
 const MESSAGE_LABEL = 'parley message';

@@ -156,6 +156,44 @@ describe('from one member to another', () => {
     expect(lastCounts(alice, 't').passed).toBe(3);
   });
 
+  test('what was counted since the last report is told when the connection ends', async () => {
+    const { alice } = await pair();
+    const { readable, writable } = new TransformStream<EncodedFrame>();
+    const out = new TransformStream<EncodedFrame>();
+    alice.frames.attach(send('s'), { readable, writable: out.writable });
+    const [writer, reader] = [writable.getWriter(), out.readable.getReader()];
+    for (let n = 0; n < 3; n++) {
+      void writer.write(frame([1, 2, 3]));
+      await reader.read();
+    }
+    expect(lastCounts(alice, 's').passed).toBe(1);
+    alice.frames.end('s');
+    expect(lastCounts(alice, 's').passed).toBe(3);
+    const told = alice.notices.length;
+    void writer.write(frame([1, 2, 3]));
+    await reader.read();
+    alice.frames.end('s');
+    alice.timers.at(-1)!();
+    expect(alice.notices).toHaveLength(told);
+  });
+
+  test('large frames go through where a browser cannot give buffers back', async () => {
+    const { transfer } = ArrayBuffer.prototype;
+    Reflect.deleteProperty(ArrayBuffer.prototype, 'transfer');
+    try {
+      const { alice, bob } = await pair();
+      const plain = [1, ...new Array<number>(20_000).fill(7)];
+      const sealed = await run(alice, send('s'), [frame(plain)]);
+      expect((await run(bob, receive('r', ALICE), sealed)).map(bytesOf)).toEqual([plain]);
+    } finally {
+      Object.defineProperty(ArrayBuffer.prototype, 'transfer', {
+        value: transfer,
+        writable: true,
+        configurable: true,
+      });
+    }
+  });
+
   test('empty Opus frames pass on sending without a counter, and are dropped on receiving', async () => {
     const { alice, bob } = await pair();
     const out = await run(alice, send('s', 'opus'), [frame([]), frame([1, 2]), frame([])]);
