@@ -21,6 +21,12 @@ export class Devices implements DevicesFacade {
   readonly #meter = createMeter((level) => (this.#level = level));
   #listeners: ((event: DeviceEvent) => void)[] = [];
   #started: Promise<void> | null = null;
+  /** Counts calls of `stop`: what was under way before one has no owner after it. */
+  #stops = 0;
+  /** The browser asks which screen. */
+  #picking = false;
+  /** Counts ends of sharing. */
+  #shareEnds = 0;
   readonly #changed = () => void this.#list();
 
   constructor() {
@@ -60,12 +66,13 @@ export class Devices implements DevicesFacade {
     remember({ speaker: { id, label } });
   }
 
-  setOn(kind: Capturable, on: boolean): void {
-    this.#slots[kind].setOn(on);
+  setOn(kind: Capturable, on: boolean): Promise<void> {
+    return this.#slots[kind].setOn(on);
   }
 
-  retry(kind: Capturable): void {
-    void this.#slots[kind].start().then(() => this.#list());
+  async retry(kind: Capturable): Promise<void> {
+    await this.#slots[kind].start();
+    await this.#list();
   }
 
   track(kind: TrackKind): MediaStreamTrack | null {
@@ -73,23 +80,27 @@ export class Devices implements DevicesFacade {
     return (kind === 'screen' ? this.#screen?.video : this.#screen?.audio) ?? null;
   }
 
-  /** Asks which screen to share. @returns false if the browser failed; that somebody thought better of it is no failure */
+  /** Asks which screen to share, once at a time. @returns false if the browser failed; that somebody thought better of it is no failure */
   async share(): Promise<boolean> {
-    if (this.#screen) return true;
+    if (this.#screen || this.#picking) return true;
+    const ends = this.#shareEnds;
+    this.#picking = true;
     const outcome = await captureScreen(() => this.endShare());
+    this.#picking = false;
     if ('failed' in outcome) return outcome.failed === 'dismissed';
-    this.endShare();
-    this.#screen = outcome.screen;
+    // Whoever left while the browser asked shares nothing.
+    if (ends === this.#shareEnds) this.#screen = outcome.screen;
+    else release(outcome.screen);
     return true;
   }
 
   /** Idempotent. */
   endShare(): void {
+    this.#shareEnds++;
     const screen = this.#screen;
     if (!screen) return;
     this.#screen = null;
-    screen.video.stop();
-    screen.audio?.stop();
+    release(screen);
     this.#tell({ type: 'screenEnded' });
   }
 
@@ -102,6 +113,7 @@ export class Devices implements DevicesFacade {
   }
 
   stop(): void {
+    this.#stops++;
     globalThis.navigator?.mediaDevices?.removeEventListener('devicechange', this.#changed);
     for (const kind of trackKinds) if (kind === 'camera' || kind === 'microphone') this.#slots[kind].close();
     this.endShare();
@@ -128,39 +140,42 @@ export class Devices implements DevicesFacade {
       for (const slot of slots) slot.fail('insecureOrigin');
       return;
     }
+    const stops = this.#stops;
     navigator.mediaDevices.addEventListener('devicechange', this.#changed);
-    for (const slot of slots) if (slot.wanted) slot.expect();
+    const asked = slots.filter((slot) => slot.wanted).map((slot) => ({ slot, request: slot.expect() }));
     await this.#list();
-    if (!(await this.#startBoth())) {
+    if (stops === this.#stops && !(await this.#startBoth(asked))) {
       // One question after the other: who refused one may still give the other.
-      for (const slot of slots) if (slot.wanted) await slot.start();
+      for (const { slot, request } of asked) if (slot.awaits(request)) await slot.start();
     }
     // Labels are empty until there was a permission.
-    await this.#list();
+    if (stops === this.#stops) await this.#list();
   }
 
   /** @returns false if each has to be opened by itself */
-  async #startBoth(): Promise<boolean> {
+  async #startBoth(asked: readonly { slot: Slot; request: number }[]): Promise<boolean> {
     const { camera, microphone } = this.#slots;
-    if (!camera.wanted || camera.view.list.length === 0 || microphone.view.list.length === 0) return false;
+    if (asked.length < 2 || camera.view.list.length === 0 || microphone.view.list.length === 0) return false;
     const both = await captureBoth({ camera: camera.target, microphone: microphone.target });
     if (both) {
-      camera.take(both.camera);
-      microphone.take(both.microphone);
+      for (const { slot, request } of asked) slot.settle(request, { track: both[slot.kind] });
       return true;
     }
     // The question was put aside: do not ask the same again in two pieces.
     const states = await Promise.all([permissionOf('camera'), permissionOf('microphone')]);
     if (states.every((state) => state === 'prompt')) {
-      camera.fail('dismissed');
-      microphone.fail('dismissed');
+      for (const { slot, request } of asked) slot.settle(request, { problem: 'dismissed' });
       return true;
     }
     return false;
   }
 
   async #list(): Promise<void> {
+    if (!canCapture()) return;
+    const stops = this.#stops;
     const all = await navigator.mediaDevices.enumerateDevices().catch(() => []);
+    // A list that came late would open what was plugged in again.
+    if (stops !== this.#stops) return;
     const of = (kind: MediaDeviceKind) =>
       all
         .filter((one) => one.kind === kind && one.deviceId !== 'communications')
@@ -174,6 +189,11 @@ export class Devices implements DevicesFacade {
       : (findChoice(list, recall().speaker)?.id ?? null);
     this.#speaker = { list, chosen, supported };
   }
+}
+
+function release({ video, audio }: Screen): void {
+  video.stop();
+  audio?.stop();
 }
 
 export function createDevicesFacade(): Devices {

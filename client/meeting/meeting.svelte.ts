@@ -14,7 +14,7 @@ import { Runner } from './effects.ts';
 import { knowMeeting } from './known.ts';
 import { initial, step } from './machine.ts';
 import { Notices } from './notices.svelte.ts';
-import { present, Speaking, type Surroundings } from './present.ts';
+import { OURSELVES, present, Speaking, type Surroundings } from './present.ts';
 import { Stage } from './stage.ts';
 import type { DevicesFacade, MeetingFacade, MeetingView, NoticeView } from './view.ts';
 
@@ -39,7 +39,7 @@ class Meeting implements MeetingFacade {
   readonly #notices = new Notices();
   #name = $state(recall().name ?? '');
   #needsGesture = false;
-  readonly #ownSpeaking = new Speaking();
+  readonly #ownSpeaking = new Speaking(OURSELVES);
   readonly #runner: Runner | null;
   readonly #ends: (() => void)[] = [];
   /** The microphone was off before it was held to talk. */
@@ -90,11 +90,11 @@ class Meeting implements MeetingFacade {
   join(): void {
     this.#runner?.input({ type: 'join', name: this.#name.trim() });
   }
-  toggleMicrophone(): void {
-    this.#devices.setOn('microphone', !this.#devices.microphone.on);
+  toggleMicrophone(): Promise<boolean> {
+    return this.#toggle('microphone');
   }
-  toggleCamera(): void {
-    this.#devices.setOn('camera', !this.#devices.camera.on);
+  toggleCamera(): Promise<boolean> {
+    return this.#toggle('camera');
   }
   toggleScreen(): void {
     if (this.#devices.sharing) return this.#devices.endShare();
@@ -108,7 +108,7 @@ class Meeting implements MeetingFacade {
   holdToTalk(down: boolean): void {
     if (down === this.#holding || (down && this.#devices.microphone.on)) return;
     this.#holding = down;
-    this.#devices.setOn('microphone', down);
+    void this.#devices.setOn('microphone', down);
   }
   leave(): void {
     this.#devices.endShare();
@@ -247,6 +247,14 @@ class Meeting implements MeetingFacade {
     if (event.type === 'lost') this.#notices.add({ key: 'deviceLost', name: event.kind, tone: 'warning' });
     else if (event.type === 'switched') this.#notices.add({ key: 'deviceSwitched', name: event.kind, tone: 'info' });
     else this.#refresh();
+  }
+
+  /** What is on and did not open is off for the person: a press tries it again. */
+  async #toggle(kind: 'camera' | 'microphone'): Promise<boolean> {
+    const devices = this.#devices;
+    const { on, problem } = devices[kind];
+    await (on && problem !== null ? devices.retry(kind) : devices.setOn(kind, !on));
+    return !devices[kind].on || devices[kind].problem === null;
   }
 
   #ask(...[name, params]: Parameters<Runner['ask']>): void {

@@ -202,18 +202,30 @@ function screens(live: Live, { tracks, own }: Surroundings, selfName: string): S
 }
 
 /** Levels at which somebody starts and stops to speak: two, so that a border does not flicker. */
-const SPEAKS_ABOVE = 0.02;
-const SILENT_BELOW = 0.008;
+interface Speech {
+  above: number;
+  below: number;
+}
+/** Of full scale, as connections report it. */
+const OTHERS: Speech = { above: 0.02, below: 0.008 };
+/** Of the level meter, which a loud voice fills at a fifth of full scale (media/level.ts): a fan or a keyboard moves it, and says nothing. */
+export const OURSELVES: Speech = { above: 0.12, below: 0.05 };
 /** Pauses between words are no silence. */
 const HOLD_MS = 700;
 
 /** Whether somebody speaks, with memory. */
 export class Speaking {
+  readonly #speech: Speech;
   #until = -Infinity;
+
+  constructor(speech: Speech = OTHERS) {
+    this.#speech = speech;
+  }
 
   /** @param level  0 … 1 · @param now  milliseconds */
   heard(level: number, now: number): boolean {
-    if (level > SPEAKS_ABOVE || (level > SILENT_BELOW && now < this.#until)) this.#until = now + HOLD_MS;
+    const { above, below } = this.#speech;
+    if (level > above || (level > below && now < this.#until)) this.#until = now + HOLD_MS;
     return now < this.#until;
   }
 }

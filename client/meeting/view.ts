@@ -136,8 +136,9 @@ export interface MeetingFacade {
   name: string;
   submitPassword(password: string): void;
   join(): void;
-  toggleMicrophone(): void;
-  toggleCamera(): void;
+  /** @returns false if it should be on and does not open: its slot says why */
+  toggleMicrophone(): Promise<boolean>;
+  toggleCamera(): Promise<boolean>;
   toggleScreen(): void;
   toggleHand(): void;
   /** For push to talk: on while held. */
@@ -163,6 +164,8 @@ export interface DeviceSlot {
   on: boolean;
   problem: DeviceProblem | null;
   starting: boolean;
+  /** Label of a device that was chosen and did not open, so that the former one goes on; null if there is none. */
+  refused: string | null;
 }
 
 export interface DevicesFacade {
@@ -175,8 +178,10 @@ export interface DevicesFacade {
   readonly level: number;
   start(): Promise<void>;
   choose(kind: 'camera' | 'microphone' | 'speaker', id: string): void;
-  setOn(kind: 'camera' | 'microphone', on: boolean): void;
-  retry(kind: 'camera' | 'microphone'): void;
+  /** Resolves when it is open, closed, or has failed. */
+  setOn(kind: 'camera' | 'microphone', on: boolean): Promise<void>;
+  /** The same. */
+  retry(kind: 'camera' | 'microphone'): Promise<void>;
   track(kind: TrackKind): MediaStreamTrack | null;
   stop(): void;
 }

@@ -176,6 +176,13 @@ describe('lobby', () => {
     ]);
   });
 
+  test('words and switches follow what is open, and a device that did not open is named', async () => {
+    await show('lobby-refused');
+    await page.getByText('The others will see and hear you.').waitFor();
+    expect(await page.getByTestId('lobby-microphone').getAttribute('aria-label')).toBe('Mute microphone');
+    await page.getByRole('status').getByText('“USB headset” did not open').waitFor();
+  });
+
   test('a block of both is said once, with this browser’s remedy, and asked again for both', async () => {
     await show('lobby-problem-denied');
     const note = page.getByTestId('device-problem');
@@ -208,6 +215,20 @@ describe('the meeting’s keys', () => {
     expect(await calls('holdToTalk')).toEqual([[true], [false]]);
     // The button is not pressed a second time by the key coming up.
     expect(await calls('toggleHand')).toHaveLength(1);
+  });
+
+  test('space says nothing false where the microphone does not open, and shows why', async () => {
+    await show('live-problem');
+    await page.keyboard.down(' ');
+    await page.getByTestId('devices-sheet').getByTestId('device-problem').waitFor();
+    expect(await page.getByText('You are heard while you hold space').count()).toBe(0);
+    await page.keyboard.up(' ');
+  });
+
+  test('a microphone that is pressed and does not open shows why', async () => {
+    await show('live-problem');
+    await page.getByTestId('control-microphone').click();
+    await page.getByTestId('devices-sheet').getByTestId('device-problem').waitFor();
   });
 
   test('space lets go when the window loses the focus', async () => {
