@@ -17,7 +17,8 @@ import type { BareSite } from './bareSite.ts';
 import { serveBareCall } from './bareSite.ts';
 
 export const PERSON = 77;
-const NAMES = ['Anna', 'Ben', 'Carla', 'Dan'] as const;
+/** In the order of joining. */
+export const NAMES = ['Anna', 'Ben', 'Carla', 'Dan'] as const;
 
 /** Browser, film, product and bare page, for as long as a bench runs. */
 export interface Stage {
@@ -69,13 +70,13 @@ async function newPage({ browser, canvasCamera }: Stage): Promise<{ context: Bro
 }
 
 /** A call in the product. @param options.tapped whose wire is read (wiretap.ts), in the order of joining */
-export async function appCall(stage: Stage, count: number, { tapped = -1 } = {}): Promise<Call> {
+export async function appCall(stage: Stage, count: number, { tapped = [] as readonly number[] } = {}): Promise<Call> {
   const pages: Page[] = [];
   const joins: number[][] = [];
   let link = '';
   for (const [i, name] of NAMES.slice(0, count).entries()) {
     const { page } = await newPage(stage);
-    if (i === tapped) await tapPage(page, WORKER, []);
+    if (tapped.includes(i)) await tapPage(page, WORKER, []);
     pages.push(page);
     if (i === 0) {
       await page.goto(stage.app.origin);

@@ -31,9 +31,7 @@ export type Operation = 'add' | 'process add' | 'join' | 'remove' | 'process rem
 export interface GroupResult {
   /** Milliseconds each, medians over the repetitions. */
   ms: Record<Operation, number>;
-  /** Commits that 20 joins took. */
-  commitsFor20: number;
-  /** Both members had the same exporter secret after every operation. */
+  /** Both members had the same exporter secret after every operation, and 20 were added at once. */
   agreed: boolean;
   members: number;
 }
@@ -52,8 +50,8 @@ interface Side<Newcomer> {
   /** Member 1 joins; once, first of all. */
   second(newcomer: Newcomer, welcome: Uint8Array): Promise<void>;
   follow(commit: Uint8Array): Promise<void>;
-  /** Somebody joins, and is forgotten. */
-  join(newcomer: Newcomer, welcome: Uint8Array): Promise<void>;
+  /** Somebody joins, and is forgotten. @returns what makes its exporter secret, later: that is no part of joining */
+  join(newcomer: Newcomer, welcome: Uint8Array): Promise<() => Promise<Uint8Array>>;
   secrets(): Promise<[Uint8Array, Uint8Array]>;
   members(): number;
 }
@@ -81,7 +79,7 @@ async function measure<N>(side: Side<N>, size: number, repetitions: number): Pro
   let agreed = true;
   const compare = async (): Promise<void> => {
     const [a, b] = await side.secrets();
-    agreed &&= a.length === 32 && a.every((byte, i) => byte === b[i]);
+    agreed &&= same(a, b);
   };
 
   // The group at its size: everybody in one commit, of whom only the second really joins.
@@ -94,10 +92,12 @@ async function measure<N>(side: Side<N>, size: number, repetitions: number): Pro
     const newcomer = await side.newcomer();
     const added = await timed('add', () => side.commit([newcomer], []));
     await timed('process add', () => side.follow(added.commit));
-    await timed('join', () => side.join(newcomer, added.welcome!));
     await compare();
+    const joined = await timed('join', () => side.join(newcomer, added.welcome!));
+    agreed &&= same(await joined(), (await side.secrets())[0]);
     const removed = await timed('remove', () => side.commit([], added.added));
     await timed('process remove', () => side.follow(removed.commit));
+    await compare();
     const updated = await timed('update', () => side.commit([], []));
     await side.follow(updated.commit);
     await compare();
@@ -106,12 +106,17 @@ async function measure<N>(side: Side<N>, size: number, repetitions: number): Pro
   const batch = await timed('add 20 at once', () => side.commit(many, []));
   await side.follow(batch.commit);
   await compare();
+  agreed &&= batch.added.length === 20;
   const middle = (values: number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
   const ms = Object.fromEntries([...times].map(([operation, values]) => [operation, middle(values)])) as Record<
     Operation,
     number
   >;
-  return { ms, commitsFor20: batch.added.length === 20 ? 1 : NaN, agreed, members: side.members() };
+  return { ms, agreed, members: side.members() };
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === 32 && b.length === 32 && a.every((byte, i) => byte === b[i]);
 }
 
 const MEETING = '0000-0000-0000-0000';
@@ -129,6 +134,7 @@ async function parleySide(): Promise<Side<Newcomer>> {
   const now = Date.now();
   const committer = await Group.create({ meetingId: MEETING, identity, groupId, ...keys });
   let follower: Group | undefined;
+  const secretOf = (group: Group): Promise<Bytes> => group.exporter('bench', new Uint8Array(), 32);
   return {
     async newcomer() {
       const pending = await prepareJoin({ meetingId: MEETING, identity: await createIdentity() });
@@ -155,12 +161,11 @@ async function parleySide(): Promise<Side<Newcomer>> {
       const result = await follower!.process(new Uint8Array(commit));
       if (!result.ok) throw new Error(result.why);
     },
-    join: async (newcomer, welcome) =>
-      void (await newcomer.pending.join({ welcome: new Uint8Array(welcome), groupId, ...keys })),
-    secrets: () =>
-      Promise.all([committer, follower!].map((group) => group.exporter('bench', new Uint8Array(), 32))) as Promise<
-        [Bytes, Bytes]
-      >,
+    async join(newcomer, welcome) {
+      const group = await newcomer.pending.join({ welcome: new Uint8Array(welcome), groupId, ...keys });
+      return () => secretOf(group);
+    },
+    secrets: () => Promise.all([secretOf(committer), secretOf(follower!)]),
     members: () => committer.members().length,
   };
 }
@@ -185,6 +190,8 @@ async function bareSide(): Promise<Side<BareNewcomer>> {
     if (message.wireformat !== 'mls_welcome') throw new Error('not a Welcome');
     return joinGroup(message.welcome, newcomer.publicPackage, newcomer.privatePackage, pskIndex, suite);
   };
+  const secretOf = (state: ClientState): Promise<Uint8Array> =>
+    mlsExporter(state.keySchedule.exporterSecret, 'bench', new Uint8Array(), 32, suite);
   const leavesOf = (state: ClientState): number[] =>
     state.ratchetTree.flatMap((node, i) => (i % 2 === 0 && node?.nodeType === 'leaf' ? [i / 2] : []));
   return {
@@ -226,12 +233,11 @@ async function bareSide(): Promise<Side<BareNewcomer>> {
       const result = await processPrivateMessage(follower!, message.privateMessage, pskIndex, suite, () => 'accept');
       follower = result.newState;
     },
-    join: async (newcomer, welcome) => void (await enter(newcomer, welcome)),
-    secrets: async () => {
-      const of = (state: ClientState): Promise<Uint8Array> =>
-        mlsExporter(state.keySchedule.exporterSecret, 'bench', new Uint8Array(), 32, suite);
-      return Promise.all([of(committer), of(follower!)]);
+    async join(newcomer, welcome) {
+      const state = await enter(newcomer, welcome);
+      return () => secretOf(state);
     },
+    secrets: () => Promise.all([secretOf(committer), secretOf(follower!)]),
     members: () => leavesOf(committer).length,
   };
 }
