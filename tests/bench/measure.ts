@@ -7,7 +7,7 @@
 export interface Figure {
   /** What was measured, with size or count. */
   what: string;
-  unit: 'µs' | 'ms' | 'B' | 'kB' | 'fps' | '% CPU' | '';
+  unit: 'µs' | 'ms' | 's' | 'B' | 'KiB' | 'fps' | '% CPU' | '';
   /** Medians over the rounds. */
   ours: number;
   /** null where there is nothing to compare with. */
@@ -55,14 +55,14 @@ export function quantile(values: readonly number[], q: number): number {
   return low + (high - low) * (at - Math.floor(at));
 }
 
-/** Runs A B A B …; each answers named numbers. One unrecorded round first, unless `warm` is false. */
-export async function interleave<A extends string, B extends string>(
+/** Runs A B A B …. One unrecorded round first, unless `warm` is false. */
+export async function interleave<A, B>(
   rounds: number,
-  ours: () => Promise<Record<A, number>>,
-  other: () => Promise<Record<B, number>>,
+  ours: () => Promise<A>,
+  other: () => Promise<B>,
   warm = true,
-): Promise<{ ours: Record<A, number>[]; other: Record<B, number>[] }> {
-  const result = { ours: [] as Record<A, number>[], other: [] as Record<B, number>[] };
+): Promise<{ ours: A[]; other: B[] }> {
+  const result = { ours: [] as A[], other: [] as B[] };
   for (let round = warm ? -1 : 0; round < rounds; round++) {
     const a = await ours();
     const b = await other();

@@ -104,8 +104,8 @@ async function settledBytes(side: Side, quick: boolean): Promise<number> {
   return residentBytes(side.server);
 }
 
-/** A side with all its sockets open, and kilobytes of each. */
-async function filled(name: SideName, rooms: number, quick: boolean): Promise<{ side: Side; kB: number }> {
+/** A side with all its sockets open, and KiB of each. */
+async function filled(name: SideName, rooms: number, quick: boolean): Promise<{ side: Side; kib: number }> {
   const side = await startSide(name);
   try {
     // What a server needs for its first clients at all is not the price of a socket.
@@ -117,7 +117,7 @@ async function filled(name: SideName, rooms: number, quick: boolean): Promise<{ 
     const open = await side.order<{ connected: number }>({ ...order, rooms: 0 });
     for (const count of [connected, open.connected])
       if (count !== rooms * 10) throw new Error(`${name}: ${count} of ${rooms * 10} sockets are open`);
-    return { side, kB: (after - before) / ((rooms - WARM_ROOMS) * 10) / 1000 };
+    return { side, kib: (after - before) / ((rooms - WARM_ROOMS) * 10) / 1024 };
   } catch (error) {
     await side.close();
     throw error;
@@ -141,11 +141,11 @@ export const sockets: Bench = {
         for (const side of sides.splice(0)) await side.close();
         for (const name of names) {
           const from = performance.now();
-          const { side, kB } = await filled(name, rooms, quick);
+          const { side, kib } = await filled(name, rooms, quick);
           sides.push(side);
-          memory[name].push(kB);
+          memory[name].push(kib);
           const took = (performance.now() - from) / 1000;
-          say(`${name}: ${rooms * 10} sockets in ${took.toFixed(0)} s, ${kB.toFixed(1)} kB each`);
+          say(`${name}: ${rooms * 10} sockets in ${took.toFixed(0)} s, ${kib.toFixed(1)} KiB each`);
         }
       }
       const found = names.map(() => ({ cpu: [] as number[], p50: [] as number[], p99: [] as number[] }));
@@ -167,7 +167,7 @@ export const sockets: Bench = {
         figures: [
           figure(
             'memory of an idle socket, its peer and its tenth of a meeting',
-            'kB',
+            'KiB',
             memory.parley,
             memory.plain,
             against,

@@ -4,7 +4,9 @@
  * All three run in the same kind of pipe, a TransformStream between a source that has all frames ready and a sink that keeps them, one
  * frame after the other, as an RTCRtpScriptTransform runs them. LiveKit's worker is loaded as it is published; it takes streams.
  */
+import { clearPrefix } from '../../../crypto/clearPrefix.ts';
 import { Keyring } from '../../../crypto/keyring.ts';
+import { parseHeader } from '../../../crypto/sframeHeader.ts';
 import 'livekit-client/e2ee-worker';
 
 export type Contender = 'parley' | 'livekit' | 'raw';
@@ -19,6 +21,16 @@ export interface FramesResult {
   intact: number;
 }
 
+/** What became of our frames in which one bit of clear prefix, header or tag had been changed. */
+export interface ForgedResult {
+  tried: number;
+  opened: number;
+  /** The same frames, untouched, opened afterwards: so it was the change that was refused. */
+  intact: boolean;
+}
+
+export type Job = { contender: Contender; size: number; count: number } | { forged: number };
+
 interface Frame {
   data: ArrayBuffer;
   /** Present on video, as LiveKit tells the two apart. */
@@ -28,12 +40,16 @@ interface Frame {
 }
 
 const livekit = self.onmessage as (event: { data: unknown }) => void;
-self.onmessage = (event: MessageEvent<{ contender: Contender; size: number; count: number }>): void => {
-  run(event.data).then(
+self.onmessage = ({ data: job }: MessageEvent<Job>): void => {
+  const done: Promise<FramesResult | ForgedResult> = 'forged' in job ? forge(job.forged) : run(job);
+  done.then(
     (result) => postMessage({ result }),
     (error: unknown) => postMessage({ error: String(error) }),
   );
 };
+
+/** Frames are audio below this, video above. */
+const AUDIO_BELOW = 500;
 
 async function run({
   contender,
@@ -44,7 +60,7 @@ async function run({
   size: number;
   count: number;
 }): Promise<FramesResult> {
-  const audio = size < 500;
+  const audio = size < AUDIO_BELOW;
   const originals = Array.from({ length: count }, () => payload(size));
   const frames = originals.map((data, i): Frame => makeFrame(data.slice().buffer, audio, i));
   const pipes = await pipesOf(contender, audio);
@@ -58,7 +74,7 @@ async function run({
   return { seal: (seal * 1000) / count, open: (open * 1000) / count, added, intact };
 }
 
-function payload(size: number): Uint8Array {
+function payload(size: number): Uint8Array<ArrayBuffer> {
   const data = new Uint8Array(size);
   for (let at = 0; at < size; at += 65_536) crypto.getRandomValues(data.subarray(at, at + 65_536));
   // VP8: bit 0 of the first byte says "not a keyframe" (RFC 7741 §4.3).
@@ -124,8 +140,7 @@ async function pipesOf(contender: Contender, audio: boolean): Promise<{ seal: Pi
   }
 }
 
-async function parleyPipes(audio: boolean): Promise<{ seal: Pipe; open: Pipe }> {
-  const [kind, codec] = audio ? ([0, 'opus'] as const) : ([1, 'vp8'] as const);
+async function parleyKeyrings(): Promise<{ sender: Keyring; receiver: Keyring }> {
   const baseKey = crypto.getRandomValues(new Uint8Array(32));
   const [sender, receiver] = [
     new Keyring({ now: () => performance.now() }),
@@ -134,6 +149,14 @@ async function parleyPipes(audio: boolean): Promise<{ seal: Pipe; open: Pipe }> 
   await sender.install({ epoch: 7, ownLeaf: 3, baseKey, leaves: [3, 4] });
   await receiver.install({ epoch: 7, ownLeaf: 4, baseKey, leaves: [3, 4] });
   sender.sendWith(7);
+  return { sender, receiver };
+}
+
+const trackOf = (audio: boolean) => (audio ? ([0, 'opus'] as const) : ([1, 'vp8'] as const));
+
+async function parleyPipes(audio: boolean): Promise<{ seal: Pipe; open: Pipe }> {
+  const [kind, codec] = trackOf(audio);
+  const { sender, receiver } = await parleyKeyrings();
   return {
     seal: transformed(async (frame) => {
       const result = await sender.seal(kind, codec, new Uint8Array(frame.data));
@@ -148,6 +171,31 @@ async function parleyPipes(audio: boolean): Promise<{ seal: Pipe; open: Pipe }> 
       return frame;
     }),
   };
+}
+
+/** Each bit of the clear prefix and the header, and one of the tag, is changed in a frame that was never opened before. */
+async function forge(size: number): Promise<ForgedResult> {
+  const [kind, codec] = trackOf(size < AUDIO_BELOW);
+  const { sender, receiver } = await parleyKeyrings();
+  const original = payload(size);
+  const result = { tried: 0, opened: 0, intact: true };
+  // Some frames in, so that the header has the length that most have.
+  for (let i = 0; i < 300; i++) await sender.seal(kind, codec, original);
+  const sealed = await sender.seal(kind, codec, original);
+  if (!sealed.ok) throw new Error(sealed.why);
+  const clear = clearPrefix(codec);
+  const header = parseHeader(sealed.frame, clear);
+  if (header === null) throw new Error('no header');
+  const bits = Array.from({ length: 8 * (clear + header.length) }, (_, bit) => bit);
+  for (const bit of [...bits, 8 * sealed.frame.length - 1]) {
+    const changed = sealed.frame.slice();
+    changed[bit >> 3]! ^= 1 << (bit & 7);
+    result.tried++;
+    if ((await receiver.open({ kind, leaf: 3 }, codec, changed)).ok) result.opened++;
+  }
+  const opened = await receiver.open({ kind, leaf: 3 }, codec, sealed.frame);
+  result.intact = opened.ok && same(original, opened.frame.slice().buffer);
+  return result;
 }
 
 let livekitCount = 0;

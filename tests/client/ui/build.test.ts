@@ -102,7 +102,7 @@ describe('the first load', () => {
     ['home', '/', '[data-testid="home-create"]'],
     // Without a server behind it the lobby cannot open; what it is made of is loaded all the same.
     ['the lobby', `/m/k7dm-2xqp-9rta-4w3e#${'A'.repeat(43)}`, '[aria-busy="true"], [data-testid="closed"]'],
-  ])('of %s is at most 60 kB, the worker with its keys apart, and breaks no policy', async (_, path, ready) => {
+  ])('of %s is at most 60 KiB, the worker with its keys apart, and breaks no policy', async (_, path, ready) => {
     const served = await serveFolder(first());
     const browser = await launchBrowser();
     try {
