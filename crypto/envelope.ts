@@ -25,6 +25,14 @@ const SIGNATURE_BYTES = 64;
 const STEP_BYTES = 256;
 /** Kinds remembered of one sender; there are a dozen, and a member who invents more must not fill our memory. */
 const MAX_KINDS = 64;
+/** Steps remembered one by one: more than a connection takes to be made, candidates included. */
+const LATE = 64;
+
+/** What was accepted of one sender and kind: everything up to `floor` counts as taken, and single ones above it. */
+interface Taken {
+  floor: number;
+  above: number[];
+}
 
 /** Where and by whom a message is sealed; both ends have to agree on all of it. */
 interface Context {
@@ -125,27 +133,39 @@ function signedPart(context: Context, message: Message): Bytes {
 }
 
 /**
- * Refuses messages that come a second time or out of order: per sender and kind the sequence has to rise. Gaps are fine.
- * Ask only for messages that `open` gave out, or a forger could use up the numbers.
+ * Refuses messages that come a second time, and old news: per sender and kind the sequence has to rise. Gaps are fine.
+ *
+ * Kinds that are no news but steps (each one counts, whichever comes first) may come in any order, each once, up to
+ * `LATE` of them behind. Ask only for messages that `open` gave out, or a forger could use up the numbers.
  */
 export class SequenceGuard {
-  readonly #last = new Map<string, Map<string, number>>();
+  readonly #steps: ReadonlySet<string>;
+  readonly #taken = new Map<string, Map<string, Taken>>();
 
-  /** @returns false, and nothing changes, for a sequence that is not above the last one accepted */
+  /** @param steps kinds that may come in any order */
+  constructor(steps: ReadonlySet<string> = new Set()) {
+    this.#steps = steps;
+  }
+
+  /** @returns false, and nothing changes, for a sequence that was accepted before or comes too late */
   accept(sender: string, kind: string, sequence: number): boolean {
-    let kinds = this.#last.get(sender);
-    if (kinds === undefined) {
-      kinds = new Map();
-      this.#last.set(sender, kinds);
+    const kinds = this.#taken.get(sender) ?? new Map<string, Taken>();
+    const taken = kinds.get(kind) ?? { floor: -1, above: [] };
+    if (!kinds.has(kind) && kinds.size >= MAX_KINDS) return false;
+    if (sequence <= taken.floor || taken.above.includes(sequence)) return false;
+    if (this.#steps.has(kind)) taken.above.push(sequence);
+    else taken.floor = sequence;
+    if (taken.above.length > LATE) {
+      // The lowest gives way: at and below it nothing can be told apart any more.
+      taken.above.sort((a, b) => a - b);
+      taken.floor = taken.above.shift()!;
     }
-    const last = kinds.get(kind);
-    if (last === undefined ? kinds.size >= MAX_KINDS : sequence <= last) return false;
-    kinds.set(kind, sequence);
+    this.#taken.set(sender, kinds.set(kind, taken));
     return true;
   }
 
   /** For a sender who left for good. One who could come back under the same id must not be forgotten. */
   forget(sender: string): void {
-    this.#last.delete(sender);
+    this.#taken.delete(sender);
   }
 }

@@ -155,8 +155,13 @@ export type Notice =
   | { type: 'hostState'; locked: boolean }
   /** Our sealed good-bye of this epoch: what a page sends that is being closed and has no time to ask. */
   | { type: 'farewell'; body: string }
-  /** Something that people should see. `split`: the server shows another group; `withheld`: members are ahead of what the server gives us; `forged`: something unproven was refused. */
+  /**
+   * Something that people should see. `split`: the server shows another group; `withheld`: members are ahead of what the server
+   * gives us; `unreadable`: what one member (`peer`, as far as the message or the server says) sends does not open, which is its
+   * own doing or the server's; `forged`: something unproven was refused.
+   */
   | { type: 'alarm'; alarm: 'split' | 'withheld' | 'forged' | 'commitRefused'; detail: string }
+  | { type: 'alarm'; alarm: 'unreadable'; detail: string; peer: PeerId | null }
   /** Sending is paused since most others are lost, or goes on again. */
   | { type: 'paused'; paused: boolean }
   /**

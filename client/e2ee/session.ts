@@ -19,7 +19,7 @@ import { HostStates } from './session/hostStates.ts';
 import { Joining } from './session/joining.ts';
 import { Live } from './session/live.ts';
 import { Outbox } from './session/outbox.ts';
-import type { Desk, Ports } from './session/ports.ts';
+import type { Alarm, Desk, Ports } from './session/ports.ts';
 import { Presence } from './session/presence.ts';
 import { Serial } from './session/serial.ts';
 import type { SessionTerms } from './session/terms.ts';
@@ -36,7 +36,6 @@ const LAST_WORDS_MS = 1000;
 const EARLIEST = Date.UTC(2020);
 const LATEST = Date.UTC(2100);
 
-type Alarm = Extract<Notice, { type: 'alarm' }>['alarm'];
 type OutReason = Extract<Notice, { type: 'out' }>['why'];
 
 type Phase =
@@ -225,7 +224,7 @@ export class Session {
     const { before } = this.#phase;
     const parts = { terms: this.#terms, states: this.#states, presence: this.#presence, outbox: this.#outbox };
     const live = new Live(this.#desk, group, parts, {
-      alarm: (alarm, detail) => this.#alarm(alarm, detail),
+      alarm: (alarm, detail, peer) => this.#alarm(alarm, detail, peer),
       out: (why) => this.#out(why),
       access: () => this.#access,
       renewed: async (access) => this.#renewed(access),
@@ -276,12 +275,12 @@ export class Session {
     else this.#alarm('forged', 'an end that no host has ordered');
   }
 
-  #alarm(alarm: Alarm, detail: string): void {
+  #alarm(...[alarm, detail, peer = null]: Parameters<Alarm>): void {
     const key = `${alarm} ${detail}`;
     const now = this.#ports.now();
     if (now - (this.#alarms.get(key) ?? -Infinity) < ALARM_PACE_MS) return;
     this.#alarms.set(key, now);
-    this.#desk.emit({ type: 'alarm', alarm, detail });
+    this.#desk.emit(alarm === 'unreadable' ? { type: 'alarm', alarm, detail, peer } : { type: 'alarm', alarm, detail });
   }
 
   #out(why: OutReason): void {

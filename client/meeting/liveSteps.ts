@@ -33,10 +33,7 @@ export function hear(state: Alive, notice: DecidedNotice, now: number): Step {
       return [{ ...state, live: { ...state.live, locked: notice.locked } }, [{ type: 'notice', key, tone: 'info' }]];
     }
     case 'alarm':
-      return [
-        state,
-        [{ type: 'notice', key: notice.alarm, tone: notice.alarm === 'commitRefused' ? 'warning' : 'danger' }],
-      ];
+      return [state, [alarmed(state, notice)]];
     case 'paused':
       if (state.at !== 'live') return [state, []];
       return [{ ...state, live: { ...state.live, paused: notice.paused } }, [{ type: 'hold', held: notice.paused }]];
@@ -48,6 +45,15 @@ export function hear(state: Alive, notice: DecidedNotice, now: number): Step {
         return [{ ...state, renewing: true, link: { at: 'down', since: now } }, [{ type: 'reconnect', afterMs: 0 }]];
       return [{ ...state, link: { at: 'down', since: now } }, [{ type: 'reconnect', afterMs: 0 }]];
   }
+}
+
+function alarmed(state: Alive, notice: Extract<DecidedNotice, { type: 'alarm' }>): Effect {
+  if (notice.alarm !== 'unreadable')
+    return { type: 'notice', key: notice.alarm, tone: notice.alarm === 'commitRefused' ? 'warning' : 'danger' };
+  // One member's doing as likely as the server's: named, and no cry of alarm.
+  const members = state.at === 'live' ? state.live.members : [];
+  const name = members.find(({ peer }) => peer === notice.peer)?.name ?? undefined;
+  return { type: 'notice', key: 'unreadable', ...(name === undefined ? {} : { name }), tone: 'warning' };
 }
 
 function heardMembers(state: Alive, notice: MembersNotice, now: number): Step {

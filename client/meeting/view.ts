@@ -73,6 +73,7 @@ export interface NoticeView {
     | 'screenStarted'
     | 'split'
     | 'withheld'
+    | 'unreadable'
     | 'forged'
     | 'commitRefused'
     | 'deviceLost'

@@ -62,6 +62,8 @@ export function noticeWords(notice: NoticeView): string {
       return m.notice_split();
     case 'withheld':
       return m.notice_withheld();
+    case 'unreadable':
+      return m.notice_unreadable({ name });
     case 'forged':
       return m.notice_forged();
     case 'commitRefused':

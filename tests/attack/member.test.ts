@@ -36,6 +36,7 @@ describe('headers of messages that nobody can open', () => {
     const [ann, ben, cem] = (await gather('Ann', 'Ben', 'Cem')) as [Person, Person, Person];
     await hintFor(40_000, cem, [ann, ben]);
     expect([ann.out, ben.out, cem.out]).toEqual([null, null, null]);
+    expect([ann.alarms, ben.alarms]).toEqual([[], []]);
     expect(await allOpen([ann, ben, cem])).toBe(true);
   });
 
@@ -47,8 +48,34 @@ describe('headers of messages that nobody can open', () => {
     await hintFor(26_000, mallory, [ann, ben, cem]);
     expect([ann.out, ben.out, cem.out]).toEqual([null, null, null]);
     expect(await allOpen([ann, ben, cem])).toBe(true);
+    for (const person of [ann, ben, cem]) expectBlamed(person, mallory);
+  });
+
+  test('of our own epoch, by one who never says anything that opens, show that one and no split', async () => {
+    const [ann, ben, mallory] = (await gather('Ann', 'Ben', 'Mallory')) as [Person, Person, Person];
+    scene.server.intercept = (from, name) => (from === mallory.peer && name === 'message.send' ? {} : undefined);
+    // A new epoch, in which nobody has heard anything of Mallory yet.
+    const cem = await scene.arrive('Cem');
+    await scene.world.until(() => ann.members.length === 4 && cem.members.length === 4);
+    const leaf = 2;
+    const body = () => base64url(new Writer().u8(1).u64(scene.server.epoch).u16(leaf).fixed(random(272)).done());
+    for (let beat = 0; beat < 5; beat++) {
+      for (const one of [ann, ben]) scene.server.raw(one.peer, { type: 'message', from: mallory.peer, body: body() });
+      await scene.world.advance(1000);
+    }
+    for (const person of [ann, ben]) expectBlamed(person, mallory);
   });
 });
+
+/** Was told who is unreadable, and nothing about a server that withholds or splits. */
+function expectBlamed(person: Person, mallory: Person): void {
+  const told = person.notices.filter((notice) => notice.type === 'alarm');
+  expect(told.map(({ alarm }) => alarm)).not.toContain('split');
+  expect(told.map(({ alarm }) => alarm)).not.toContain('withheld');
+  const blamed = told.flatMap((notice) => (notice.alarm === 'unreadable' ? [notice.peer] : []));
+  expect(blamed.length).toBeGreaterThan(0);
+  expect(new Set(blamed)).toEqual(new Set([mallory.peer]));
+}
 
 describe('a request to come in whose replacement is for another leaf', () => {
   test('does not keep others out', async () => {

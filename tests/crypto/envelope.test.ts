@@ -158,6 +158,26 @@ describe('sequences', () => {
     expect(guard.accept('a', 'offer', 6)).toBe(false);
   });
 
+  test('of steps may come in any order, each once, up to 64 of them late', () => {
+    const guard = new SequenceGuard(new Set(['step']));
+    expect([9, 3, 5, 9, 3, 5, 4].map((sequence) => guard.accept('a', 'step', sequence))).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+      false,
+      true,
+    ]);
+    expect(guard.accept('b', 'step', 9)).toBe(true);
+    expect(guard.accept('a', 'news', 9)).toBe(true);
+    expect(guard.accept('a', 'news', 3)).toBe(false);
+    // 3, 4, 5 and 9 give way to the newest 64, and nothing comes again that has.
+    for (let sequence = 100; sequence < 164; sequence++) expect(guard.accept('a', 'step', sequence)).toBe(true);
+    for (let sequence = 0; sequence < 164; sequence++)
+      expect(guard.accept('a', 'step', sequence)).toBe(sequence > 9 && sequence < 100);
+  });
+
   test('a member who invents kinds does not fill our memory, and does not lose the ones it had', () => {
     const guard = new SequenceGuard();
     guard.accept('a', 'offer', 1);

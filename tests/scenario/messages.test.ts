@@ -63,6 +63,24 @@ describe('the server tampers', () => {
     expect(ben.messages).toEqual(['"once"']);
   });
 
+  test('what leads to a connection is handed on in whatever order it comes, each once', async () => {
+    const [ann, ben] = await three();
+    const held: ServerEvent[] = [];
+    scene.server.deliver = (event, to) => {
+      if (event.type !== 'message' || to !== ben.peer || event.from !== ann.peer) return [event];
+      held.push(event);
+      return [];
+    };
+    for (const body of ['"offer"', '"candidate"', '"another"']) await ann.say(ben, body, 'mesh.signal');
+    await scene.world.settle();
+    expect(held).toHaveLength(3);
+    for (const event of [...held].reverse()) scene.server.raw(ben.peer, event);
+    for (const event of held) scene.server.raw(ben.peer, event);
+    await scene.world.settle();
+    expect(ben.messages).toEqual(['"another"', '"candidate"', '"offer"']);
+    expect(ben.alarms).toEqual([]);
+  });
+
   test('of two messages in the wrong order only the newer is handed on', async () => {
     const [ann, ben] = await three();
     const held: ServerEvent[] = [];

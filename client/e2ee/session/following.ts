@@ -14,7 +14,7 @@ import type { Transition } from '../../../crypto/step.ts';
 import type { Epoch, GroupId, PeerId } from '../../../signal/protocol/ids.ts';
 import type { OrderedCommit } from '../../../signal/protocol/model.ts';
 import { bytesOf } from './committing.ts';
-import type { Desk } from './ports.ts';
+import type { Alarm, Desk } from './ports.ts';
 import { RequestFailed } from './ports.ts';
 
 const INVALID_LABEL = 'parley commit invalid 1';
@@ -39,7 +39,7 @@ export interface FollowerEvents {
   missing: () => 'nobody' | 'some' | 'most';
   /** Only a new leaf leads back to the others. */
   repair: () => void;
-  alarm: (alarm: 'split' | 'withheld' | 'commitRefused' | 'forged', detail: string) => void;
+  alarm: Alarm;
   /** The log has nothing against a commit of ours whose fate was unknown. */
   unopposed: () => Promise<void>;
 }
@@ -55,6 +55,8 @@ export class Follower {
   #waiting: Bytes | null = null;
   /** Highest epoch that somebody is said to be in. A hint: it may be a lie, and costs a look into the log. */
   #heardOf = -1;
+  /** By whom, as far as anybody says. */
+  #heardFrom: PeerId | null = null;
   #tries = 0;
   #nextAt = -Infinity;
   #paceMs = PACE_MS;
@@ -103,7 +105,7 @@ export class Follower {
     if (epoch < this.#group.epoch) return this.#repeated(epoch, commit);
     if (epoch > this.#group.epoch) {
       if (this.#early.size < MAX_EARLY) this.#early.set(epoch, commit);
-      this.heardOf(epoch);
+      this.heardOf(epoch, null);
       return;
     }
     await this.#apply(commit, added);
@@ -114,10 +116,11 @@ export class Follower {
     return this.#history.has(epoch);
   }
 
-  /** Somebody is said to be in that epoch. */
-  heardOf(epoch: number): void {
+  /** Somebody is said to be in that epoch. @param by who says so; null: the server */
+  heardOf(epoch: number, by: PeerId | null): void {
     if (epoch <= this.#group.epoch || epoch <= this.#heardOf) return;
     this.#heardOf = epoch;
+    this.#heardFrom = by;
     this.#plan(GRACE_MS);
   }
 
@@ -257,8 +260,13 @@ export class Follower {
     const isAhead = head > epoch || missing === 'most';
     // Where everybody speaks to us in our own epoch, the hint was a lie, or a flaw of somebody's.
     if (!isAhead && missing === 'nobody') return;
-    this.#events.alarm('withheld', `others are in epoch ${heardOf}, the server leads to ${epoch}`);
-    if (isAhead) this.#events.repair();
+    if (isAhead) {
+      this.#events.alarm('withheld', `others are in epoch ${heardOf}, the server leads to ${epoch}`);
+      this.#events.repair();
+    } else {
+      // Some are silent, and somebody speaks of an epoch that nothing leads to: true only if they are cut off from us.
+      this.#events.alarm('unreadable', `epoch ${heardOf} is spoken of, the server leads to ${epoch}`, this.#heardFrom);
+    }
   }
 
   #failed(error: unknown): void {

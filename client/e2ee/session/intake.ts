@@ -6,16 +6,16 @@
  */
 import { base64url } from '../../../crypto/bytes.ts';
 import type { Group } from '../../../crypto/group.ts';
+import type { Member } from '../../../crypto/mlsState.ts';
 import type { ServerEvent } from '../../../signal/protocol/events.ts';
 import type { PeerId } from '../../../signal/protocol/ids.ts';
 import type { Access } from '../access.ts';
-import type { Notice } from '../messages.ts';
 import { addWork } from './admitting.ts';
 import type { Committer } from './committing.ts';
 import type { Epochs } from './epochs.ts';
 import type { Follower } from './following.ts';
 import type { Letter, Mail } from './mail.ts';
-import type { Desk } from './ports.ts';
+import type { Alarm, Desk } from './ports.ts';
 import { Suspicion } from './suspicion.ts';
 import type { Work } from './work.ts';
 
@@ -32,7 +32,7 @@ export interface IntakeTerms {
   readonly follower: Follower;
   readonly access: () => Access;
   readonly read: (letter: Letter) => Promise<void>;
-  readonly alarm: (alarm: Extract<Notice, { type: 'alarm' }>['alarm'], detail: string) => void;
+  readonly alarm: Alarm;
   readonly out: (why: 'repair') => void;
 }
 
@@ -59,7 +59,7 @@ export class Intake {
       case 'group.committed':
         return follower.ordered(event);
       case 'message':
-        return this.message(event.body);
+        return this.message(event.body, event.from);
       case 'group.addRequested':
         return this.#addRequested(event);
       case 'group.created':
@@ -84,20 +84,22 @@ export class Intake {
     }
   }
 
-  /** A sealed message, over whichever path. */
-  async message(body: string): Promise<void> {
+  /** A sealed message, over whichever path. @param from who sent it, by the server's word; null where it is not said */
+  async message(body: string, from: PeerId | null): Promise<void> {
     const { alarm, epochs, follower, mail, read } = this.#terms;
     const letter = await mail.open(body);
     if (!('why' in letter)) {
       this.#suspicion.opened(letter.epoch, letter.from.leaf);
       return read(letter);
     }
-    if (letter.why === 'early' || letter.why === 'ahead') follower.heardOf(letter.epoch);
+    if (letter.why === 'early' || letter.why === 'ahead') follower.heardOf(letter.epoch, from);
     if (letter.why === 'malformed') alarm('forged', 'a message that is none');
     if (letter.why !== 'unopened') return;
-    const isMember = epochs.find(letter.epoch)?.members.has(letter.leaf) ?? false;
-    const verdict = this.#suspicion.unopened(letter.epoch, letter.leaf, isMember);
-    alarm(verdict, `messages of leaf ${letter.leaf} do not open in epoch ${letter.epoch}`);
+    const { members } = epochs.find(letter.epoch) ?? { members: new Map<number, Member>() };
+    const { leaf, epoch } = letter;
+    const verdict = this.#suspicion.unopened(epoch, leaf, members.has(leaf), members.size - 1);
+    const peer = from ?? (members.get(leaf)?.peer as PeerId | undefined) ?? null;
+    alarm(verdict, `messages of leaf ${leaf} do not open in epoch ${epoch}`, peer);
   }
 
   async #addRequested(event: Event<'group.addRequested'>): Promise<void> {

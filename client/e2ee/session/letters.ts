@@ -52,7 +52,7 @@ export interface LettersTerms {
   /** @param epoch in which it was told */
   readonly accept: (access: Access, epoch: number) => Promise<void>;
   readonly isLost: (peer: PeerId) => boolean;
-  readonly heardOf: (epoch: number) => void;
+  readonly heardOf: (epoch: number, by: PeerId) => void;
   readonly planned: () => void;
   readonly hostStateChanged: () => void;
   readonly forged: (detail: string) => void;
@@ -150,7 +150,7 @@ export class Letters {
     const { states, access, heardOf, epochs } = this.#terms;
     const peer = from.peer as PeerId;
     this.#knowledge.set(peer, body);
-    if (body.epoch > epochs.current.epoch) heardOf(body.epoch);
+    if (body.epoch > epochs.current.epoch) heardOf(body.epoch, peer);
     if (!this.#introduced.has(peer) && this.#atMostOften(`ask ${peer}`)) await this.#tell(peer, 'ask', {});
     const { generation, signed, secret } = access();
     if (

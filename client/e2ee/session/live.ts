@@ -26,7 +26,7 @@ import { Intake } from './intake.ts';
 import { Letters } from './letters.ts';
 import { Mail } from './mail.ts';
 import { Outbox } from './outbox.ts';
-import type { Desk } from './ports.ts';
+import type { Alarm, Desk } from './ports.ts';
 import type { Presence } from './presence.ts';
 import { Roster } from './roster.ts';
 import type { SessionTerms } from './terms.ts';
@@ -36,7 +36,7 @@ import { Work } from './work.ts';
 const FRAMES_TO_SPARE = 2 ** 22;
 
 export interface LiveEvents {
-  alarm: (alarm: Extract<Notice, { type: 'alarm' }>['alarm'], detail: string) => void;
+  alarm: Alarm;
   out: (why: Extract<Notice, { type: 'out' }>['why']) => void;
   access: () => Access;
   renewed: (access: Access) => Promise<void>;
@@ -154,7 +154,7 @@ export class Live {
       access: events.access,
       accept: (next, epoch) => this.#accept(next, epoch),
       isLost,
-      heardOf: (epoch) => this.#follower.heardOf(epoch),
+      heardOf: (epoch, by) => this.#follower.heardOf(epoch, by),
       planned: () => this.#committer.plan(),
       hostStateChanged: () => this.hostStateChanged(),
       forged: (detail) => alarm('forged', detail),
@@ -218,7 +218,7 @@ export class Live {
 
   /** A sealed message, over whichever path. */
   receive(body: string): Promise<void> {
-    return this.#intake.message(body);
+    return this.#intake.message(body, null);
   }
 
   async send(to: PeerId | null, kind: MessageKind, body: string): Promise<void> {

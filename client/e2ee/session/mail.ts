@@ -1,5 +1,6 @@
 /**
- * Sealed messages between members: writing them, opening them, and refusing what is forged, repeated or misplaced.
+ * Sealed messages between members: writing them, opening them, and refusing what is forged, repeated or misplaced, and news that is
+ * older than what we have.
  *
  * Sealed in the newest epoch, opened in every epoch whose keys still live. One for an epoch that we have not reached waits
  * for it, within limits. Invariant: what is handed on was sealed by that very member for us, and is handed on once.
@@ -10,6 +11,7 @@ import { SequenceGuard, open, parseEnvelopeHeader, seal } from '../../../crypto/
 import type { Group } from '../../../crypto/group.ts';
 import type { Member } from '../../../crypto/mlsState.ts';
 import type { PeerId } from '../../../signal/protocol/ids.ts';
+import type { MessageKind } from '../messages.ts';
 import type { Epochs, LiveEpoch } from './epochs.ts';
 import type { Desk } from './ports.ts';
 
@@ -17,6 +19,9 @@ import type { Desk } from './ports.ts';
 const MAX_EARLY = 256;
 /** Epochs ahead of ours that a message may claim and still be kept. */
 const MAX_AHEAD = 16;
+
+/** Of these each one counts: a candidate that overtook its offer must not make the offer old news. */
+const STEPS: ReadonlySet<string> = new Set(['mesh.signal'] satisfies MessageKind[]);
 
 export interface Letter {
   readonly from: Member;
@@ -47,7 +52,7 @@ export class Mail {
   readonly #group: Group;
   readonly #epochs: Epochs;
   readonly #self: PeerId;
-  readonly #guard = new SequenceGuard();
+  readonly #guard = new SequenceGuard(STEPS);
   #sequence = 0;
   #early: { epoch: number; bytes: Bytes }[] = [];
 

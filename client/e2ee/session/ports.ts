@@ -1,6 +1,7 @@
 /** What a session needs of the world: time, requests to signal, and somebody to tell. Everything else it is given as bytes. */
 import type { Keyring } from '../../../crypto/keyring.ts';
 import type { ErrorCode } from '../../../signal/protocol/errors.ts';
+import type { PeerId } from '../../../signal/protocol/ids.ts';
 import type { Params, RequestName, Result } from '../../../signal/protocol/requests.ts';
 import type { Notice } from '../messages.ts';
 
@@ -16,6 +17,9 @@ export class RequestFailed extends Error {
     this.retryAfterMs = more.retryAfterMs;
   }
 }
+
+/** Says aloud what people should see. @param peer whom an `unreadable` is about, where anybody says so */
+export type Alarm = (alarm: Extract<Notice, { type: 'alarm' }>['alarm'], detail: string, peer?: PeerId | null) => void;
 
 export interface Ports {
   /** Milliseconds of a steady clock. */
