@@ -12,6 +12,9 @@ export const routerCodecs: types.RouterRtpCodecCapability[] = [
   { kind: 'video', mimeType: 'video/VP9', clockRate: 90_000, parameters: { 'profile-id': 0 } },
 ];
 
+/** What each kind of track is on the wire. */
+export const mediaOf = { microphone: 'audio', camera: 'video', screen: 'video', screenAudio: 'audio' } as const;
+
 export function isOffered(uri: string): boolean {
   return (extensionUris as readonly string[]).includes(uri);
 }

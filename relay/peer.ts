@@ -7,23 +7,23 @@
 import type { types } from 'mediasoup';
 import { ProtocolError } from '../signal/protocol/errors.ts';
 import type { PeerId } from '../signal/protocol/ids.ts';
-import type { StreamId, TrackKind } from '../signal/protocol/model.ts';
+import type { Layer, StreamId, TrackKind } from '../signal/protocol/model.ts';
 import type { Direction, RelayParams, RelayResult } from '../signal/protocol/relayControl.ts';
 import { IceParameters, RtpParameters, TransportOffer } from '../signal/protocol/rtp.ts';
-import { isOffered, plain } from './codecs.ts';
+import { isOffered, mediaOf, plain } from './codecs.ts';
+import { refusing } from './refusing.ts';
 
 /** Requests for a key frame are bunched: many newcomers at once are served by one. */
 const KEY_FRAME_DELAY_MS = 300;
 /** Four tracks of a hundred members. */
 const MAX_CONSUMERS = 400;
-
-const mediaOf = { microphone: 'audio', camera: 'video', screen: 'video', screenAudio: 'audio' } as const;
+const LARGEST: Layer = 2;
 
 export class Peer {
   readonly id: PeerId;
   readonly #transports: Record<Direction, types.WebRtcTransport>;
   readonly #producers = new Map<TrackKind, types.Producer>();
-  readonly #consumers = new Map<string, types.Consumer>();
+  readonly #consumers = new Map<string, { consumer: types.Consumer; layer: Layer }>();
   readonly #producerClosed: (producer: StreamId) => void;
 
   constructor(
@@ -80,34 +80,38 @@ export class Peer {
     const consumer = await refusing(() =>
       this.#transports.receive.consume({ producerId, rtpCapabilities, paused: true }),
     );
-    this.#consumers.set(consumer.id, consumer);
+    this.#consumers.set(consumer.id, { consumer, layer: LARGEST });
     consumer.observer.once('close', () => this.#consumers.delete(consumer.id));
     return { consumer: consumer.id as StreamId, rtpParameters: RtpParameters.parse(plain(consumer.rtpParameters)) };
   }
 
-  async set({ consumer: id, paused, layer }: RelayParams<'consumer.set'>): Promise<void> {
-    const consumer = this.#consumers.get(id);
+  async set({ consumer: id, paused, layer, priority }: RelayParams<'consumer.set'>): Promise<void> {
+    const known = this.#consumers.get(id);
     // Its producer may have ended a moment ago: nothing to set.
-    if (consumer === undefined) return;
-    if (layer !== undefined && consumer.type !== 'simple') await consumer.setPreferredLayers({ spatialLayer: layer });
+    if (known === undefined) return;
+    const { consumer } = known;
+    if (layer !== undefined) {
+      known.layer = layer;
+      if (consumer.type !== 'simple') await consumer.setPreferredLayers({ spatialLayer: layer });
+    }
+    if (priority !== undefined && consumer.kind === 'video') await consumer.setPriority(priority);
     if (paused !== consumer.paused) await (paused ? consumer.pause() : consumer.resume());
+  }
+
+  /** The layer that a consumer asks for; null while it is paused, undefined once it has ended. */
+  wants(consumer: string): Layer | null | undefined {
+    const known = this.#consumers.get(consumer);
+    return known && (known.consumer.paused ? null : known.layer);
+  }
+
+  /** Ends what is sent of one stream. */
+  endConsumer(id: string): void {
+    this.#consumers.get(id)?.consumer.close();
   }
 
   /** Idempotent. */
   close(): void {
     this.#transports.send.close();
     this.#transports.receive.close();
-  }
-}
-
-/** What mediasoup throws for parameters that do not fit is the asking peer's mistake. */
-async function refusing<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (error instanceof TypeError || (error instanceof Error && error.name === 'UnsupportedError')) {
-      throw new ProtocolError('badRequest', 'the relay cannot take these parameters', { cause: error });
-    }
-    throw error;
   }
 }

@@ -4,6 +4,7 @@
  * Rooms exist while somebody is in them: a meeting in a mesh costs nothing here.
  */
 import * as mediasoup from 'mediasoup';
+import type { types } from 'mediasoup';
 import { existsSync } from 'node:fs';
 import { ProtocolError } from '../signal/protocol/errors.ts';
 import type { MeetingId } from '../signal/protocol/ids.ts';
@@ -23,6 +24,8 @@ type Handlers = { [N in RelayRequestName]: (params: RelayParams<N>) => Promise<R
 export interface Relay extends RelayPort {
   /** Rooms and workers, for health and tests. */
   status(): { rooms: number; workers: number[] };
+  /** Nobody is left who would close them. */
+  closeRooms(): Promise<void>;
 }
 
 /** Whether mediasoup's program is there; the set-up may still be building it. */
@@ -30,50 +33,81 @@ export function hasWorker(): boolean {
   return existsSync(mediasoup.workerBin);
 }
 
-/** @throws Error where no worker starts */
-export async function startRelay(terms: WorkersTerms): Promise<Relay> {
-  return new EmbeddedRelay(await Workers.start(terms));
+export interface RelayTerms extends WorkersTerms {
+  /** Peers that it is meant for; more are taken only where no other relay is. */
+  readonly capacity: number;
+  /** Where pipes to other relays end. */
+  readonly pipes: types.TransportListenInfo;
 }
 
-class EmbeddedRelay implements Relay {
+/** @throws Error where no worker starts */
+export async function startRelay(terms: RelayTerms): Promise<Relay> {
+  return new WorkersRelay(await Workers.start(terms), terms);
+}
+
+class WorkersRelay implements Relay {
   readonly #workers: Workers;
+  readonly #terms: RelayTerms;
   readonly #rooms = new Map<MeetingId, Promise<Room>>();
   readonly #listeners = new Set<(event: RelayEvent) => void>();
   readonly #handlers: Handlers;
 
-  constructor(workers: Workers) {
+  constructor(workers: Workers, terms: RelayTerms) {
     this.#workers = workers;
+    this.#terms = terms;
+    const done = {};
     this.#handlers = {
       'peer.open': async ({ meeting, peer }) => (await this.#open(meeting)).openPeer(peer),
       'peer.close': async ({ meeting, peer }) => {
         const room = await this.#rooms.get(meeting);
         room?.closePeer(peer);
         if (room?.isEmpty) this.#close(meeting, room);
-        return {};
+        return done;
       },
       'room.close': async ({ meeting }) => {
         const room = await this.#rooms.get(meeting);
         if (room) this.#close(meeting, room);
-        return {};
+        return done;
       },
       'transport.connect': async (params) => {
         await (await this.#room(params.meeting)).peer(params.peer).connect(params);
-        return {};
+        return done;
       },
       'transport.restartIce': async ({ meeting, peer, direction }) =>
         (await this.#room(meeting)).peer(peer).restartIce(direction),
       produce: async (params) => (await this.#room(params.meeting)).produce(params),
-      consume: async ({ meeting, peer, producer, capabilities }) =>
-        (await this.#room(meeting)).consume(peer, producer, capabilities),
+      consume: async (params) => (await this.#room(params.meeting)).consume(params),
       'consumer.set': async (params) => {
-        await (await this.#room(params.meeting)).peer(params.peer).set(params);
-        return {};
+        await (await this.#room(params.meeting)).set(params);
+        return done;
+      },
+      'consumer.close': async ({ meeting, peer, consumer }) => {
+        (await this.#room(meeting)).endConsumer(peer, consumer);
+        return done;
+      },
+      'pipe.open': async ({ meeting, relay }) => (await this.#room(meeting)).openPipe(relay),
+      'pipe.connect': async (params) => {
+        await (await this.#room(params.meeting)).connectPipe(params);
+        return done;
+      },
+      'pipe.send': async (params) => (await this.#room(params.meeting)).sendThrough(params),
+      'pipe.receive': async (params) => {
+        await (await this.#room(params.meeting)).receiveThrough(params);
+        return done;
+      },
+      'pipe.end': async ({ meeting, producer }) => {
+        (await this.#rooms.get(meeting))?.endPiped(producer);
+        return done;
       },
     };
   }
 
   get isReady(): boolean {
     return this.#workers.isReady;
+  }
+
+  get load(): number {
+    return this.#workers.peers / this.#terms.capacity;
   }
 
   request<N extends RelayRequestName>(name: N, params: RelayParams<N>): Promise<RelayResult<N>> {
@@ -88,6 +122,10 @@ class EmbeddedRelay implements Relay {
     return { rooms: this.#rooms.size, workers: this.#workers.pids };
   }
 
+  async closeRooms(): Promise<void> {
+    for (const [meeting, opening] of [...this.#rooms]) this.#close(meeting, await opening);
+  }
+
   async close(): Promise<void> {
     this.#rooms.clear();
     this.#workers.close();
@@ -97,7 +135,9 @@ class EmbeddedRelay implements Relay {
     const known = this.#rooms.get(meeting);
     if (known) return known;
     const opening = Promise.resolve().then(() =>
-      Room.open(meeting, this.#workers.pick(), {
+      Room.open(meeting, {
+        pick: (taken) => this.#workers.pick(taken),
+        pipes: this.#terms.pipes,
         event: (event) => this.#emit(event),
         lost: () => this.#lost(meeting, opening),
       }),
@@ -119,7 +159,10 @@ class EmbeddedRelay implements Relay {
   }
 
   #lost(meeting: MeetingId, opening: Promise<Room>): void {
-    if (this.#forget(meeting, opening)) this.#emit({ type: 'room.lost', meeting });
+    if (!this.#forget(meeting, opening)) return;
+    // Of a room on several workers the others go, too: it opens anew as a whole.
+    void opening.then((room) => room.close()).catch(() => undefined);
+    this.#emit({ type: 'room.lost', meeting });
   }
 
   #forget(meeting: MeetingId, opening: Promise<Room>): boolean {

@@ -27,6 +27,7 @@ export interface Slot {
   readonly worker: types.Worker;
   readonly server: types.WebRtcServer;
   rooms: number;
+  peers: number;
 }
 
 /** A worker that cannot be started is tried again after this, doubling. */
@@ -65,12 +66,21 @@ export class Workers {
     return this.#slots.flatMap((slot) => (slot === null ? [] : [slot.worker.pid]));
   }
 
-  /** The worker with the fewest rooms. @throws ProtocolError relayUnavailable */
-  pick(): Slot {
-    const alive = this.#slots.filter((slot) => slot !== null);
-    const [first, ...others] = alive;
+  /** Peers on all of them. */
+  get peers(): number {
+    return this.#alive.reduce((sum, { peers }) => sum + peers, 0);
+  }
+
+  /** The worker with the fewest peers, not one of `taken` where there is another. @throws ProtocolError relayUnavailable */
+  pick(taken: readonly Slot[] = []): Slot {
+    const others = this.#alive.filter((slot) => !taken.includes(slot));
+    const [first, ...more] = others.length > 0 ? others : this.#alive;
     if (first === undefined || this.#isClosed) throw new ProtocolError('relayUnavailable');
-    return others.reduce((least, slot) => (slot.rooms < least.rooms ? slot : least), first);
+    return more.reduce((least, slot) => (burden(slot) < burden(least) ? slot : least), first);
+  }
+
+  get #alive(): Slot[] {
+    return this.#slots.filter((slot) => slot !== null);
   }
 
   /** Idempotent. */
@@ -90,6 +100,8 @@ export class Workers {
         protocol,
         ip,
         ...(announced === null ? {} : { announcedAddress: announced }),
+        // Both families on one port.
+        ...(ip === '::' ? { flags: { ipv6Only: true } } : {}),
         ...port,
       })),
     );
@@ -101,7 +113,7 @@ export class Workers {
       throw error;
     }
     if (this.#isClosed) return worker.close();
-    const slot: Slot = { index, worker, server, rooms: 0 };
+    const slot: Slot = { index, worker, server, rooms: 0, peers: 0 };
     this.#slots[index] = slot;
     worker.on('died', (error) => {
       this.#terms.onError(error);
@@ -122,4 +134,9 @@ export class Workers {
     }, wait);
     this.#retries.add(retry);
   }
+}
+
+/** Rooms that are still empty count, too: several may open at once. */
+function burden({ peers, rooms }: Slot): number {
+  return peers + rooms;
 }

@@ -7,7 +7,7 @@ import Fastify, { LogController } from 'fastify';
 import { randomInt } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { LocalBus } from './bus/local.ts';
-import type { Config, RelayConfig } from './config.ts';
+import type { Config } from './config.ts';
 import { serveHealth } from './http/health.ts';
 import { serveMeetings } from './http/meetings.ts';
 import { frame } from './http/router.ts';
@@ -23,7 +23,8 @@ import { group } from './ws/handlers/group.ts';
 import { host } from './ws/handlers/host.ts';
 import { messages } from './ws/handlers/messages.ts';
 import { relay as relayHandlers } from './ws/handlers/relay.ts';
-import { LateRelay } from './relays.ts';
+import { RelayDoor } from './relay/door.ts';
+import { openRelays } from './relay/open.ts';
 
 const TICK_MS = 1000;
 const SWEEP_MS = 3_600_000;
@@ -57,10 +58,10 @@ export async function createApp(config: Config, now: () => number = Date.now, gi
   const onError = (error: unknown, meeting?: string) => app.log.error({ err: error, meeting }, 'internal error');
   const bus = new LocalBus(onError);
   const { meetingTtlMs, maxCapacity, proxies } = config;
-  const embedded = config.relay && !given ? embedRelay(config.relay, onError) : null;
+  const relays = openRelays(config, { error: onError, log: (words) => app.log.warn(words) }, given);
   // Meetings that begin with the server find it.
-  await embedded?.looked;
-  const relay = given ?? embedded;
+  await relays?.looked;
+  const relay = relays?.pool ?? null;
   const service = new MeetingService({ store, bus, relay, meetingTtlMs, maxCapacity, now, onError });
   const handlers = { ...entry, ...group, ...messages, ...relayHandlers, ...host };
   const context: Context = { service, attempts: new Attempts(), handlers, ice: config.ice, now, onError };
@@ -77,7 +78,10 @@ export async function createApp(config: Config, now: () => number = Date.now, gi
   serveHealth(app, { store, bus, clientDir: config.clientDir, relay, relayStatusFile: config.relayStatusFile });
   serveMeetings(app, { service, proxies, perHour: config.meetingsPerHour });
   await serveClient(app, config.clientDir);
-  app.server.on('upgrade', (request, socket, head) => gateway.upgrade(request, socket, head));
+  app.server.on('upgrade', (request, socket, head) => {
+    const door = relays?.door && RelayDoor.isFor(request) ? relays.door : gateway;
+    door.upgrade(request, socket, head);
+  });
 
   const sweep = () => void service.sweep().catch(onError);
   const timers = [setInterval(() => service.tick(), TICK_MS), setInterval(sweep, SWEEP_MS)];
@@ -102,13 +106,4 @@ export async function createApp(config: Config, now: () => number = Date.now, gi
     counts: () => ({ meetings: service.size, connections: gateway.connections }),
     close: () => (closing ??= shut()),
   };
-}
-
-/** The one place where signal reaches into relay/. Its mediasoup is loaded only where a relay is wanted. */
-function embedRelay({ workers, port, addresses }: RelayConfig, onError: (error: unknown) => void): LateRelay {
-  const start = async () => {
-    const { hasWorker, startRelay } = await import('../relay/relay.ts');
-    return hasWorker() ? startRelay({ count: workers, listen: { addresses, port }, onError }) : null;
-  };
-  return new LateRelay({ start, onError });
 }

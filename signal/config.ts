@@ -5,6 +5,7 @@
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import { isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import { findLanAddress, isLoopback } from './address.ts';
 import type { OptionName } from './options.ts';
@@ -36,8 +37,12 @@ export interface Config {
   readonly tls: { cert: string; key: string } | null;
   readonly proxies: number;
   readonly ice: IceConfig;
-  /** Null: no relay. */
+  /** Null: none in this process. */
   readonly relay: RelayConfig | null;
+  /** Of relays on other hosts; null: none is let in. */
+  readonly relaySecret: string | null;
+  /** Where this server stands. */
+  readonly region: string;
   readonly meetingTtlMs: number;
   readonly maxCapacity: number;
   readonly meetingsPerHour: number;
@@ -86,6 +91,8 @@ export function readConfig(env: Environment, root: string, readText: (path: stri
     proxies: values.PARLEY_PROXIES!,
     ice,
     relay: relayOf(values),
+    relaySecret: values.PARLEY_RELAY_SECRET ?? null,
+    region: values.PARLEY_REGION ?? '',
     meetingTtlMs: values.PARLEY_MEETING_TTL! * DAY_MS,
     maxCapacity: values.PARLEY_MAX_CAPACITY!,
     meetingsPerHour: values.PARLEY_MEETINGS_PER_HOUR!,
@@ -99,13 +106,16 @@ export function readConfig(env: Environment, root: string, readText: (path: stri
 
 function relayOf(values: Values): RelayConfig | null {
   if (values.PARLEY_RELAY !== 'embedded') return null;
-  const { PARLEY_HOST: host = '', PARLEY_RELAY_ADDRESS: announced = null } = values;
-  const isLocal = announced === null && isLoopback(host);
-  const everywhere = { ip: '0.0.0.0', announced: announced ?? findLanAddress() };
+  const { PARLEY_HOST: host = '', PARLEY_RELAY_ADDRESS: announced } = values;
+  const isLocal = announced === undefined && isLoopback(host);
+  const everywhere = (announced ?? [findLanAddress()]).map((address) => ({
+    ip: address !== null && isIPv6(address) ? '::' : '0.0.0.0',
+    announced: address,
+  }));
   return {
     workers: values.PARLEY_RELAY_WORKERS || availableParallelism(),
     port: values.PARLEY_RELAY_PORT ?? 0,
-    addresses: [isLocal ? { ip: '127.0.0.1', announced: null } : everywhere],
+    addresses: isLocal ? [{ ip: '127.0.0.1', announced: null }] : everywhere,
   };
 }
 
@@ -118,8 +128,7 @@ function readValues(env: Environment, mistakes: string[]): Values {
       return [name, option.read(given)];
     } catch (error) {
       if (!(error instanceof Mistake)) throw error;
-      // Never the value of a secret; of those options none has a reader that refuses.
-      mistakes.push(`${name} is "${given}", but ${error.message}.`);
+      mistakes.push(`${name} ${error.isSecret ? '' : `is "${given}", but `}${error.message}.`);
       return [name, undefined];
     }
   });

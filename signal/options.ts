@@ -4,9 +4,18 @@
  *
  * A reader throws `Mistake` with what would be valid; nothing here touches the disk.
  */
+import { isIP, isIPv6 } from 'node:net';
 
 /** What is wrong with one value, and what would be right. */
-export class Mistake extends Error {}
+export class Mistake extends Error {
+  /** The value is a secret, and not to be shown. */
+  readonly isSecret: boolean;
+
+  constructor(message: string, isSecret = false) {
+    super(message);
+    this.isSecret = isSecret;
+  }
+}
 
 export interface Option<T> {
   /** Shown by --help, with the valid values. */
@@ -18,6 +27,14 @@ export interface Option<T> {
 
 function text(help: string, fallback?: string): Option<string> {
   return { help, fallback, read: (value) => value };
+}
+
+function secret(help: string): Option<string> {
+  const read = (value: string): string => {
+    if (value.length < 32) throw new Mistake('must have at least 32 characters', true);
+    return value;
+  };
+  return { help, fallback: undefined, read };
 }
 
 function whole(help: string, fallback: number, least: number, most: number): Option<number> {
@@ -68,6 +85,19 @@ function iceUrls(help: string, schemes: 'stun' | 'turn'): Option<string[]> {
   return { help, fallback: undefined, read };
 }
 
+/** One address of each family, or names that stand for one; separated by a comma. */
+function addresses(help: string): Option<string[]> {
+  const read = (value: string): string[] => {
+    const all = value.split(',').map((part) => part.trim());
+    const fits = all.every((address) => isIP(address) !== 0 || /^[A-Za-z0-9.-]{1,253}$/.test(address));
+    if (!fits || all.filter(isIPv6).length > 1 || all.filter((address) => !isIPv6(address)).length > 1) {
+      throw new Mistake('must be an address, or one of IPv4 and one of IPv6 separated by a comma');
+    }
+    return all;
+  };
+  return { help, fallback: undefined, read };
+}
+
 /** In the order in which --help shows them. */
 export const options = {
   PARLEY_HOST: text('address to listen on; 0.0.0.0 lets other machines in', '127.0.0.1'),
@@ -84,7 +114,13 @@ export const options = {
   PARLEY_TURN_USER: text('user name at the TURN server, where it has no shared secret; with PARLEY_TURN_PASSWORD'),
   PARLEY_TURN_PASSWORD: text('password of PARLEY_TURN_USER'),
   PARLEY_RELAY: oneOf('where the relay for larger meetings runs', ['embedded', 'off'], 'embedded'),
-  PARLEY_RELAY_ADDRESS: text('address at which people reach the relay, where it is not the one of this machine'),
+  PARLEY_RELAY_SECRET: secret(
+    'secret of relays on other hosts (npm run relay), at least 32 characters; without it none is let in',
+  ),
+  PARLEY_REGION: text('where this server stands; relays of the same region are preferred', ''),
+  PARLEY_RELAY_ADDRESS: addresses(
+    'addresses at which people reach the relay, where they are not those of this machine: one IPv4, one IPv6, or both',
+  ),
   PARLEY_RELAY_PORT: whole('first port of the relay, UDP and TCP, one per worker; 0 takes free ones', 0, 0, 65_000),
   PARLEY_RELAY_WORKERS: whole('workers of the relay; 0 is one per core', 0, 0, 64),
   PARLEY_MEETING_TTL: whole('days after which a meeting that nobody uses is forgotten', 90, 1, 3650),

@@ -32,6 +32,10 @@ export class LateRelay implements RelayPort {
     return this.#relay?.isReady ?? false;
   }
 
+  get load(): number {
+    return this.#relay?.load ?? 0;
+  }
+
   /** Resolves after the first look, whatever came of it. */
   get looked(): Promise<void> {
     return this.#looking;

@@ -130,7 +130,7 @@ describe('the checker accepts', () => {
   test.each([
     ['crypto/sframe.ts', "import { concat } from './bytes.ts';\nexport const window = 64;"],
     ['signal/protocol/ids.ts', "import * as z from 'zod/mini';"],
-    ['signal/app.ts', "import { startRelay } from '../relay/workers.ts';"],
+    ['signal/relay/open.ts', "import { startRelay } from '../../relay/workers.ts';"],
     ['signal/http/meetings.ts', "import { createHash } from 'node:crypto';\nimport { ids } from '../protocol/ids.ts';"],
     ['client/e2ee/keeper.ts', "import { Keyring } from '../../crypto/keyring.ts';"],
     ['client/transport/mesh.ts', "import { createPort } from '../e2ee/port.ts';"],

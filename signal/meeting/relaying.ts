@@ -78,6 +78,10 @@ export class Relaying {
     return this.#ask('consumer.set', { ...place, ...params });
   }
 
+  forget(place: Place, params: Params<'relay.forget'>): Promise<Result<'relay.forget'>> {
+    return this.#ask('consumer.close', { ...place, ...params });
+  }
+
   /** The peer has left, or is back in the mesh. */
   close(place: Place): void {
     // Meetings in a mesh never come here.
@@ -101,6 +105,11 @@ export class Relaying {
       case 'producer.closed':
         if (!this.#streams.get(meeting)?.delete(event.producer)) return;
         return this.#tellOthers(event, { type: 'relay.ended', producer: event.producer });
+      case 'producer.wanted': {
+        const { peer, producer, layer } = event;
+        if (!this.#streams.get(meeting)?.has(producer)) return;
+        return this.#meetings.find(meeting)?.tell([peer], { type: 'relay.wanted', producer, layer });
+      }
     }
   }
 

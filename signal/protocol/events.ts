@@ -5,7 +5,7 @@
 import * as z from 'zod/mini';
 import { Signed } from './documents.ts';
 import { Epoch, GroupId, Ms, PeerId, bytesText } from './ids.ts';
-import { GroupRef, LeaveReason, OrderedCommit, RelayStream, RosterPeer, StreamId, Topology } from './model.ts';
+import { GroupRef, LeaveReason, OrderedCommit, Layer, RelayStream, RosterPeer, StreamId, Topology } from './model.ts';
 
 export const ServerEvent = z.discriminatedUnion('type', [
   /** Somebody connected. */
@@ -48,6 +48,8 @@ export const ServerEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('relay.produced'), stream: RelayStream }),
   /** It has ended. */
   z.object({ type: z.literal('relay.ended'), producer: StreamId }),
+  /** The largest picture that anybody watches of a track that you send (0, 1, 2); null: nobody watches it. More need not be sent. */
+  z.object({ type: z.literal('relay.wanted'), producer: StreamId, layer: z.nullable(Layer) }),
   /** Hosts have decided something new. */
   z.object({ type: z.literal('host.state'), state: Signed }),
   /** A new generation began. The secret travels sealed, between members. */

@@ -3,7 +3,7 @@
  * most of the protocol's schemas, and a client in a mesh never needs them.
  */
 import * as z from 'zod/mini';
-import { RelayStream, StreamId, TrackKind } from './model.ts';
+import { Layer, RelayStream, StreamId, TrackKind } from './model.ts';
 import { Direction } from './relayControl.ts';
 import type { RequestSpec } from './phases.ts';
 import { DtlsParameters, IceParameters, RtpCapabilities, RtpParameters, TransportOffer } from './rtp.ts';
@@ -46,16 +46,19 @@ export const mediaRequests = {
     params: z.object({ producer: StreamId, capabilities: RtpCapabilities }),
     result: z.object({ consumer: StreamId, rtpParameters: RtpParameters }),
   },
-  /** Whether a track flows to us, and the largest picture that is wanted of it (0, 1, 2). */
+  /** Whether a track flows to us, the largest picture that is wanted of it, and what goes first where our way is narrow (higher first). */
   'relay.set': {
     phase: 'joined',
     params: z.object({
       consumer: StreamId,
       paused: z.boolean(),
-      layer: z.optional(z.int().check(z.minimum(0), z.maximum(2))),
+      layer: z.optional(Layer),
+      priority: z.optional(z.int().check(z.minimum(1), z.maximum(255))),
     }),
     result: nothing,
   },
+  /** A track that we do not want any more. */
+  'relay.forget': { phase: 'joined', params: z.object({ consumer: StreamId }), result: nothing },
   /** We are back in the mesh. */
   'relay.close': { phase: 'joined', params: nothing, result: nothing },
 } as const satisfies Record<string, RequestSpec>;

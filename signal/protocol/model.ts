@@ -63,3 +63,7 @@ export const Lobby = z.object({
   hostState: z.nullable(Signed),
 });
 export type Lobby = z.infer<typeof Lobby>;
+
+/** Spatial layer: 0 is the smallest picture of a sender's three. */
+export const Layer = z.union([z.literal(0), z.literal(1), z.literal(2)]);
+export type Layer = z.infer<typeof Layer>;

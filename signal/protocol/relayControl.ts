@@ -7,11 +7,29 @@
  */
 import * as z from 'zod/mini';
 import { MeetingId, PeerId } from './ids.ts';
-import { StreamId, TrackKind } from './model.ts';
+import { Layer, StreamId, TrackKind } from './model.ts';
 import { DtlsParameters, IceParameters, RtpCapabilities, RtpParameters, TransportOffer } from './rtp.ts';
 
 export const Direction = z.enum(['send', 'receive']);
 export type Direction = z.infer<typeof Direction>;
+
+/** A relay, as signal names it: `embedded`, or what the relay calls itself. */
+export const RelayId = z
+  .string()
+  .check(z.regex(/^[A-Za-z0-9._-]{1,64}$/))
+  .brand<'RelayId'>();
+export type RelayId = z.infer<typeof RelayId>;
+
+/** One end of a pipe between two relays. The keys protect RTP between the hosts; frames are sealed all the same. RFC 7714, 8723. */
+export const PipeEnd = z.object({
+  ip: z.string().check(z.minLength(1), z.maxLength(256)),
+  port: z.int().check(z.minimum(1), z.maximum(65_535)),
+  srtpParameters: z.object({
+    cryptoSuite: z.enum(['AEAD_AES_256_GCM', 'AEAD_AES_128_GCM', 'AES_CM_128_HMAC_SHA1_80', 'AES_CM_128_HMAC_SHA1_32']),
+    keyBase64: z.string().check(z.minLength(1), z.maxLength(256)),
+  }),
+});
+export type PipeEnd = z.infer<typeof PipeEnd>;
 
 const nothing = z.object({});
 const place = { meeting: MeetingId, peer: PeerId };
@@ -45,16 +63,38 @@ export const relayRequests = {
     params: z.object({ ...place, producer: StreamId, capabilities: RtpCapabilities }),
     result: z.object({ consumer: StreamId, rtpParameters: RtpParameters }),
   },
-  /** Whether it flows, and the highest spatial layer wanted (0 is the smallest picture). */
+  /**
+   * Whether it flows, the highest spatial layer wanted, and who goes first where the way is narrow (1 … 255, higher first; sound is
+   * never held back).
+   */
   'consumer.set': {
     params: z.object({
       ...place,
       consumer: StreamId,
       paused: z.boolean(),
-      layer: z.optional(z.int().check(z.minimum(0), z.maximum(2))),
+      layer: z.optional(Layer),
+      priority: z.optional(z.int().check(z.minimum(1), z.maximum(255))),
     }),
     result: nothing,
   },
+  /** The peer does not want this one any more. */
+  'consumer.close': { params: z.object({ ...place, consumer: StreamId }), result: nothing },
+  /** This relay's end of a pipe to another, for one meeting; what there was is closed. */
+  'pipe.open': { params: z.object({ meeting: MeetingId, relay: RelayId }), result: PipeEnd },
+  /** The other's end of it. */
+  'pipe.connect': { params: z.object({ meeting: MeetingId, relay: RelayId, end: PipeEnd }), result: nothing },
+  /** Lets a stream into the pipe. */
+  'pipe.send': {
+    params: z.object({ meeting: MeetingId, relay: RelayId, producer: StreamId }),
+    result: z.object({ rtpParameters: RtpParameters }),
+  },
+  /** Takes it out at the other end, where it has the same id. */
+  'pipe.receive': {
+    params: z.object({ ...place, relay: RelayId, kind: TrackKind, producer: StreamId, rtpParameters: RtpParameters }),
+    result: nothing,
+  },
+  /** A stream that came through a pipe has ended where it is at home. */
+  'pipe.end': { params: z.object({ meeting: MeetingId, producer: StreamId }), result: nothing },
 } as const satisfies Record<string, { params: z.ZodMiniType; result: z.ZodMiniType }>;
 
 export type RelayRequestName = keyof typeof relayRequests;
@@ -66,6 +106,8 @@ export const RelayEvent = z.discriminatedUnion('type', [
   z.object({ type: z.literal('room.lost'), meeting: MeetingId }),
   /** A peer's stream ended. */
   z.object({ type: z.literal('producer.closed'), ...place, producer: StreamId }),
+  /** The largest layer that anybody at this relay watches of a peer's stream; null: nobody watches it. */
+  z.object({ type: z.literal('producer.wanted'), ...place, producer: StreamId, layer: z.nullable(Layer) }),
 ]);
 export type RelayEvent = z.infer<typeof RelayEvent>;
 
@@ -75,5 +117,7 @@ export interface RelayPort {
   onEvent(listener: (event: RelayEvent) => void): void;
   /** Whether it takes new meetings. */
   readonly isReady: boolean;
+  /** Peers that it has, as a share of what it can carry; above 1 it is too much. */
+  readonly load: number;
   close(): Promise<void>;
 }

@@ -62,6 +62,7 @@ export const classes: Record<RequestName, RateClass> = {
   'relay.produce': 'media',
   'relay.consume': 'media',
   'relay.set': 'media',
+  'relay.forget': 'media',
   'relay.close': 'media',
   'host.state': 'host',
   'host.rotate': 'host',

@@ -54,7 +54,7 @@ const rules: readonly Rule[] = [
     because: 'the server must not be able to use keys (crypto) and must run without the client',
     appliesTo: (path) => inside(path, 'signal'),
     allows: ({ from, to, isOurs }) =>
-      !isOurs || inside(to, 'signal') || (from === 'signal/app.ts' && inside(to, 'relay')),
+      !isOurs || inside(to, 'signal') || (from === 'signal/relay/open.ts' && inside(to, 'relay')),
   },
   {
     name: 'relay imports signal/protocol alone',

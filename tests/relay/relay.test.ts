@@ -1,12 +1,13 @@
 /** The relay by its control catalogue, with real workers: rooms, streams, what it refuses, and a worker that dies. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Relay } from '../../relay/relay.ts';
-import { hasWorker, startRelay } from '../../relay/relay.ts';
+import { hasWorker } from '../../relay/relay.ts';
+import { camera, microphone, startLocalRelay } from './support.ts';
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
 import type { StreamId } from '../../signal/protocol/model.ts';
 import type { RelayEvent } from '../../signal/protocol/relayControl.ts';
 import { RelayEvent as RelayEventSchema, relayRequests } from '../../signal/protocol/relayControl.ts';
-import type { RtpCapabilities, RtpParameters } from '../../signal/protocol/rtp.ts';
+import type { RtpParameters } from '../../signal/protocol/rtp.ts';
 
 // Without a binary there is nothing to test; on CI the set-up has seen to it that there is one.
 const runs = test.skipIf(!hasWorker());
@@ -23,34 +24,11 @@ let events: RelayEvent[];
 beforeEach(async () => {
   if (!hasWorker()) return;
   events = [];
-  const listen = { addresses: [{ ip: '127.0.0.1', announced: null }], port: 0 };
-  relay = await startRelay({ count: 2, listen, onError: () => undefined });
+  relay = await startLocalRelay(2);
   relay.onEvent((event) => events.push(RelayEventSchema.parse(event)));
 });
 afterEach(() => relay?.close());
 
-/** A camera as Chromium would describe it, in the relay's own terms. */
-function camera({ codecs, headerExtensions }: RtpCapabilities, rids: string[] = ['r0', 'r1', 'r2']): RtpParameters {
-  const vp8 = codecs.find(({ mimeType }) => mimeType === 'video/VP8')!;
-  return {
-    mid: '0',
-    codecs: [{ mimeType: vp8.mimeType, payloadType: 96, clockRate: 90_000, rtcpFeedback: vp8.rtcpFeedback ?? [] }],
-    headerExtensions: headerExtensions
-      .filter(({ kind, uri }) => kind === 'video' && /sdes:(mid|rtp-stream-id)/.test(uri))
-      .map(({ uri, preferredId }) => ({ uri, id: preferredId })),
-    encodings: rids.map((rid) => ({ rid })),
-    rtcp: { cname: 'x' },
-  };
-}
-function microphone(): RtpParameters {
-  return {
-    mid: '1',
-    codecs: [{ mimeType: 'audio/opus', payloadType: 111, clockRate: 48_000, channels: 2 }],
-    headerExtensions: [],
-    encodings: [{ ssrc: 4711 }],
-    rtcp: { cname: 'x' },
-  };
-}
 const open = (peer: PeerId, at = meeting) => relay.request('peer.open', { meeting: at, peer });
 
 runs('what it answers is what the catalogue says, on addresses that it was given', async () => {

@@ -313,6 +313,7 @@ test('each request is for its phase, the first steps for exactly theirs', () => 
     'relay.produce',
     'relay.consume',
     'relay.set',
+    'relay.forget',
     'relay.close',
   ]);
 });

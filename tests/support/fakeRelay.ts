@@ -7,6 +7,7 @@ import type { RelayParams, RelayPort, RelayRequestName, RelayResult } from '../.
 
 export class FakeRelay implements RelayPort {
   readonly isReady = true;
+  readonly load = 0;
 
   request<N extends RelayRequestName>(name: N, _params: RelayParams<N>): Promise<RelayResult<N>> {
     if (name === 'peer.close' || name === 'room.close') return Promise.resolve({} as RelayResult<N>);

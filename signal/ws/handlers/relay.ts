@@ -11,6 +11,7 @@ type Relay = Pick<
   | 'relay.produce'
   | 'relay.consume'
   | 'relay.set'
+  | 'relay.forget'
   | 'relay.close'
 >;
 
@@ -27,6 +28,7 @@ export const relay: Relay = {
   'relay.produce': (session, params, { service }) => service.relaying.produce(placeOf(session), params),
   'relay.consume': (session, params, { service }) => service.relaying.consume(placeOf(session), params),
   'relay.set': (session, params, { service }) => service.relaying.set(placeOf(session), params),
+  'relay.forget': (session, params, { service }) => service.relaying.forget(placeOf(session), params),
   'relay.close'(session, _params, { service }) {
     service.relaying.close(placeOf(session));
     return {};
