@@ -4,19 +4,11 @@
  *
  * Read off the wire at both of those who stay: every frame says in its header which epoch's key sealed it (RFC 9605 §5.2).
  */
-import { clearPrefix } from '../../crypto/clearPrefix.ts';
-import { parseHeader } from '../../crypto/sframeHeader.ts';
+import { epochSlotOf } from '../support/frameHeader.ts';
 import { totalsOf } from '../support/probe.ts';
 import { appCall, openStage } from './appCall.ts';
 import type { Bench } from './measure.ts';
 import { median, quantile } from './measure.ts';
-
-/** The low six bits of the epoch, as the KID has them; null for what is no sealed frame. */
-function epochSlotOf(kind: string, data: string): number | null {
-  const frame = Uint8Array.from(data, (character) => character.charCodeAt(0));
-  const header = parseHeader(frame, clearPrefix(kind === 'camera' || kind === 'screen' ? 'vp8' : 'opus'));
-  return header === null || typeof header.kid !== 'number' ? null : header.kid & 63;
-}
 
 interface Heard {
   slot: number | null;
@@ -62,7 +54,7 @@ export const removal: Bench = {
             const peer = await listener.locator(`[data-testid=tile][data-name=${name}]`).getAttribute('data-peer');
             const heard = (await listener.evaluate(() => parleyTap.frames()))
               .filter((frame) => frame.peer === peer)
-              .map(({ kind, data, at }) => ({ slot: epochSlotOf(kind, data), at }));
+              .map((frame) => ({ slot: epochSlotOf(frame), at: frame.at }));
             bySender.push(Math.max(0, lastUnderOld(heard, clickedAt, name) - clickedAt));
             frames += heard.length;
           }

@@ -5,6 +5,12 @@
  * would show it if it were there, wiretap.test.ts has proven; where the black picture is let out unsealed they do decode it.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { clearPrefix } from '../../crypto/clearPrefix.ts';
+import { random } from '../../crypto/primitives.ts';
+import { deriveKeys, importBaseKey, openFrame, sealFrame } from '../../crypto/sframe.ts';
+import { parseHeader } from '../../crypto/sframeHeader.ts';
+import { droppedFrom, recordStates, statesOf } from '../support/inside.ts';
+import { headerOf } from '../support/frameHeader.ts';
 import type { Person } from '../support/person.ts';
 import { CAST, People, until } from '../support/person.ts';
 import type { App } from '../support/servedApp.ts';
@@ -28,6 +34,25 @@ const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(
 function expectNothingInTheClear(report: TapReport): void {
   expect(report.numbers).toEqual([]);
   expect(report.tones[String(CAST.Anna.tone)] ?? 0).toBeLessThan(0.05);
+}
+
+/** Frames that arrived and were not handed on to the decoder, by kind. */
+const unopenedOf = ({ arrived, handedOn }: TapReport): Record<string, number> =>
+  Object.fromEntries(Object.entries(arrived).map(([kind, count]) => [kind, count - (handedOn[kind] ?? 0)]));
+
+/**
+ * Each frame that has arrived since the call began was sealed by a member: opened, and handed on. A frame in the clear is neither, also
+ * one that a plain decoder can make nothing of, as it lacks the key frame before it.
+ */
+async function expectAllOpened(person: Person): Promise<void> {
+  let unopened: Record<string, number> = {};
+  await until(
+    async () => Object.values((unopened = unopenedOf(await reportOf(person)))).every((count) => count === 0),
+    () => `all that arrives opens, not ${JSON.stringify(unopened)}`,
+    3000,
+  );
+  const { unopened: dropped, byReason } = await person.totals();
+  expect(dropped, JSON.stringify(byReason)).toBe(0);
 }
 
 /** Anna is in the meeting, alone; Ben, tapped, is still outside. */
@@ -73,45 +98,73 @@ describe('when a browser ignores transforms', () => {
       await anna.page.evaluate((senders) => void (parleyProbe.senders = senders), senders);
       await ben.come(link);
       await anna.waitForState('Ben', 'unsafe');
+      expect(await anna.tile('Ben').getAttribute('data-reason')).toBe('clearFrames');
       await wait(3000);
       const report = await reportOf(ben);
       expectNothingInTheClear(report);
       expect(report.handedOn['camera'] ?? 0).toBe(0);
       expect(report.handedOn['microphone'] ?? 0).toBe(0);
+      // What does leave is the black picture, and both ways of looking show it: a plain decoder, and the count of what nobody opened.
+      expect(report.decoded).toBeGreaterThan(0);
+      expect(unopenedOf(report)['camera']).toBeGreaterThan(0);
     },
   );
 });
 
 describe('when it happens in mid-call', () => {
-  test('transforms taken away: nothing in the clear, and the tile no longer says "connected"', async () => {
+  /** Anna and Ben see and hear each other; then `what` happens in Anna's page. */
+  async function inMidCall(what: () => void): Promise<{ anna: Person; ben: Person }> {
     const { anna, ben, link } = await annaAlone();
     await ben.come(link);
     await Promise.all([anna.see('Ben'), ben.see('Anna')]);
-    await ben.page.evaluate(() => parleyTap.reset());
-    await anna.page.evaluate(() => {
+    await ben.hear('Anna');
+    await expectAllOpened(ben);
+    await recordStates(anna, 'Ben');
+    await anna.page.evaluate(what);
+    return { anna, ben };
+  }
+
+  test('transforms taken away: every frame that arrives is sealed, and the tile says that it was not safe', async () => {
+    const { anna, ben } = await inMidCall(() => {
       for (const connection of parleyProbe.connections)
         for (const sender of connection.getSenders()) sender.transform = null;
     });
-    await anna.waitForState('Ben', 'unsafe', 'securing', 'reconnecting', 'connecting');
+    await until(
+      async () => (await statesOf(anna, 'Ben')).includes('unsafe clearFrames'),
+      async () => `Anna is told; she saw ${(await statesOf(anna, 'Ben')).join(', ')}`,
+    );
     await wait(3000);
     expectNothingInTheClear(await reportOf(ben));
+    await expectAllOpened(ben);
   });
 
-  test('worker killed: the real tracks come off, nothing in the clear, and the tile says so', async () => {
-    const { anna, ben, link } = await annaAlone();
-    await ben.come(link);
-    await Promise.all([anna.see('Ben'), ben.see('Anna')]);
-    await ben.page.evaluate(() => parleyTap.reset());
-    await anna.page.evaluate(() => {
-      for (const worker of parleyProbe.workers) worker.terminate();
-    });
-    await until(
-      async () => (await anna.stateOf('Ben')) === 'unsafe' || (await anna.by('closed').isVisible()),
-      () => 'Anna is told that the worker is gone',
-    );
-    await wait(2000);
-    expectNothingInTheClear(await reportOf(ben));
-  });
+  test.for<[string, () => void]>([
+    ['killed', () => parleyProbe.workers.forEach((worker) => worker.terminate())],
+    ['failing', () => parleyProbe.workers.forEach((worker) => worker.dispatchEvent(new ErrorEvent('error')))],
+  ])(
+    'worker %s: the real tracks come off, every frame that arrives is sealed, and the tile says so',
+    async ([, what]) => {
+      const { anna, ben } = await inMidCall(what);
+      await anna.waitForState('Ben', 'unsafe');
+      expect(await anna.tile('Ben').getAttribute('data-reason')).toBe('workerLost');
+      const sent = await anna.page.evaluate(() =>
+        parleyProbe.connections
+          .filter(({ connectionState }) => connectionState !== 'closed')
+          .flatMap((connection) => connection.getSenders().map(({ track }) => track && `${track.kind} ${track.label}`))
+          .filter((track) => track !== null),
+      );
+      expect(sent).toEqual([]);
+      // What was under way has arrived by then.
+      await wait(500);
+      const { arrived } = await reportOf(ben);
+      await wait(2000);
+      const report = await reportOf(ben);
+      expect(report.arrived).toEqual(arrived);
+      expectNothingInTheClear(report);
+      await expectAllOpened(ben);
+      expect(await anna.stateOf('Ben')).toBe('unsafe');
+    },
+  );
 });
 
 describe('frames that were tampered with on the way', () => {
@@ -138,6 +191,40 @@ describe('frames that were tampered with on the way', () => {
       0,
     );
     expect(dropped, JSON.stringify(after)).toBeGreaterThan(20);
+  });
+
+  test('sealed under another key, with the right names in their headers: dropped as forged', async () => {
+    const { ben, link } = await annaAlone();
+    await ben.come(link);
+    await ben.see('Anna');
+    const peer = (await ben.tile('Anna').getAttribute('data-peer'))!;
+    const baseKey = await importBaseKey(random(32));
+    for (const [kind, codec] of [
+      ['camera', 'vp8'],
+      ['microphone', 'opus'],
+    ] as const) {
+      const clear = clearPrefix(codec);
+      const tapped = await ben.page.evaluate(() => parleyTap.frames());
+      const { kid, counter } = headerOf(tapped.findLast((frame) => frame.kind === kind && frame.peer === peer)!)!;
+      const [keys, back] = [await deriveKeys(5, baseKey, kid, 'seal'), await deriveKeys(5, baseKey, kid, 'open')];
+      const before = await droppedFrom(ben, peer, kind);
+      for (let i = 0; i < 20; i++) {
+        const sealed = await sealFrame(keys, counter + 500 + i, random(200), clear);
+        // Sound, for whoever has that key.
+        expect(await openFrame(back, parseHeader(sealed, clear)!, sealed, clear)).not.toBeNull();
+        const frame = { kind, peer, at: 0, data: String.fromCharCode(...sealed) };
+        expect(headerOf(frame)).toEqual({ kid, counter: counter + 500 + i });
+        await ben.page.evaluate((frame) => parleyTap.inject(frame), frame);
+      }
+      await until(
+        async () => ((await droppedFrom(ben, peer, kind))['forged'] ?? 0) === (before['forged'] ?? 0) + 20,
+        async () => `20 are refused as forged: ${JSON.stringify(await droppedFrom(ben, peer, kind))}`,
+      );
+    }
+    const { injected, injectedOn } = await reportOf(ben);
+    expect(injected).toEqual({ camera: 20, microphone: 20 });
+    expect(injectedOn).toEqual({});
+    await ben.see('Anna');
   });
 
   test('replayed: each frame reaches the decoder once', async () => {

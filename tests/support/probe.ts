@@ -5,7 +5,7 @@
  * connections and the workers where a test can reach them; the product has no hook of its own. The misbehaviours are those
  * of section 5 of docs/design.md's "Frames": a transform that is set too late, never, or a worker that dies.
  */
-import type { FromWorker, Notice, TransformCounts, TransformOptions } from '../../client/e2ee/messages.ts';
+import type { FromWorker, Notice, ToWorker, TransformCounts, TransformOptions } from '../../client/e2ee/messages.ts';
 
 /** What is done with a `transform` that the page sets. `late`: one task later, which Chromium ignores without a word. */
 export type SetTransform = 'set' | 'late' | 'ignore';
@@ -29,7 +29,7 @@ export interface Probe {
   workers: Worker[];
   senders: SetTransform;
   receivers: SetTransform;
-  /** `close()` of peer connections does nothing: for an eavesdropper who would rather stay. */
+  /** `close()` of peer connections does nothing, and counts go on after their end: for an eavesdropper who would rather stay. */
   keepConnections: boolean;
 }
 
@@ -79,6 +79,10 @@ function installProbe(options: ProbeOptions): void {
           if (counts.passed > 0) probe.firstPassed[counts.id] ??= performance.timeOrigin + performance.now();
         }
       });
+    }
+    override postMessage(message: ToWorker, transfer?: Transferable[] | StructuredSerializeOptions): void {
+      if (probe.keepConnections && message?.type === 'call' && message.name === 'transform.end') return;
+      super.postMessage(message, transfer as Transferable[]);
     }
   };
 

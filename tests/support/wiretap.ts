@@ -20,8 +20,9 @@ export interface TapReport {
   arrived: Record<string, number>;
   /** Frames that the product handed on to the decoder, by kind. */
   handedOn: Record<string, number>;
-  /** Frames that were really put in by `inject`. */
-  injected: number;
+  /** Frames that were really put in by `inject`, by kind, and those of them that the product handed on to the decoder. */
+  injected: Record<string, number>;
+  injectedOn: Record<string, number>;
   /** Video frames that decoded without any key. */
   decoded: number;
   /** Numbers in them: pictures of a camera, in the clear. */
@@ -41,10 +42,13 @@ export interface TappedFrame {
   data: string;
 }
 
+/** Of two people with camera and microphone: about fifteen seconds. */
+const MOST_FRAMES = 2000;
+
 export interface Wiretap {
   report(): TapReport;
-  /** What arrived last, at most 400 frames. */
-  frames(): TappedFrame[];
+  /** What arrived last, at most `MOST_FRAMES`. @param since  milliseconds since 1970 */
+  frames(since?: number): TappedFrame[];
   /** Puts a frame that was tapped elsewhere before the product's transform for that peer and kind, as if it had just arrived. */
   inject(frame: TappedFrame): void;
   /** From now on. */
@@ -67,11 +71,17 @@ declare global {
 function installPrelude(): void {
   const channel = new BroadcastChannel('parley-tap');
   let tampering: Tampering = 'none';
-  type Options = { side: string; kind: string; peer?: string };
+  type Options = { id?: string; side: string; kind: string; peer?: string };
+  /** Not the product's look at the browser before anybody joins: it has no key, and no camera. */
+  const isTapped = (options: Options | undefined): options is Options =>
+    options?.side === 'receive' && options.id?.startsWith('selfTest.') !== true;
   type Encoded = RTCEncodedVideoFrame | RTCEncodedAudioFrame;
   const last = new Map<string, Uint8Array>();
+  /** The product hands on the very object that it took: so its fate can be told from that of ordinary traffic. */
+  const invented = new WeakSet<Encoded>();
   /** Newest frame and the stream of each transform, by peer and kind: an invented frame is a copy of a real one with other bytes. */
-  const tracks = new Map<string, { frame: Encoded; controller: TransformStreamDefaultController<Encoded> }>();
+  type Track = { kind: string; frame: Encoded; controller: TransformStreamDefaultController<Encoded> };
+  const tracks = new Map<string, Track>();
   const prototype = RTCRtpScriptTransformer.prototype;
   const wrap = <T>(name: 'readable' | 'writable', make: (transformer: Transformer, native: T) => T): void => {
     const native = Object.getOwnPropertyDescriptor(prototype, name)!;
@@ -100,21 +110,22 @@ function installPrelude(): void {
     if (data.inject === undefined || track === undefined) return;
     const frame = copyOf(track.frame);
     frame.data = data.inject.bytes.buffer;
+    invented.add(frame);
     track.controller.enqueue(frame);
-    channel.postMessage({ injected: true });
+    channel.postMessage({ injected: track.kind });
   };
   channel.postMessage({ ready: true });
 
   wrap<ReadableStream>('readable', (transformer, native) => {
     const options = transformer.options as Options | undefined;
-    if (options?.side !== 'receive') return native;
+    if (!isTapped(options)) return native;
     return native.pipeThrough(
       new TransformStream<Encoded, Encoded>({
         transform(frame, controller) {
           const bytes = new Uint8Array(frame.data).slice();
           if (bytes.length === 0) return controller.enqueue(frame);
           const type = 'type' in frame ? frame.type : 'audio';
-          tracks.set(`${options.peer} ${options.kind}`, { frame: copyOf(frame), controller });
+          tracks.set(`${options.peer} ${options.kind}`, { kind: options.kind, frame: copyOf(frame), controller });
           channel.postMessage({
             arrived: options.kind,
             peer: options.peer ?? '',
@@ -140,10 +151,11 @@ function installPrelude(): void {
   });
   wrap<WritableStream>('writable', (transformer, native) => {
     const options = transformer.options as Options | undefined;
-    if (options?.side !== 'receive') return native;
+    if (!isTapped(options)) return native;
     const counter = new TransformStream<Encoded, Encoded>({
       transform(frame, controller) {
-        if (frame.data.byteLength > 0) channel.postMessage({ handedOn: options.kind });
+        if (invented.has(frame)) channel.postMessage({ injectedOn: options.kind });
+        else if (frame.data.byteLength > 0) channel.postMessage({ handedOn: options.kind });
         controller.enqueue(frame);
       },
     });
@@ -158,7 +170,8 @@ export const tapPrelude = `(${installPrelude.toString()})();\n`;
 interface Arrival {
   arrived?: string;
   peer?: string;
-  injected?: boolean;
+  injected?: string;
+  injectedOn?: string;
   handedOn?: string;
   /** A worker has started and wants to know what to do. */
   ready?: boolean;
@@ -167,19 +180,31 @@ interface Arrival {
   bytes: Uint8Array<ArrayBuffer>;
 }
 
-function installTap(decode: typeof decodePicture, frequencies: readonly number[]): void {
+function installTap(decode: typeof decodePicture, frequencies: readonly number[], most: number): void {
   const channel = new BroadcastChannel('parley-tap');
   const canvas = new OffscreenCanvas(160, 90);
   const context = canvas.getContext('2d', { willReadFrequently: true })!;
   let report: TapReport;
   let powers: { all: number; at: number[] };
   const reset = (): void => {
-    report = { arrived: {}, handedOn: {}, injected: 0, decoded: 0, numbers: [], soundMs: 0, tones: {} };
+    report = {
+      arrived: {},
+      handedOn: {},
+      injected: {},
+      injectedOn: {},
+      decoded: 0,
+      numbers: [],
+      soundMs: 0,
+      tones: {},
+    };
     powers = { all: 0, at: frequencies.map(() => 0) };
   };
   reset();
   let tampering: Tampering = 'none';
   const frames: TappedFrame[] = [];
+  const count = (counts: Record<string, number>, kind: string | undefined): void => {
+    if (kind !== undefined) counts[kind] = (counts[kind] ?? 0) + 1;
+  };
 
   let video: VideoDecoder | null = null;
   function onPicture(frame: VideoFrame): void {
@@ -235,8 +260,9 @@ function installTap(decode: typeof decodePicture, frequencies: readonly number[]
 
   channel.onmessage = ({ data }: MessageEvent<Arrival>) => {
     if (data.ready === true) channel.postMessage({ tamper: tampering });
-    if (data.handedOn !== undefined) report.handedOn[data.handedOn] = (report.handedOn[data.handedOn] ?? 0) + 1;
-    if (data.injected === true) report.injected++;
+    count(report.handedOn, data.handedOn);
+    count(report.injected, data.injected);
+    count(report.injectedOn, data.injectedOn);
     if (data.arrived === undefined) return;
     frames.push({
       kind: data.arrived,
@@ -244,14 +270,14 @@ function installTap(decode: typeof decodePicture, frequencies: readonly number[]
       at: Date.now(),
       data: Array.from(data.bytes, (byte) => String.fromCharCode(byte)).join(''),
     });
-    if (frames.length > 400) frames.shift();
-    report.arrived[data.arrived] = (report.arrived[data.arrived] ?? 0) + 1;
+    if (frames.length > most) frames.shift();
+    count(report.arrived, data.arrived);
     if (data.type === 'audio') trySound(data);
     else tryVideo(data);
   };
   globalThis.parleyTap = {
     report: () => report,
-    frames: () => [...frames],
+    frames: (since = 0) => frames.filter(({ at }) => at >= since),
     inject: ({ kind, peer, data }) =>
       channel.postMessage({
         inject: { track: `${peer} ${kind}`, bytes: Uint8Array.from(data, (c) => c.charCodeAt(0)) },
@@ -270,7 +296,7 @@ export function tapScript(frequencies: readonly number[]): string {
 const GRID = ${JSON.stringify(GRID)};
 ${crc8.toString()}
 ${decodePicture.toString()}
-(${installTap.toString()})(decodePicture, ${JSON.stringify(frequencies)});
+(${installTap.toString()})(decodePicture, ${JSON.stringify(frequencies)}, ${MOST_FRAMES});
 })();`;
 }
 
