@@ -5,7 +5,7 @@ import { networkInterfaces } from 'node:os';
 
 /**
  * The client's address: of the socket, or behind `proxies` proxies the one that the outermost of ours saw. What stands further
- * left in X-Forwarded-For the client may have invented. Of IPv6 the network, 64 bits: that is what one subscriber has.
+ * left in X-Forwarded-For the client may have invented. Of IPv6 the network, 64 bits: the least that one subscriber has.
  */
 export function addressOf(request: IncomingMessage, proxies: number): string {
   const socket = request.socket.remoteAddress ?? 'unknown';
@@ -15,7 +15,22 @@ export function addressOf(request: IncomingMessage, proxies: number): string {
   return networkOf(claimed || socket);
 }
 
-function networkOf(address: string): string {
+/** Limits hold for so many times as much of a site's addresses together as of one. */
+export const SITE_FACTOR = 16;
+
+/** The site that an address of `addressOf` may be one of: of IPv6 48 bits, the most that one subscriber has (RFC 6177 §2). Else null. */
+export function siteOf(address: string): string | null {
+  const network = /^([\da-f]+:[\da-f]+:[\da-f]+):[\da-f]+::\/64$/.exec(address);
+  return network && `${network[1]}::/48`;
+}
+
+/** Some proxies name the port, too: 192.0.2.1:5678, [2001:db8::1]:5678. */
+function withoutPort(address: string): string {
+  return /^\[([^\]]*)\](?::\d+)?$/.exec(address)?.[1] ?? /^(\d+(?:\.\d+){3}):\d+$/.exec(address)?.[1] ?? address;
+}
+
+function networkOf(given: string): string {
+  const address = withoutPort(given);
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
   if (mapped) return mapped[1]!;
   if (!isIPv6(address)) return address.slice(0, 64);

@@ -51,6 +51,8 @@ export interface Config {
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug' | 'silent';
   readonly devOrigin: string | null;
   readonly relayStatusFile: string | null;
+  /** What works, and is hardly meant: one sentence each. */
+  readonly warnings: readonly string[];
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -101,7 +103,17 @@ export function readConfig(env: Environment, root: string, readText: (path: stri
     logLevel: values.PARLEY_LOG_LEVEL!,
     devOrigin: values.PARLEY_DEV_ORIGIN ?? null,
     relayStatusFile: values.PARLEY_RELAY_WORKER_STATUS ?? null,
+    warnings: warningsOf(values, tls),
   };
+}
+
+function warningsOf({ PARLEY_PUBLIC_URL: publicUrl, PARLEY_PROXIES: proxies }: Values, tls: Config['tls']): string[] {
+  // Somebody else ends TLS: then every connection comes from there.
+  if (tls !== null || proxies !== 0 || !publicUrl?.startsWith('https:')) return [];
+  return [
+    'PARLEY_PUBLIC_URL is https and PARLEY_PROXIES is 0: everybody seems to come from the proxy’s address, and limits per address count for all together. ' +
+      'Set PARLEY_PROXIES=1 where one proxy in front sets X-Forwarded-For.',
+  ];
 }
 
 function relayOf(values: Values): RelayConfig | null {

@@ -63,6 +63,7 @@ async function serve(config: import('./config.ts').Config): Promise<number | und
     return fail(1, words);
   }
   process.stdout.write(greeting({ ...config, port }));
+  for (const warning of config.warnings) process.stderr.write(`${warning}\n`);
 
   const stop = (): void => {
     setTimeout(() => process.exit(0), EXIT_MS).unref();

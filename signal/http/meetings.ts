@@ -1,6 +1,6 @@
 /** POST /api/meetings. Nobody needs an account; an address may make only so many. */
 import type { FastifyInstance } from 'fastify';
-import { addressOf } from '../address.ts';
+import { addressOf, SITE_FACTOR, siteOf } from '../address.ts';
 import { createMeeting } from '../meeting/hosting.ts';
 import type { MeetingService } from '../meeting/service.ts';
 import { ProtocolError } from '../protocol/errors.ts';
@@ -22,11 +22,11 @@ export interface MeetingsTerms {
 export function serveMeetings(app: FastifyInstance, { service, proxies, perHour }: MeetingsTerms): void {
   const { now, meetingTtlMs } = service.terms;
   // At least one at once, so that a limit of a few an hour lets the first through.
-  const rate = { burst: Math.max(1, Math.ceil(perHour / 2)), perSecond: perHour / 3600 };
+  const rateOf = (count: number) => ({ burst: Math.max(1, Math.ceil(count / 2)), perSecond: count / 3600 });
   const buckets = new Map<string, Bucket>();
 
-  function take(address: string): void {
-    const bucket = buckets.get(address) ?? new Bucket(rate, now());
+  function take(address: string, count: number): void {
+    const bucket = buckets.get(address) ?? new Bucket(rateOf(count), now());
     buckets.delete(address);
     buckets.set(address, bucket);
     // Maps keep the order of insertion: the first has been quiet for longest.
@@ -36,7 +36,10 @@ export function serveMeetings(app: FastifyInstance, { service, proxies, perHour 
   }
 
   app.post('/api/meetings', { bodyLimit: BODY_LIMIT }, async (request, reply) => {
-    take(addressOf(request.raw, proxies));
+    const address = addressOf(request.raw, proxies);
+    const site = siteOf(address);
+    take(address, perHour);
+    if (site !== null) take(site, SITE_FACTOR * perHour);
     const body = CreateMeeting.safeParse(request.body);
     if (!body.success) throw new ProtocolError('badRequest');
     const meeting = await createMeeting(service, body.data);

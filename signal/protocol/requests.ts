@@ -32,7 +32,7 @@ export const requests = {
     params: z.object({ protocol: z.int(), meeting: MeetingId }),
     result: z.object({ challenge: Challenge, now: Ms }),
   },
-  /** First words of a connection that takes up a lost one: token from `meeting.join`, last event seen. Missed events follow. Errors: resumeRefused, removed, meetingEnded. */
+  /** First words of a connection that takes up a lost one: token from `meeting.join`, last event seen. Missed events follow. Errors: resumeRefused, removed. */
   resume: {
     phase: 'new',
     params: z.object({
@@ -42,7 +42,13 @@ export const requests = {
       token: fixedBytesText(32),
       received: z.int().check(z.nonnegative()),
     }),
-    result: z.object({ group: z.nullable(GroupRef), peers: z.array(RosterPeer), topology: Topology, now: Ms }),
+    result: z.object({
+      group: z.nullable(GroupRef),
+      peers: z.array(RosterPeer),
+      topology: Topology,
+      iceServers: z.array(IceServer),
+      now: Ms,
+    }),
   },
   /** Proves the link: `proofText` under `labels.proveLink`. Answers with the public record and a challenge for the access key. Errors: linkRefused, tooMany. */
   'meeting.proveLink': {
@@ -59,7 +65,7 @@ export const requests = {
   /**
    * Becomes a peer. `peer` is the hash of `leafKey`, and `signature` that key's over `proofText(meeting, challenge, peer)` under `labels.provePeer`,
    * with the challenge of `meeting.proveLink`. `member` is said by a peer that is in a group already and comes back to a server that forgot it.
-   * Errors: proofRefused, peerTaken, meetingFull, meetingLocked, meetingEnded, removed.
+   * Errors: proofRefused, linkRefused, meetingFull, meetingLocked, meetingEnded, removed.
    */
   'meeting.join': {
     phase: 'admitted',
@@ -97,7 +103,7 @@ export const requests = {
   },
   /**
    * Offers the commit that ends `epoch` (RFC 9420 §12.4). The first for a group's epoch wins, in the store. `welcome` goes to the peers of `added` alone;
-   * `removed` are no longer counted as members. Errors: staleEpoch, groupUnknown, commitBarred.
+   * `removed` are no longer counted as members. Errors: staleEpoch, groupUnknown, commitBarred, tooMany.
    */
   'group.commit': {
     phase: 'joined',

@@ -4,7 +4,9 @@
  * Passwords can be guessed only by who has proven the link, so only those failures count towards a refusal, by address and
  * meeting: each doubles the wait, and after `MAX_FAILURES` there is a pause. Wrong links are counted only to slow the address
  * down: a right link is let through whatever others behind the same address do, so knowing an id locks nobody out.
+ * All networks of an IPv6 site together have a limit, too: one subscriber may have 65,536 of them.
  */
+import { SITE_FACTOR, siteOf } from '../address.ts';
 import type { MeetingId } from '../protocol/ids.ts';
 import { Bucket, type Rate } from './limits.ts';
 
@@ -17,6 +19,13 @@ const MEMORY_MS = 60 * 60_000;
 /** More addresses than this at once are an attack by many; the oldest are forgotten. */
 const MAX_ENTRIES = 50_000;
 const LINK_FAILURES: Rate = { burst: 20, perSecond: 0.2 };
+const SITE_LINK_FAILURES = times(LINK_FAILURES);
+/** What one address comes to, times as many. */
+const SITE_ACCESS_FAILURES = times({ burst: MAX_FAILURES, perSecond: 40 / 3600 });
+
+function times({ burst, perSecond }: Rate): Rate {
+  return { burst: SITE_FACTOR * burst, perSecond: SITE_FACTOR * perSecond };
+}
 
 interface Failures {
   readonly count: number;
@@ -27,11 +36,15 @@ interface Failures {
 
 export class Attempts {
   readonly #access = new Map<string, Failures>();
+  readonly #siteAccess = new Map<string, Bucket>();
   readonly #links = new Map<string, Bucket>();
 
   /** How long this address has to wait before it may try a password again; 0: it may now. */
   accessWait(address: string, meeting: MeetingId, now: number): number {
-    return Math.max(0, (this.#access.get(key(address, meeting))?.until ?? 0) - now);
+    const own = Math.max(0, (this.#access.get(key(address, meeting))?.until ?? 0) - now);
+    const site = siteOf(address);
+    const all = site === null ? undefined : this.#siteAccess.get(key(site, meeting));
+    return Math.max(own, all?.wait(1, now) ?? 0);
   }
 
   /** @returns how long to wait for the next try */
@@ -43,6 +56,8 @@ export class Attempts {
     this.#access.delete(id);
     this.#access.set(id, { count, at: now, until: now + wait });
     shorten(this.#access);
+    const site = siteOf(address);
+    if (site !== null) take(this.#siteAccess, key(site, meeting), SITE_ACCESS_FAILURES, now);
     return wait;
   }
 
@@ -52,18 +67,26 @@ export class Attempts {
 
   /** @returns how long to wait, if that was one too many; else 0 */
   linkFailed(address: string, now: number): number {
-    const bucket = this.#links.get(address) ?? new Bucket(LINK_FAILURES, now);
-    this.#links.delete(address);
-    this.#links.set(address, bucket);
-    shorten(this.#links);
-    return bucket.take(1, now);
+    const own = take(this.#links, address, LINK_FAILURES, now);
+    const site = siteOf(address);
+    return Math.max(own, site === null ? 0 : take(this.#links, site, SITE_LINK_FAILURES, now));
   }
 
   /** Call it now and then. */
   forgetOld(now: number): void {
     for (const [id, { at }] of this.#access) if (at <= now - MEMORY_MS) this.#access.delete(id);
-    for (const [address, bucket] of this.#links) if (bucket.isFull(now)) this.#links.delete(address);
+    for (const buckets of [this.#links, this.#siteAccess]) {
+      for (const [id, bucket] of buckets) if (bucket.isFull(now)) buckets.delete(id);
+    }
   }
+}
+
+function take(buckets: Map<string, Bucket>, id: string, rate: Rate, now: number): number {
+  const bucket = buckets.get(id) ?? new Bucket(rate, now);
+  buckets.delete(id);
+  buckets.set(id, bucket);
+  shorten(buckets);
+  return bucket.take(1, now);
 }
 
 function key(address: string, meeting: MeetingId): string {

@@ -8,7 +8,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
-import { addressOf } from '../address.ts';
+import { addressOf, SITE_FACTOR, siteOf } from '../address.ts';
 import { backlog, SLOW_BYTES } from './backlog.ts';
 import { MAX_MESSAGE_BYTES } from '../protocol/wire.ts';
 import { isOriginAllowed } from './origin.ts';
@@ -139,8 +139,10 @@ export class Gateway {
     if (request.url?.split('?')[0] !== '/ws') return '404 Not Found';
     if (this.#isDraining) return '503 Service Unavailable';
     if (!isOriginAllowed(request.headers, origins)) return '403 Forbidden';
-    const held = this.#perAddress.get(address) ?? 0;
-    if (held >= connectionsPerAddress) return '429 Too Many Requests';
+    const site = siteOf(address);
+    const held = (of: string) => this.#perAddress.get(of) ?? 0;
+    const isTooMany = site !== null && held(site) >= SITE_FACTOR * connectionsPerAddress;
+    if (isTooMany || held(address) >= connectionsPerAddress) return '429 Too Many Requests';
     if (this.#count >= connections) return '503 Service Unavailable';
     return null;
   }
@@ -151,7 +153,7 @@ export class Gateway {
     socket.since = this.#terms.context.now();
     part.add(socket);
     this.#count++;
-    this.#perAddress.set(address, (this.#perAddress.get(address) ?? 0) + 1);
+    this.#hold(address, 1);
     socket.on('message', onMessage);
     socket.on('pong', onPong);
     // Always followed by `close`, with a code that says the same.
@@ -159,11 +161,18 @@ export class Gateway {
     socket.on('close', () => {
       part.delete(socket);
       this.#count--;
-      const left = this.#perAddress.get(address)! - 1;
-      if (left > 0) this.#perAddress.set(address, left);
-      else this.#perAddress.delete(address);
+      this.#hold(address, -1);
       socket.session.ended();
     });
+  }
+
+  #hold(address: string, more: 1 | -1): void {
+    for (const one of [address, siteOf(address)]) {
+      if (one === null) continue;
+      const held = (this.#perAddress.get(one) ?? 0) + more;
+      if (held > 0) this.#perAddress.set(one, held);
+      else this.#perAddress.delete(one);
+    }
   }
 
   #visit(): void {

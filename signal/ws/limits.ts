@@ -25,11 +25,18 @@ export class Bucket {
   /** Takes `cost` if there is that much. @returns 0, or how many milliseconds until there will be */
   take(cost: number, now: number): number {
     const { burst, perSecond } = this.#rate;
+    const wait = this.wait(cost, now);
     this.#level = Math.min(burst, this.#level + ((now - this.#at) / 1000) * perSecond);
     this.#at = now;
-    if (this.#level < cost) return Math.ceil(((cost - this.#level) / perSecond) * 1000);
-    this.#level -= cost;
-    return 0;
+    if (wait === 0) this.#level -= cost;
+    return wait;
+  }
+
+  /** How long until there is that much; 0: it is there. Takes nothing. */
+  wait(cost: number, now: number): number {
+    const { burst, perSecond } = this.#rate;
+    const level = Math.min(burst, this.#level + ((now - this.#at) / 1000) * perSecond);
+    return level < cost ? Math.ceil(((cost - level) / perSecond) * 1000) : 0;
   }
 
   /** Whether it is as good as new, and need not be remembered. */
@@ -82,7 +89,7 @@ const rates: Record<RateClass, Rate> = {
 
 /** All that comes in, in bytes: a Welcome of the largest meeting at once, and more than any honest client in the long run. */
 const BYTES: Rate = { burst: 8 * 1024 * 1024, perSecond: 1024 * 1024 };
-/** What a message becomes by being sent to many, in characters. */
+/** What a request becomes by being sent to many, in characters. A Welcome for all of the largest meeting fills it. */
 const SPREAD: Rate = { burst: 32 * 1024 * 1024, perSecond: 8 * 1024 * 1024 };
 /** So many refusals for being too fast, faster than these fade, and the connection ends. */
 const STRIKES: Rate = { burst: 100, perSecond: 2 };
@@ -106,7 +113,7 @@ export class Limits {
   }
 
   spread(chars: number, now: number): number {
-    return (this.#spread ??= new Bucket(SPREAD, now)).take(chars, now);
+    return (this.#spread ??= new Bucket(SPREAD, now)).take(Math.min(chars, SPREAD.burst), now);
   }
 
   /** Lets go of the buckets once they are all full again, as they were at first. */

@@ -86,6 +86,12 @@ export class Session implements Line {
     return this.state as Extract<SessionState, { at: A }>;
   }
 
+  /** Charges this connection for what a request becomes by being sent to many. @throws ProtocolError tooMany */
+  spread(chars: number): void {
+    const retryAfterMs = this.limits.spread(chars, this.#context.now());
+    if (retryAfterMs > 0) throw new ProtocolError('tooMany', undefined, { retryAfterMs });
+  }
+
   /** One phase further; not for a connection that ended meanwhile. */
   advance(state: Extract<SessionState, { challenge: string }>): void {
     if (this.state.at !== 'closed') this.state = state;

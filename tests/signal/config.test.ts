@@ -89,6 +89,19 @@ describe('options', () => {
   });
 });
 
+describe('a warning', () => {
+  const warningsOf = (env: Environment) => read(env).warnings;
+  const proxied = { PARLEY_PUBLIC_URL: 'https://meet.example.org' };
+
+  test('says that behind a proxy everybody has one address, unless the proxy is counted or we have the certificate', () => {
+    expect(warningsOf(proxied)).toEqual([expect.stringMatching(/PARLEY_PROXIES is 0.*Set PARLEY_PROXIES=1/)]);
+    expect(warningsOf({ ...proxied, PARLEY_PROXIES: '1' })).toEqual([]);
+    expect(warningsOf({ ...proxied, PARLEY_TLS_CERT: 'one.pem', PARLEY_TLS_KEY: 'one.key' })).toEqual([]);
+    expect(warningsOf({ PARLEY_PUBLIC_URL: 'http://meet.example.org' })).toEqual([]);
+    expect(warningsOf({})).toEqual([]);
+  });
+});
+
 describe('mistakes', () => {
   test('are told all at once, each with what would be right', () => {
     expect(

@@ -270,4 +270,16 @@ describe('connecting', () => {
     await at('203.0.113.1');
     await limited.close();
   });
+
+  test('is limited for all networks of one IPv6 site together, too', async () => {
+    const limited = await startApp({ PARLEY_CONNECTIONS_PER_ADDRESS: '1', PARLEY_PROXIES: '1' });
+    const at = (address: string) => Client.connect(limited.url, { headers: { 'x-forwarded-for': address } });
+    const held = await Promise.all(Array.from({ length: 16 }, (_, index) => at(`2001:db8:1:${index}::1`)));
+    await expect(at('2001:db8:1:99::1')).rejects.toThrow('429');
+    await at('2001:db8:2::1');
+    held[0]!.close();
+    await held[0]!.closed;
+    await at('2001:db8:1:99::1');
+    await limited.close();
+  });
 });

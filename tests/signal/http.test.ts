@@ -102,6 +102,9 @@ describe('POST /api/meetings', () => {
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(500);
     expect(await problemOf(refused)).toBe('429 tooMany');
     expect((await from('203.0.113.2')).status).not.toBe(429);
+    const sites = await Promise.all(Array.from({ length: 49 }, (_, index) => from(`[2001:db8:1:${index}::1]:80`)));
+    expect(sites.filter(({ status }) => status === 429)).toHaveLength(1);
+    expect((await from('2001:db8:2::1')).status).not.toBe(429);
     const greater = await post(new TestMeeting().terms(), limited.url, {
       'x-forwarded-for': '203.0.113.3',
     });

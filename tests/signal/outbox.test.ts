@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { addressOf } from '../../signal/address.ts';
+import { addressOf, siteOf } from '../../signal/address.ts';
 import { Budget, Outbox } from '../../signal/meeting/outbox.ts';
 import { Attempts } from '../../signal/ws/attempts.ts';
 import { Bucket } from '../../signal/ws/limits.ts';
@@ -100,6 +100,32 @@ describe('attempts', () => {
   });
 });
 
+describe('attempts from many networks of one IPv6 site', () => {
+  const meeting = 'aaaa-bbbb-cccc-dddd' as MeetingId;
+  const network = (index: number, site = '2001:db8:1') => `${site}:${index.toString(16)}::/64`;
+
+  test('at a password have a limit together, and another site is not held up', () => {
+    const attempts = new Attempts();
+    for (let i = 0; i < 128; i++) {
+      expect(attempts.accessWait(network(i), meeting, 0)).toBe(0);
+      attempts.accessFailed(network(i), meeting, 0);
+    }
+    expect(attempts.accessWait(network(999), meeting, 0)).toBeGreaterThan(1000);
+    expect(attempts.accessWait(network(0, '2001:db8:2'), meeting, 0)).toBe(0);
+    expect(attempts.accessWait('192.0.2.1', meeting, 0)).toBe(0);
+    attempts.forgetOld(3_600_000);
+    expect(attempts.accessWait(network(999), meeting, 0)).toBe(0);
+  });
+
+  test('at a link are slowed down together', () => {
+    const attempts = new Attempts();
+    const waits = Array.from({ length: 321 }, (_, index) => attempts.linkFailed(network(index), 0));
+    expect(waits.slice(0, 320).every((wait) => wait === 0)).toBe(true);
+    expect(waits[320]).toBeGreaterThan(0);
+    expect(attempts.linkFailed(network(0, '2001:db8:2'), 0)).toBe(0);
+  });
+});
+
 describe('the address that limits count for', () => {
   const of = (remoteAddress: string, forwarded?: string, proxies = 0) =>
     addressOf(
@@ -117,6 +143,24 @@ describe('the address that limits count for', () => {
     ['fe80::1:2:3:4', 'fe80:0:0:0::/64'],
   ])('%s is %s', (address, expected) => {
     expect(of(address)).toBe(expected);
+  });
+
+  test.each([
+    ['192.0.2.1:5678', '192.0.2.1'],
+    ['[2001:db8::1]:99', '2001:db8:0:0::/64'],
+    ['[2001:db8::1]', '2001:db8:0:0::/64'],
+    ['[::ffff:192.0.2.1]:99', '192.0.2.1'],
+    ['2001:db8::1:5678', '2001:db8:0:0::/64'],
+  ])('does not change with the port that a proxy names: %s', (forwarded, expected) => {
+    expect(of('127.0.0.1', `9.9.9.9:1, ${forwarded}`, 1)).toBe(expected);
+  });
+
+  test.each([
+    ['2001:db8:0:1::/64', '2001:db8:0::/48'],
+    ['192.0.2.1', null],
+    ['unknown', null],
+  ])('%s is of the site %s', (address, site) => {
+    expect(siteOf(address)).toBe(site);
   });
 
   test('is what our own outermost proxy saw, never what a client wrote', () => {

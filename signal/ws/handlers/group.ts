@@ -1,6 +1,8 @@
 /** The group's keys change: births, requests to be added, commits, the log. The server orders and forwards; it opens nothing. */
 import { commit, commitInvalid, createGroup, disown, log } from '../../meeting/ordering.ts';
-import type { Handlers } from '../session.ts';
+import { memberPeers } from '../../meeting/epochs.ts';
+import type { MeetingId } from '../../protocol/ids.ts';
+import type { Context, Handlers } from '../session.ts';
 
 type Group = Pick<
   Handlers,
@@ -15,12 +17,15 @@ export const group: Group = {
 
   'group.requestAdd'(session, params, { service }) {
     const { meeting, peer } = session.in('joined');
+    session.spread((params.keyPackage.length + params.admission.length) * membersOf(service, meeting));
     service.apply(meeting, { type: 'requestAdd', by: peer, ...params });
     return {};
   },
 
   'group.commit'(session, params, { service }) {
     const { meeting, peer } = session.in('joined');
+    const { commit: bytes, welcome, added } = params;
+    session.spread(bytes.length * membersOf(service, meeting) + (welcome?.length ?? 0) * added.length);
     return commit(service, meeting, peer, params);
   },
 
@@ -40,3 +45,7 @@ export const group: Group = {
     return {};
   },
 };
+
+function membersOf(service: Context['service'], meeting: MeetingId): number {
+  return memberPeers(service.live(meeting).room).length;
+}
