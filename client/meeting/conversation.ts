@@ -5,7 +5,6 @@
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
 import type { Params, Result } from '../../signal/protocol/requests.ts';
 import { PROTOCOL } from '../../signal/protocol/requests.ts';
-import type { Topology } from '../../signal/protocol/model.ts';
 import { ProtocolError } from '../../signal/protocol/errors.ts';
 import { OfflineError } from '../net/offline.ts';
 import type { Rpc } from '../net/rpc.ts';
@@ -82,16 +81,16 @@ export async function joinAgain(
 }
 
 /** Takes the lost connection up; missed events follow by themselves. */
-export async function resume({ meeting, rpc, port }: Parties, peer: PeerId, token: string): Promise<Topology> {
-  const { group, topology } = await rpc.request('resume', {
+export async function resume({ meeting, rpc, port }: Parties, peer: PeerId, token: string): Promise<Result<'resume'>> {
+  const resumed = await rpc.request('resume', {
     protocol: PROTOCOL,
     meeting,
     peer,
     token,
     received: rpc.received,
   });
-  void port.call('group.resumed', { group }).catch(() => undefined);
-  return topology;
+  void port.call('group.resumed', { group: resumed.group }).catch(() => undefined);
+  return resumed;
 }
 
 /** What a thrown error was, for the machine. */

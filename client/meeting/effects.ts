@@ -262,6 +262,7 @@ export class Runner {
       const joined = await conversation.joinAgain(parties, this.#challenge, this.#words);
       this.#token = joined.token;
       this.#inside = true;
+      this.#stage?.setIceServers(joined.iceServers as RTCIceServer[]);
       this.#stage?.happened({ type: 'topology', topology: joined.topology });
       return this.input({ type: 'joined', attempt, self: this.#words.peer });
     }
@@ -293,8 +294,9 @@ export class Runner {
 
   async #resume(attempt: number): Promise<void> {
     if (!this.#words) throw new ProtocolError('resumeRefused');
-    const topology = await conversation.resume(this.#parties(), this.#words.peer, this.#token);
+    const { topology, iceServers } = await conversation.resume(this.#parties(), this.#words.peer, this.#token);
     this.#inside = true;
+    this.#stage?.setIceServers(iceServers as RTCIceServer[]);
     this.#stage?.happened({ type: 'topology', topology });
     this.input({ type: 'resumed', attempt });
   }

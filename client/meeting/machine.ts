@@ -12,8 +12,6 @@ import type { Common, Effect, Failure, Input, State, Step } from './state.ts';
 
 /** From then on a screen says what it waits for (docs: "slow"). */
 export const SLOW_MS = 3000;
-/** A peer of ours that the server still thinks connected goes within its own time-out; ask again until then. */
-const TAKEN_RETRY_MS = 1000;
 /** Nobody is kept before an empty screen for longer: the page says that there is no connection, and offers to try again. */
 export const OFFLINE_MS = 15_000;
 /** When the server asks for patience without saying how much. */
@@ -189,8 +187,7 @@ function failed(state: Alive, what: 'open' | 'prove' | 'join' | 'resume', failur
   }
   const reason = closedBy(failure);
   if (reason) return end(state, reason, codeOf(failure));
-  const taken = failure.from === 'server' && failure.code === 'peerTaken';
-  const afterMs = taken ? TAKEN_RETRY_MS : ((failure.from === 'server' ? failure.retryAfterMs : null) ?? LATER_MS);
+  const afterMs = (failure.from === 'server' ? failure.retryAfterMs : null) ?? LATER_MS;
   return [{ ...state, link: { at: 'down', since: now } }, [{ type: 'reconnect', afterMs }]];
 }
 

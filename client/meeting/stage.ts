@@ -30,6 +30,8 @@ export class Stage {
   readonly #published = new Map<TrackKind, MediaStreamTrack | null>(trackKinds.map((kind) => [kind, null]));
   #peers: readonly PeerId[] = [];
   #expected: readonly PeerId[] = [];
+  /** One array for the life of the transport, which reads it for each new connection. */
+  readonly #iceServers: RTCIceServer[] = [];
   #held = false;
   #transport: MediaTransport | null = null;
   #earlyEvents: ServerEvent[] = [];
@@ -51,13 +53,14 @@ export class Stage {
   async start(self: PeerId, iceServers: RTCIceServer[], topology: Topology): Promise<void> {
     const starting = ++this.#starting;
     this.#peers = [];
+    this.setIceServers(iceServers);
     await this.#end();
     const { createTransport } = await import('../transport/handover.ts');
     if (this.#closed || starting !== this.#starting) return;
     const { port, line } = this.#options;
     const signal = (to: PeerId, body: string) =>
       void port.call('message.send', { to, kind: 'mesh.signal', body }).catch(() => undefined);
-    const transport = createTransport({ self, iceServers, port, signal, line, topology });
+    const transport = createTransport({ self, iceServers: this.#iceServers, port, signal, line, topology });
     this.#transport = transport;
     this.#listen(transport);
     for (const [kind, track] of this.#published) void transport.publish(kind, track);
@@ -67,6 +70,11 @@ export class Stage {
     this.#expected = [];
     for (const { from, body } of this.#early.splice(0)) transport.receive(from, body);
     for (const event of this.#earlyEvents.splice(0)) this.happened(event);
+  }
+
+  /** For connections that are made from now on: credentials expire. */
+  setIceServers(iceServers: readonly RTCIceServer[]): void {
+    this.#iceServers.splice(0, Infinity, ...iceServers);
   }
 
   setPeers(peers: readonly PeerId[]): void {

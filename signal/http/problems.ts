@@ -21,7 +21,6 @@ const titles: Record<ErrorCode, string> = {
   accessRefused: 'the link is right, the password is not',
   proofRefused: 'a signature does not hold',
   notAllowed: 'only a host may',
-  peerTaken: 'a peer with this id is connected',
   peerUnknown: 'no such peer is connected',
   removed: 'a host removed this peer',
   replaced: 'the same peer connected again elsewhere',

@@ -42,8 +42,6 @@ export const errors = {
   proofRefused: { status: 403, retry: 'never' },
   /** Only a host may. */
   notAllowed: { status: 403, retry: 'never' },
-  /** A peer with this id is connected. */
-  peerTaken: { status: 409, retry: 'never' },
   /** No such peer is connected. */
   peerUnknown: { status: 404, retry: 'never' },
   /** A host removed this peer. */

@@ -269,6 +269,53 @@ test('who is said to be added, and is disowned by most of the older members, may
   await anna.client.request('group.commit', commitParams(groupId, 4));
 });
 
+describe('what is sent on to many', () => {
+  /** Eight members, on a clock that stands still: nothing is granted anew. */
+  async function crowd() {
+    let at = Date.now();
+    const still = await startApp({}, () => at, new FakeRelay());
+    await create(still.url, meeting);
+    const people = await Promise.all(Array.from({ length: 8 }, () => join(still.url, meeting)));
+    const [first, ...rest] = people as [Person, ...Person[]];
+    const groupId = newGroupId();
+    await first.client.request('group.create', { groupId });
+    await first.client.request('group.commit', commitParams(groupId, 0, { added: rest.map(({ peer }) => peer) }));
+    return { still, people, groupId, pass: (ms: number) => (at += ms) };
+  }
+  const waits = async (asked: Promise<unknown>) => ((await asked.catch((error: unknown) => error)) as Refused).error;
+
+  test('as a commit, with its Welcome, counts as often as it is sent', async () => {
+    const { still, people, groupId, pass } = await crowd();
+    const { client } = people[0]!;
+    const commit = randomText(384 * 1024 - 3);
+    const codes: string[] = [];
+    for (let i = 0; i < 8; i++) {
+      codes.push(await client.codeOf(client.request('group.commit', { ...commitParams(groupId, 1), commit })));
+    }
+    expect(codes.slice(-2)).toEqual(['commitBarred', 'tooMany']);
+    pass(4000);
+    const added = Array.from({ length: 100 }, () => newLeaf().peer);
+    const big = { ...commitParams(groupId, 1, { added }), welcome: randomText(300 * 1024) };
+    // More than all that is granted at once: it goes when all is there, and then nothing more does.
+    expect(await client.request('group.commit', big)).toEqual({ epoch: 2 });
+    const { code, retryAfterMs } = (await waits(client.request('message.send', { to: null, body: 'aa' })))!;
+    expect([code, retryAfterMs! < 10]).toEqual(['tooMany', true]);
+    await still.close();
+  });
+
+  test('as a request to be added counts as often as it is sent', async () => {
+    const { still, people, groupId } = await crowd();
+    const { client } = people[0]!;
+    const body = randomText(48 * 1024);
+    for (let i = 0; i < 64; i++) await client.codeOf(client.request('message.send', { to: null, body }));
+    const asked = { groupId, keyPackage: randomText(12 * 1024), admission: 'aa' };
+    const codes: string[] = [];
+    for (let i = 0; i < 5; i++) codes.push(await client.codeOf(client.request('group.requestAdd', asked)));
+    expect(codes).toContain('tooMany');
+    await still.close();
+  });
+});
+
 describe('sealed messages', () => {
   test('go to one peer, or to all members but the sender, in order', async () => {
     const { people } = await groupOf(3);

@@ -72,6 +72,27 @@ describe('a lost socket', () => {
     expect(anna.client.heard).not.toContain('peer.presence');
   });
 
+  test('comes back to servers for ICE with new credentials: the old ones expire', async () => {
+    const turn = await startApp(
+      { PARLEY_TURN_URLS: 'turn:turn.example.org', PARLEY_TURN_SECRET: 'hush' },
+      () => Date.now() + clock,
+    );
+    await create(turn.url, meeting);
+    const anna = await join(turn.url, meeting);
+    const [before] = anna.joined.iceServers;
+    anna.client.cut();
+    clock += 20_000;
+    const client = await Client.connect(turn.url);
+    const { token } = anna.joined;
+    const words = { protocol: 1, meeting: meeting.id, peer: anna.peer, token, received: 0 };
+    const { iceServers } = await client.request('resume', words);
+    expect(iceServers[0]!.urls).toEqual(before!.urls);
+    const expiry = (username: string) => Number(username.split(':')[0]);
+    expect(expiry(iceServers[0]!.username!)).toBeGreaterThanOrEqual(expiry(before!.username!) + 20);
+    expect(iceServers[0]!.credential).not.toBe(before!.credential);
+    await turn.close();
+  });
+
   test('is given up after 30 s: the others are told, and resuming is too late', async () => {
     const { anna, ben } = await pair();
     ben.client.cut();

@@ -21,9 +21,10 @@ export const entry: Entry = {
     return { challenge, now: now() };
   },
 
-  resume(session, params, { service, now }) {
+  resume(session, params, { service, ice, now }) {
     assertVersion(params.protocol);
-    return { ...service.resume(params, session), now: now() };
+    const resumed = service.resume(params, session);
+    return { ...resumed, iceServers: iceServersFor(ice, params.peer, now()), now: now() };
   },
 
   async 'meeting.proveLink'(session, { signature }, { service, attempts, now }) {

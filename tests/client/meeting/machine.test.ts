@@ -257,13 +257,6 @@ describe('a lost socket', () => {
     expect(state).toMatchObject({ at: 'live', link: { at: 'joined' }, live: { members: [{}, {}] } });
   });
 
-  test('whose peer the server still thinks connected: asked again a little later', () => {
-    const start = [...live, down, up, failed('resume', server('resumeRefused'), 2), opened(false, 2), admitted(2)];
-    const { state, last } = play(...start, failed('join', server('peerTaken'), 2));
-    expect(state.at).toBe('live');
-    expect(last).toEqual([{ type: 'reconnect', afterMs: 1000 }]);
-  });
-
   for (const [code, reason] of [
     [4403, 'removed'],
     [4409, 'elsewhere'],

@@ -95,7 +95,7 @@ test('whatever breaks on the way, once it stops breaking the person is in the me
           queue.push({ type: 'admitted', attempt: effect.attempt, peers: [] });
         } else fail('prove', effect.attempt, 'accessRefused');
       } else if (effect.type === 'join') {
-        if (stormy && chance(0.1)) return fail('join', effect.attempt, 'peerTaken');
+        if (stormy && chance(0.1)) return fail('join', effect.attempt, 'internal');
         if (!effect.again) ownPeer = peer(++leaves);
         serverKnows = ownPeer;
         queue.push({ type: 'joined', attempt: effect.attempt, self: ownPeer! });
