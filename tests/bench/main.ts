@@ -1,8 +1,8 @@
 /**
  * npm run bench: measures the rows that docs/benchmarks.md names, one after the other, never two at once.
  *
- * `npm run bench -- sealing` or `-- 1` runs one; `--rounds 5`, `--quick` (fewer repetitions, for trying a bench itself), `--write` puts the
- * tables into docs/benchmarks.md. Results also go to .cache/bench/ as JSON, with commit and machine. Never fails for slowness: only a
+ * `npm run bench -- sealing` or `-- 1` runs one; `--rounds 5`, `--quick` (fewer repetitions, for trying a bench itself), `--empty-caches` lets row 25
+ * load everything anew, `--write` puts the tables into docs/benchmarks.md; rows without a new result stay there as they are. Results also go to .cache/bench/ as JSON, with commit and machine. Never fails for slowness: only a
  * correctness check that does not hold, or a mistake, ends it with 1.
  */
 import { execFileSync } from 'node:child_process';
@@ -17,6 +17,7 @@ import { groups } from './groups.ts';
 import type { Bench, Report } from './measure.ts';
 import { removal } from './removal.ts';
 import { sockets } from './sockets.ts';
+import { starting } from './starting.ts';
 import { tableOf, writeTables } from './table.ts';
 
 const BENCHES: readonly Bench[] = [
@@ -31,6 +32,7 @@ const BENCHES: readonly Bench[] = [
   sockets,
   firstPage,
   firefox,
+  starting,
 ];
 
 const { values, positionals } = parseArgs({
@@ -38,6 +40,7 @@ const { values, positionals } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     quick: { type: 'boolean', default: false },
+    'empty-caches': { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
   },
 });
@@ -68,7 +71,12 @@ let failed = false;
 for (const bench of chosen) {
   console.log(`\n${bench.row}. ${bench.title}`);
   try {
-    const result = await bench.run({ rounds, quick: values.quick, say: (line) => console.log(`   ${line}`) });
+    const result = await bench.run({
+      rounds,
+      quick: values.quick,
+      emptyCaches: values['empty-caches'],
+      say: (line) => console.log(`   ${line}`),
+    });
     const report: Report = { row: bench.row, title: bench.title, rounds, ...result };
     console.log(tableOf(report));
     if (!values.quick)

@@ -37,6 +37,8 @@ export interface Bench {
   run(options: {
     rounds: number;
     quick: boolean;
+    /** Whatever is loaded comes from the network, as on a machine that has never had it. */
+    emptyCaches: boolean;
     say: (line: string) => void;
   }): Promise<Omit<Report, 'row' | 'title' | 'rounds'>>;
 }

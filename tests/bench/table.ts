@@ -5,7 +5,7 @@ import type { Figure, Report } from './measure.ts';
 const BEGIN = '<!-- results: written by `npm run bench -- --write` -->';
 const END = '<!-- end of results -->';
 
-interface Stored extends Report {
+export interface Stored extends Report {
   machine: {
     at: string;
     commit: string;
@@ -41,19 +41,32 @@ function value(number: number | null, { unit }: Figure): string {
   return `${Number(number.toFixed(digits)).toLocaleString('en')}${unit === '' ? '' : ` ${unit}`}`;
 }
 
-/** Puts every stored report into the page, newest run of each row. */
+/** The page with every stored report in its place: newest run of each row. Rows without one stay as they stand. */
+export function withTables(page: string, stored: readonly Stored[]): string {
+  const [before, rest = ''] = page.split(BEGIN);
+  const [present = '', after = '\n'] = rest.split(END);
+  const sections = new Map(
+    present
+      .split(/^(?=### )/m)
+      .filter((section) => section.startsWith('### '))
+      .map((section) => [Number(/^### (\d+)\./.exec(section)?.[1]), section.trim()]),
+  );
+  for (const report of stored) sections.set(report.row, sectionOf(report));
+  const sorted = [...sections].sort(([a], [b]) => a - b).map(([, section]) => section);
+  return `${before}${BEGIN}\n\n${sorted.map((section) => `${section}\n\n`).join('')}${END}${after}`;
+}
+
+function sectionOf(report: Stored): string {
+  const { at, commit, changed, cpu, memoryGiB, system, node } = report.machine;
+  const where = `${at.slice(0, 10)}, commit ${commit}${changed ? ' with changes' : ''}, ${cpu}, ${memoryGiB} GiB, ${system}, Node ${node}, ${report.rounds} rounds`;
+  return `### ${report.row}. ${report.title}\n\n${tableOf(report)}\n\n*${where}*`;
+}
+
+/** @param folder of the reports, `main.ts` writes them */
 export function writeTables(folder: URL, page: URL): void {
   const stored = readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
-    .map((name) => JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as Stored)
-    .sort((a, b) => a.row - b.row);
-  const sections = stored.map((report) => {
-    const { at, commit, changed, cpu, memoryGiB, system, node } = report.machine;
-    const where = `${at.slice(0, 10)}, commit ${commit}${changed ? ' with changes' : ''}, ${cpu}, ${memoryGiB} GiB, ${system}, Node ${node}, ${report.rounds} rounds`;
-    return `### ${report.row}. ${report.title}\n\n${tableOf(report)}\n\n*${where}*\n`;
-  });
+    .map((name) => JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as Stored);
   const text = existsSync(page) ? readFileSync(page, 'utf8') : `# Benchmarks\n\n${BEGIN}\n${END}\n`;
-  const [before, rest = ''] = text.split(BEGIN);
-  const after = rest.split(END)[1] ?? '\n';
-  writeFileSync(page, `${before}${BEGIN}\n\n${sections.join('\n')}\n${END}${after}`);
+  writeFileSync(page, withTables(text, stored));
 }
