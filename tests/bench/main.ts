@@ -1,9 +1,10 @@
 /**
  * npm run bench: measures the rows that docs/benchmarks.md names, one after the other, never two at once.
  *
- * `npm run bench -- sealing` or `-- 1` runs one; `--rounds 5`, `--quick` (fewer repetitions, for trying a bench itself), `--empty-caches` lets row 25
- * load everything anew, `--write` puts the tables into docs/benchmarks.md; rows without a new result stay there as they are. Results also go to .cache/bench/ as JSON, with commit and machine. Never fails for slowness: only a
- * correctness check that does not hold, or a mistake, ends it with 1.
+ * `npm run bench -- sealing` or `-- 1` runs one; `--rounds 5`, `--quick` (fewer repetitions, for trying a bench itself), `--empty-caches`
+ * (row 25 loads everything anew), `--write` (the tables go into docs/benchmarks.md; rows without a new result stay there as they are).
+ * Results also go to .cache/bench/ as JSON, with commit and machine. Never fails for slowness: only a correctness check that does not
+ * hold, or a mistake, ends it with 1.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
