@@ -11,7 +11,15 @@ import type { LeaveReason, RosterPeer } from '../protocol/model.ts';
 import { disown } from './claims.ts';
 import { createGroup, invalid, memberPeers, ordered, pendingRequests, REQUEST_MS, requestAdd, tell } from './epochs.ts';
 import type { Effect, Input, Peer, Room, Step } from './roomTypes.ts';
-import { placesIn, relayLost, reportTrouble, settleTopology, tickTopology, topologyDueAt } from './topology.ts';
+import {
+  placesIn,
+  relayLost,
+  reportBurden,
+  reportTrouble,
+  settleTopology,
+  tickTopology,
+  topologyDueAt,
+} from './topology.ts';
 
 /** A lost socket has this long to come back (docs/design.md, section 8). */
 export const AWAY_MS = 30_000;
@@ -20,13 +28,18 @@ const MAX_REMOVED = 1024;
 
 export function emptyRoom(
   meeting: MeetingId,
-  terms: Pick<Room, 'generation' | 'capacity' | 'locked' | 'meshLimit' | 'hasRelay'>,
+  terms: Pick<Room, 'generation' | 'capacity' | 'locked' | 'meshLimit' | 'hasRelay'> & {
+    only?: Room['only'] | undefined;
+  },
   group: Room['group'],
   firstTopology = 0,
 ): Room {
+  const { only = null } = terms;
   const media = {
-    topology: { number: firstTopology, at: 'mesh' },
+    topology: { number: firstTopology, at: only ?? 'mesh' },
+    only,
     troubles: [],
+    burdened: new Set<PeerId>(),
     calmSince: null,
     relayClosesAt: null,
   } as const;
@@ -77,6 +90,8 @@ function take(room: Room, input: Input, now: number): Step {
       return relayLost(room, now);
     case 'pathFailed':
       return [reportTrouble(room, input.by, input.peer), []];
+    case 'burdened':
+      return [reportBurden(room, input.by), []];
     case 'remove':
       return remove(room, input.peer, now);
     case 'end':

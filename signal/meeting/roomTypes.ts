@@ -82,11 +82,15 @@ export interface Room {
   readonly locked: boolean;
   /** Up to this many meet in a mesh. */
   readonly meshLimit: number;
+  /** The one way that the meeting is fixed to; null: whichever fits. */
+  readonly only: 'mesh' | 'relay' | null;
   /** Whether a relay would take the meeting now. */
   readonly hasRelay: boolean;
   readonly topology: Topology;
   /** Pairs that cannot reach each other directly, each sorted. */
   readonly troubles: readonly (readonly [PeerId, PeerId])[];
+  /** Who cannot carry a mesh: one's uplink or device is too weak to send the same to each. */
+  readonly burdened: ReadonlySet<PeerId>;
   /** Since when a mesh would do again; null: it would not. */
   readonly calmSince: Ms | null;
   /** When the room at the relay is closed, after its peers have gone back to the mesh. */
@@ -129,6 +133,7 @@ export type Input =
   /** What was open for the meeting at the relay is gone. */
   | { type: 'relayLost' }
   | { type: 'pathFailed'; by: PeerId; peer: PeerId }
+  | { type: 'burdened'; by: PeerId }
   | { type: 'remove'; peer: PeerId }
   | { type: 'end'; command: Signed };
 

@@ -14,18 +14,24 @@ const FAREWELL_MS = 10_000;
 /** Without a relay a mesh may grow to this, whatever its limit: more pictures than a phone can send. */
 const LARGEST_MESH = 6;
 
+/** So many peers cost each of them no more in a mesh than at a relay: one copy is sent. */
+const LIGHT = 2;
+
 /** How many may be in the meeting as things are. */
-export function placesIn({ capacity, hasRelay }: Room): number {
-  return hasRelay ? capacity : Math.min(capacity, LARGEST_MESH);
+export function placesIn({ capacity, hasRelay, only }: Room): number {
+  const isMesh = only === 'mesh' || (only === null && !hasRelay);
+  return isMesh ? Math.min(capacity, LARGEST_MESH) : capacity;
 }
 
 /** Says the topology anew where it has to change; runs after every step of the room. */
 export function settleTopology([room, effects]: Step, now: number): Step {
   const troubles = room.troubles.filter(([one, other]) => room.peers.has(one) && room.peers.has(other));
   const kept = troubles.length === room.troubles.length ? room.troubles : troubles;
-  const needsRelay = room.peers.size > room.meshLimit || kept.length > 0;
+  const isBurden = room.peers.size > LIGHT && [...room.burdened].some((peer) => room.peers.has(peer));
+  const needsRelay = room.peers.size > room.meshLimit || kept.length > 0 || isBurden;
   const { at } = room.topology;
   const settled = { ...room, troubles: kept };
+  if (room.only !== null) return kept === room.troubles ? [room, effects] : [settled, effects];
 
   if (at === 'mesh') {
     if (needsRelay && room.hasRelay) return become(settled, 'relay', effects, now);
@@ -45,6 +51,14 @@ export function reportTrouble(room: Room, by: PeerId, peer: PeerId): Room {
   const pair = [by, peer].sort() as [PeerId, PeerId];
   if (room.troubles.some(([one, other]) => one === pair[0] && other === pair[1])) return room;
   return { ...room, troubles: [...room.troubles, pair] };
+}
+
+/** `by` says that its uplink or its device cannot carry the mesh. */
+export function reportBurden(room: Room, by: PeerId): Room {
+  if (!room.peers.has(by) || room.burdened.has(by)) return room;
+  // Of those who are here: who has gone need not be remembered.
+  const burdened = new Set([...room.burdened, by].filter((peer) => room.peers.has(peer)));
+  return { ...room, burdened };
 }
 
 /** The relay's room is gone: those who were there need another. */

@@ -34,6 +34,11 @@ export const Settings = z.object({
   meshLimit: z.int().check(z.minimum(2), z.maximum(6)),
   /** Most peers at one time. */
   capacity: z.int().check(z.minimum(2), z.maximum(100)),
+  /**
+   * Media go this way alone, however many there are. `relay`: nobody learns another's address; there is no call without a relay.
+   * `mesh`: no relay ever sees how much anybody sends; six at most.
+   */
+  only: z.optional(z.enum(['mesh', 'relay'])),
 });
 export type Settings = z.infer<typeof Settings>;
 

@@ -145,6 +145,8 @@ export const requests = {
     result: nothing,
   },
   /** "I cannot reach this peer", with all that ICE and TURN have: the meeting goes to the relay. Errors: peerUnknown. */
+  /** My uplink or my device cannot carry the mesh. The relay takes over while there are more than two. */
+  'path.burdened': { phase: 'joined', params: nothing, result: nothing },
   'path.failed': { phase: 'joined', params: z.object({ peer: PeerId }), result: nothing },
   /** Leaves for good. What members need to commit the removal travels before it, sealed. */
   'meeting.leave': { phase: 'joined', params: nothing, result: nothing },

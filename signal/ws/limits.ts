@@ -63,6 +63,7 @@ export const classes: Record<RequestName, RateClass> = {
   'meeting.leave': 'prove',
   ping: 'ping',
   'path.failed': 'media',
+  'path.burdened': 'media',
   'relay.open': 'prove',
   'relay.connect': 'media',
   'relay.restartIce': 'media',

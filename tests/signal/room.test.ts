@@ -301,6 +301,7 @@ test('each request is for its phase, the first steps for exactly theirs', () => 
     'group.commitInvalid',
     'group.disown',
     'message.send',
+    'path.burdened',
     'path.failed',
     'meeting.leave',
     'ping',

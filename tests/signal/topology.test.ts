@@ -11,7 +11,7 @@ class Meeting {
   now = 1_000_000;
   effects: Effect[] = [];
 
-  constructor(terms: Partial<Pick<Room, 'meshLimit' | 'capacity' | 'hasRelay'>> = {}) {
+  constructor(terms: Partial<Pick<Room, 'meshLimit' | 'capacity' | 'hasRelay' | 'only'>> = {}) {
     const all = { generation: 0, capacity: 100, locked: false, meshLimit: 4, hasRelay: true, ...terms };
     this.room = emptyRoom('aaaa-bbbb-cccc-dddd' as MeetingId, all, null);
   }
@@ -114,4 +114,33 @@ test('a relay that is gone leaves a mesh; one that lost the room is asked for an
   meeting.do({ type: 'relay', available: false });
   expect(meeting.told.at(-1)).toBe('3 mesh to 5');
   expect(meeting.do({ type: 'relayLost' }).told).toHaveLength(3);
+});
+
+test('one who cannot carry the mesh takes it to the relay, and two are as well off without', () => {
+  const meeting = new Meeting().join(1, 2);
+  meeting.do({ type: 'burdened', by: peer(1) });
+  expect(meeting.told).toEqual([]);
+  meeting.join(3);
+  expect(meeting.told).toEqual(['1 relay to 3']);
+  meeting.leave(3).after(30_000);
+  expect(meeting.room.topology.at).toBe('mesh');
+  meeting.join(3).leave(1).after(30_000).join(4);
+  expect(meeting.room.topology.at).toBe('mesh');
+});
+
+test('a meeting that hides addresses is at the relay from the first moment, and never anywhere else', () => {
+  const meeting = new Meeting({ only: 'relay' });
+  expect(meeting.room.topology.at).toBe('relay');
+  meeting.join(1, 2).after(60_000).do({ type: 'relay', available: false }).after(60_000);
+  expect(meeting.told).toEqual([]);
+  expect(meeting.room.topology.at).toBe('relay');
+  meeting.do({ type: 'relay', available: true }).do({ type: 'relayLost' });
+  expect(meeting.told).toEqual(['1 relay to 2']);
+});
+
+test('a meeting that trusts no relay stays a mesh of six', () => {
+  const meeting = new Meeting({ only: 'mesh' }).join(1, 2, 3, 4, 5, 6);
+  meeting.do({ type: 'pathFailed', by: peer(1), peer: peer(2) }).do({ type: 'burdened', by: peer(3) });
+  expect(meeting.told).toEqual([]);
+  expect(() => meeting.join(7)).toThrow('meetingFull');
 });

@@ -5,6 +5,7 @@ import type { Handlers } from '../session.ts';
 type Relay = Pick<
   Handlers,
   | 'path.failed'
+  | 'path.burdened'
   | 'relay.open'
   | 'relay.connect'
   | 'relay.restartIce'
@@ -20,6 +21,11 @@ export const relay: Relay = {
     const place = session.in('joined');
     if (!service.live(place.meeting).room.peers.has(peer)) throw new ProtocolError('peerUnknown');
     service.apply(place.meeting, { type: 'pathFailed', by: place.peer, peer });
+    return {};
+  },
+  'path.burdened'(session, _params, { service }) {
+    const { meeting, peer } = session.in('joined');
+    service.apply(meeting, { type: 'burdened', by: peer });
     return {};
   },
   'relay.open': (session, _params, { service }) => service.relaying.open(placeOf(session)),
