@@ -4,6 +4,13 @@ import './styles/base.css';
 import './styles/dialog.css';
 import { mount } from 'svelte';
 import App from './App.svelte';
+import { getLocale, getTextDirection } from './paraglide/runtime.js';
+
+// What is read aloud, hyphenated and set from which side follows the words that are shown.
+document.documentElement.lang = getLocale();
+document.documentElement.dir = getTextDirection();
 
 const target = document.getElementById('app');
+// The frame that the page came with gives way.
+target?.replaceChildren();
 if (target) mount(App, { target });

@@ -6,7 +6,8 @@ export type Alive = Exclude<State, { at: 'closed' }>;
 
 export function closed(state: Alive, reason: ClosedReason, code: string): State {
   const title = state.at === 'opening' ? null : state.title;
-  return { at: 'closed', meeting: state.meeting, name: state.name, reason, title, code };
+  const people = state.at === 'live' ? state.live.met : [];
+  return { at: 'closed', meeting: state.meeting, name: state.name, reason, title, code, people };
 }
 
 /** Closed, and everything ends with it. `code` is what people may quote. */

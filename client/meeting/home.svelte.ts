@@ -10,7 +10,7 @@ import { OfflineError } from '../net/offline.ts';
 import { forgetMeeting, knownMeetings, knowMeeting } from './known.ts';
 import type { HomeFacade, KnownMeeting } from './view.ts';
 
-/** A mesh of four; room for two more, since somebody who reloads is there twice for a moment. */
+/** Up to four connect directly; more go through the relay, up to what a server of ours takes at most. */
 const SETTINGS: Settings = { meshLimit: 4, capacity: 100 };
 
 class Home implements HomeFacade {
@@ -73,9 +73,12 @@ async function make(title: string, password: string | null): Promise<{ meeting: 
 }
 
 function problemOf(error: unknown): NonNullable<HomeFacade['problem']> {
-  if (error instanceof OfflineError) return 'offline';
-  if (error instanceof ProtocolError) return error.code === 'tooMany' ? 'tooMany' : 'internal';
-  return (error as { code?: unknown }).code === 'storage' ? 'storage' : 'internal';
+  if (error instanceof OfflineError) return { reason: 'offline', code: 'offline' };
+  if (error instanceof ProtocolError)
+    return { reason: error.code === 'tooMany' ? 'tooMany' : 'internal', code: `server.${error.code}` };
+  const { code } = error as { code?: unknown };
+  if (code === 'storage') return { reason: 'storage', code: 'worker.storage' };
+  return { reason: 'internal', code: typeof code === 'string' ? `worker.${code}` : 'page' };
 }
 
 export function createHomeFacade(): HomeFacade {

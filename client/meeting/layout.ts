@@ -19,6 +19,8 @@ export interface Space {
   height: number;
   /** Between tiles. */
   gap: number;
+  /** Written from the right: everything begins there, and one's own picture still keeps away from the names. */
+  rtl?: boolean;
 }
 
 export interface StageLayout {
@@ -49,6 +51,14 @@ const sizeOf = (rect: Rect | undefined): number => (rect ? rect.width * rect.hei
 
 /** @param others people but oneself; screens: shares that are shown on the stage */
 export function layOut(count: { others: number; screens: number }, space: Space): StageLayout {
+  const layout = fromTheLeft(count, space);
+  if (!space.rtl) return layout;
+  const mirrored = (rect: Rect): Rect => ({ ...rect, x: space.width - rect.x - rect.width });
+  const { others, self, screens, selfFloats } = layout;
+  return { others: others.map(mirrored), self: mirrored(self), screens: screens.map(mirrored), selfFloats };
+}
+
+function fromTheLeft(count: { others: number; screens: number }, space: Space): StageLayout {
   const whole: Rect = { x: 0, y: 0, width: space.width, height: space.height };
   if (count.screens > 0) return withScreens(count, whole, space.gap);
   if (count.others === 0) return { others: [], self: fitted(whole), selfFloats: false, screens: [] };

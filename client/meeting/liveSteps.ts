@@ -95,6 +95,7 @@ function bare(self: PeerId, now: number): Live {
     paths: {},
     lostSince: {},
     announced: [],
+    met: [],
   };
 }
 
@@ -107,6 +108,7 @@ function withMembers(live: Live, { members, code, authenticator, epoch }: Member
   return {
     ...live,
     members: inOrder(live.members, members),
+    met: [...new Set([...live.met, ...members.flatMap(({ self, name }) => (self || !name ? [] : [name]))])],
     code,
     authenticator,
     epoch,
@@ -172,19 +174,35 @@ function announcements(before: Live, notice: MembersNotice): { effects: Effect[]
 }
 
 /** A member's word about itself; only of those who are in. */
-export function listen(live: Live, { from, kind, body }: { from: PeerId; kind: MessageKind; body: string }): Live {
-  if (!live.members.some(({ peer }) => peer === from)) return live;
+export function listen(
+  live: Live,
+  { from, kind, body }: { from: PeerId; kind: MessageKind; body: string },
+): { live: Live; told: Effect[] } {
+  const member = live.members.find(({ peer }) => peer === from);
+  if (!member) return { live, told: [] };
+  const tell = (key: 'screenStarted' | 'handRaised'): Effect[] => [
+    { type: 'notice', key, ...(member.name ? { name: member.name } : {}), tone: 'info' },
+  ];
   if (kind === 'media.state') {
     const state = parsed(MediaStateBody, body);
-    return state ? { ...live, media: { ...live.media, [from]: state } } : live;
+    if (!state) return { live, told: [] };
+    // A screen that was there before us is no news.
+    const started = state.screen && live.media[from]?.screen === false;
+    return { live: { ...live, media: { ...live.media, [from]: state } }, told: started ? tell('screenStarted') : [] };
   }
   if (kind === 'hand') {
     const hand = parsed(HandBody, body);
-    if (!hand) return live;
+    if (!hand) return { live, told: [] };
     const others = live.hands.filter((peer) => peer !== from);
-    return { ...live, hands: hand.raised ? [...others, from] : others };
+    const isNew = hand.raised && !live.hands.includes(from);
+    // Who repeats it keeps the place in the order of hands.
+    if (hand.raised && !isNew) return { live, told: [] };
+    return {
+      live: { ...live, hands: hand.raised ? [...others, from] : others },
+      told: isNew ? tell('handRaised') : [],
+    };
   }
-  return live;
+  return { live, told: [] };
 }
 
 function parsed<T extends z.ZodMiniType>(schema: T, body: string): z.infer<T> | null {

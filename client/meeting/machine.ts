@@ -59,8 +59,11 @@ export function step(state: State, input: Input, now: number): Step {
       return [state, state.at === 'live' ? [{ type: 'refresh' }] : []];
     case 'notice':
       return hear(state, input.notice, now);
-    case 'message':
-      return state.at === 'live' ? [{ ...state, live: listen(state.live, input) }, []] : [state, []];
+    case 'message': {
+      if (state.at !== 'live') return [state, []];
+      const { live, told } = listen(state.live, input);
+      return [{ ...state, live }, told];
+    }
     case 'path':
       return state.at === 'live' ? [{ ...state, live: movePath(state.live, input.peer, input.path) }, []] : [state, []];
     case 'tick':

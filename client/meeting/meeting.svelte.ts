@@ -26,6 +26,14 @@ export interface MeetingOptions {
   devices: DevicesFacade;
 }
 
+/** What is said where a wish came to nothing. */
+const FAILED = {
+  'host.remove': 'removeFailed',
+  'host.lock': 'lockFailed',
+  'host.end': 'endFailed',
+  'group.goOn': 'goOnFailed',
+} as const satisfies Record<Parameters<Runner['ask']>[0], NoticeView['key']>;
+
 /** Frozen pictures and long waits change with time alone. */
 const REFRESH_MS = 1000;
 
@@ -244,8 +252,8 @@ class Meeting implements MeetingFacade {
   }
 
   #deviceEvent(event: DeviceEvent): void {
-    if (event.type === 'lost') this.#notices.add({ key: 'deviceLost', name: event.kind, tone: 'warning' });
-    else if (event.type === 'switched') this.#notices.add({ key: 'deviceSwitched', name: event.kind, tone: 'info' });
+    if (event.type === 'lost') this.#notices.add({ key: 'deviceLost', device: event.kind, tone: 'warning' });
+    else if (event.type === 'switched') this.#notices.add({ key: 'deviceSwitched', device: event.kind, tone: 'info' });
     else this.#refresh();
   }
 
@@ -258,7 +266,7 @@ class Meeting implements MeetingFacade {
   }
 
   #ask(...[name, params]: Parameters<Runner['ask']>): void {
-    this.#runner?.ask(name, params).catch(() => undefined);
+    this.#runner?.ask(name, params).catch(() => this.#notices.add({ key: FAILED[name], tone: 'warning' }));
   }
 
   #prepareAhead(): void {

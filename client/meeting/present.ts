@@ -55,6 +55,7 @@ export function present(state: State, around: Surroundings): MeetingView {
         title,
         meeting,
         access: access(state),
+        offline: state.link.at === 'down',
         joining: waiting ? joiningView(joining, now) : null,
       };
     }
@@ -67,6 +68,7 @@ export function present(state: State, around: Surroundings): MeetingView {
         title: state.title,
         rejoin: REJOINABLE.has(state.reason),
         code: state.code,
+        people: [...state.people],
       };
   }
 }

@@ -52,6 +52,8 @@ export interface Live {
   lostSince: Readonly<Record<PeerId, number>>;
   /** Whose coming has been told. */
   announced: readonly PeerId[];
+  /** Names of everybody who was here with us, for afterwards. */
+  met: readonly string[];
 }
 
 export type Joining = { step: 'connecting' | 'securing'; since: number };
@@ -74,7 +76,15 @@ export type State =
       live: Live;
       /** Our leaf is lost; a new one is on its way. */ renewing: boolean;
     })
-  | { at: 'closed'; meeting: MeetingId; name: string; reason: ClosedReason; title: string | null; code: string };
+  | {
+      at: 'closed';
+      meeting: MeetingId;
+      name: string;
+      reason: ClosedReason;
+      title: string | null;
+      code: string;
+      people: readonly string[];
+    };
 
 /** Why something did not happen. `refused`: the worker. */
 export type Failure =

@@ -71,6 +71,7 @@ export interface NoticeView {
     | 'locked'
     | 'unlocked'
     | 'screenStarted'
+    | 'handRaised'
     | 'split'
     | 'withheld'
     | 'unreadable'
@@ -79,10 +80,16 @@ export interface NoticeView {
     | 'deviceLost'
     | 'deviceSwitched'
     | 'serverBack'
-    | 'shareFailed';
+    | 'shareFailed'
+    | 'removeFailed'
+    | 'lockFailed'
+    | 'endFailed'
+    | 'goOnFailed';
   /** Who it is about, and who said it, as names. */
   name?: string;
   by?: string;
+  /** Which device it is about. */
+  device?: 'camera' | 'microphone';
   tone: 'info' | 'warning' | 'danger';
 }
 
@@ -125,10 +132,12 @@ export type MeetingView =
       access:
         | { at: 'password'; wrong: boolean; checking: boolean; waitUntil: number | null }
         | { at: 'open'; peers: (string | null)[] };
+      /** There is no connection to the server; another is being tried. */
+      offline: boolean;
       joining: null | { step: 'connecting' | 'securing' | 'waitingForOthers'; slow: boolean };
     }
   | LiveView
-  | { at: 'closed'; reason: ClosedReason; title: string | null; rejoin: boolean; code: string };
+  | { at: 'closed'; reason: ClosedReason; title: string | null; rejoin: boolean; code: string; people: string[] };
 
 export interface MeetingFacade {
   readonly view: MeetingView;
@@ -200,7 +209,8 @@ export interface KnownMeeting {
 export interface HomeFacade {
   readonly known: readonly KnownMeeting[];
   readonly creating: boolean;
-  readonly problem: null | 'offline' | 'tooMany' | 'internal' | 'storage';
+  /** `code` is what people may quote. */
+  readonly problem: null | { reason: 'offline' | 'tooMany' | 'internal' | 'storage'; code: string };
   /** Makes a meeting and answers its URL with the fragment. */
   create(options: { title: string; password: string | null }): Promise<string | null>;
   /** Where a pasted link, id#secret or bare id leads; null if it is none of these. */

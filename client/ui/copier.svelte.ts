@@ -11,6 +11,11 @@ export class Copier {
     return this.#state;
   }
 
+  dismiss(): void {
+    clearTimeout(this.#timer);
+    this.#state = 'idle';
+  }
+
   async copy(text: string): Promise<void> {
     clearTimeout(this.#timer);
     try {

@@ -2,7 +2,7 @@
 import type { HomeFacade } from '../meeting/view.ts';
 import { m } from '../paraglide/messages.js';
 
-export function homeProblemWords(problem: NonNullable<HomeFacade['problem']>): string {
+export function homeProblemWords(problem: NonNullable<HomeFacade['problem']>['reason']): string {
   switch (problem) {
     case 'offline':
       return m.home_problem_offline();

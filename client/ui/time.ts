@@ -1,7 +1,8 @@
-/** Times and lists as the reader's language writes them. Pure: the moment and the language are passed in. */
+/** Times and lists, written in the language of the words around them unless another is passed in. Pure: the moment is passed in. */
+import { getLocale } from '../paraglide/runtime.js';
 
 /** Seconds below a minute ("12 s"), else minutes and seconds as a clock shows them ("2:05"). */
-export function elapsed(ms: number, locale?: string): string {
+export function elapsed(ms: number, locale: string = getLocale()): string {
   const seconds = Math.max(0, Math.floor(ms / 1_000));
   if (seconds < 60) {
     return new Intl.NumberFormat(locale, { style: 'unit', unit: 'second', unitDisplay: 'narrow' }).format(seconds);
@@ -10,7 +11,7 @@ export function elapsed(ms: number, locale?: string): string {
 }
 
 /** A stopwatch: "0:07", "12:30", "1:02:03". */
-export function clock(ms: number, locale?: string): string {
+export function clock(ms: number, locale: string = getLocale()): string {
   const total = Math.max(0, Math.floor(ms / 1_000));
   const two = new Intl.NumberFormat(locale, { minimumIntegerDigits: 2 });
   const plain = new Intl.NumberFormat(locale);
@@ -28,7 +29,7 @@ const STEPS = [
 ] as const;
 
 /** "in 12 seconds", "yesterday", "3 hours ago": the largest unit that fits. */
-export function relative(then: number, now: number, locale?: string): string {
+export function relative(then: number, now: number, locale: string = getLocale()): string {
   const format = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
   const distance = then - now;
   const [unit, size] = STEPS.find(([, step]) => Math.abs(distance) >= step) ?? (['second', 1_000] as const);
@@ -36,6 +37,6 @@ export function relative(then: number, now: number, locale?: string): string {
 }
 
 /** "Ada, Ben and Cleo". */
-export function listOf(items: readonly string[], locale?: string): string {
+export function listOf(items: readonly string[], locale: string = getLocale()): string {
   return new Intl.ListFormat(locale, { style: 'long', type: 'conjunction' }).format(items);
 }

@@ -58,6 +58,8 @@ export function noticeWords(notice: NoticeView): string {
       return m.notice_unlocked();
     case 'screenStarted':
       return m.notice_screenStarted({ name });
+    case 'handRaised':
+      return m.notice_handRaised({ name });
     case 'split':
       return m.notice_split();
     case 'withheld':
@@ -69,13 +71,21 @@ export function noticeWords(notice: NoticeView): string {
     case 'commitRefused':
       return m.notice_commitRefused();
     case 'deviceLost':
-      return m.notice_deviceLost();
+      return notice.device === 'camera' ? m.notice_deviceLost_camera() : m.notice_deviceLost_microphone();
     case 'deviceSwitched':
-      return m.notice_deviceSwitched();
+      return notice.device === 'camera' ? m.notice_deviceSwitched_camera() : m.notice_deviceSwitched_microphone();
     case 'serverBack':
       return m.notice_serverBack();
     case 'shareFailed':
       return m.notice_shareFailed();
+    case 'removeFailed':
+      return m.notice_removeFailed();
+    case 'lockFailed':
+      return m.notice_lockFailed();
+    case 'endFailed':
+      return m.notice_endFailed();
+    case 'goOnFailed':
+      return m.notice_goOnFailed();
   }
 }
 

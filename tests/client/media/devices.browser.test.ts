@@ -71,7 +71,7 @@ describe('with two cameras and a microphone', () => {
       const other = devices.camera.list.find(({ id }) => id !== devices.camera.chosen)!.id;
       devices.choose('camera', other);
       await until(() => devices.preview !== null && devices.preview !== first);
-      devices.setOn('microphone', false);
+      void devices.setOn('microphone', false);
       return { other, now: devices.camera.chosen, first: first?.readyState, sending: devices.track('microphone') };
     });
     expect(chosen).toMatchObject({ now: chosen.other, first: 'ended', sending: null });
@@ -94,11 +94,11 @@ describe('with two cameras and a microphone', () => {
       const { devices, until } = (globalThis as unknown as InPage).page;
       await devices.start();
       const camera = devices.preview!;
-      devices.setOn('camera', false);
-      devices.setOn('microphone', false);
+      void devices.setOn('camera', false);
+      void devices.setOn('microphone', false);
       const off = { state: camera.readyState, preview: devices.preview, track: devices.track('microphone') };
       const heard = await until(() => devices.level > 0.01);
-      devices.setOn('camera', true);
+      void devices.setOn('camera', true);
       await until(() => devices.preview !== null);
       return { off, heard, on: devices.preview?.readyState };
     });

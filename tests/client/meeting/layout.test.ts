@@ -39,6 +39,19 @@ describe('with any number of people and shares', () => {
     }
   });
 
+  test.each(spaces)('written from the right, all of it is mirrored: $name', ({ space }) => {
+    for (const count of counts) {
+      const [left, right] = [layOut(count, space), layOut(count, { ...space, rtl: true })];
+      const mirrored = (rect: Rect) => ({ ...rect, x: space.width - rect.x - rect.width });
+      expect(right).toEqual({
+        ...left,
+        others: left.others.map(mirrored),
+        screens: left.screens.map(mirrored),
+        self: mirrored(left.self),
+      });
+    }
+  });
+
   test.each(spaces)('nothing leaves the space: $name', ({ space }) => {
     for (const count of counts) {
       const layout = layOut(count, space);

@@ -351,6 +351,43 @@ describe('in the meeting', () => {
     expect(say(peer(9), 'media.state', JSON.stringify(media))).toEqual(play(...live).state);
   });
 
+  test('a hand that goes up and a screen that starts are told by name, once; a screen that was there before us is not', () => {
+    const hand = (raised: boolean): Input => ({
+      type: 'message',
+      from: peer(1),
+      kind: 'hand',
+      body: JSON.stringify({ raised }),
+    });
+    const screen = (on: boolean): Input => ({
+      type: 'message',
+      from: peer(1),
+      kind: 'media.state',
+      body: JSON.stringify({ microphone: true, camera: true, screen: on, screenAudio: false }),
+    });
+    const told = (key: string) => [{ type: 'notice', key, name: 'name1', tone: 'info' }];
+    expect(play(...live, hand(true)).last).toEqual(told('handRaised'));
+    expect(play(...live, hand(true), hand(true)).last).toEqual([]);
+    expect(play(...live, hand(true), hand(false)).last).toEqual([]);
+    expect(play(...live, screen(false), screen(true)).last).toEqual(told('screenStarted'));
+    expect(play(...live, screen(false), screen(true), screen(true)).last).toEqual([]);
+    expect(play(...live, screen(true)).last).toEqual([]);
+  });
+
+  test('hands keep their order while their owners repeat themselves', () => {
+    const three = [member(0), member(1), member(2)];
+    const hand = (n: number): Input => ({ type: 'message', from: peer(n), kind: 'hand', body: '{"raised":true}' });
+    expect(play(...live, members(three), hand(1), hand(2), hand(1)).state).toMatchObject({
+      live: { hands: [peer(1), peer(2)] },
+    });
+  });
+
+  test('who was there is known afterwards, those who left before us too', () => {
+    const met = play(...live, members([member(0), member(1), member(2)]), members([member(0), member(2)]), {
+      type: 'leave',
+    });
+    expect(met.state).toMatchObject({ at: 'closed', people: ['name1', 'name2'] });
+  });
+
   test('sending pauses and goes on with the worker', () => {
     const paused: Input = { type: 'notice', notice: { type: 'paused', paused: true } };
     expect(play(...live, paused).last).toEqual([{ type: 'hold', held: true }]);

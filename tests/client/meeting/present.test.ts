@@ -51,6 +51,7 @@ function together(live: Partial<Live> = {}, more: Partial<State & { at: 'live' }
     paths: {},
     lostSince: {},
     announced: [],
+    met: [],
     ...live,
   };
   return {
@@ -221,6 +222,8 @@ test('the lobby says what it waits for', () => {
   expect(present(lobby({ joining: { step: 'securing', since: T - 5000 } }), around())).toMatchObject({
     joining: { step: 'waitingForOthers', slow: true },
   });
+  expect(present(lobby({ link: { at: 'down', since: T } }), around())).toMatchObject({ offline: true });
+  expect(present(lobby({}), around())).toMatchObject({ offline: false });
   // Rejoining with a password: it comes first.
   expect(
     present(lobby({ password: { wrong: false }, joining: { step: 'connecting', since: T } }), around()),

@@ -164,6 +164,15 @@ describe('lobby', () => {
     expect(await calls('submitPassword')).toEqual([]);
   });
 
+  test('without a connection it says so, sends nothing, and keeps what was typed', async () => {
+    await show('lobby-offline');
+    await page.getByText('No connection to the server. Trying again…').waitFor();
+    await page.getByTestId('lobby-password').fill('open sesame');
+    await page.getByTestId('lobby-password').press('Enter');
+    expect(await calls('submitPassword')).toEqual([]);
+    expect(await page.getByTestId('lobby-password').inputValue()).toBe('open sesame');
+  });
+
   test('devices are chosen and switched off before anybody sees or hears', async () => {
     await show('lobby');
     await page.getByTestId('device-microphone').selectOption('microphone-2');
@@ -399,6 +408,13 @@ describe('sheets', () => {
     expect(await calls('removePeer')).toEqual([[await row.getAttribute('data-peer')]]);
   });
 
+  test('a guest without a name is asked about as one', async () => {
+    await show('live-guest');
+    await page.getByTestId('control-people').click();
+    await page.getByTestId('people-remove').click();
+    await page.getByRole('alertdialog', { name: 'Remove Guest?' }).waitFor();
+  });
+
   test('who is not host finds nothing to remove, lock or end', async () => {
     await show('live-4');
     await page.getByTestId('control-people').click();
@@ -424,6 +440,17 @@ describe('sheets', () => {
     await page.getByTestId('copy-link').click();
     await page.getByRole('status').getByText('Copied').first().waitFor();
     expect(await page.evaluate(() => navigator.clipboard.readText())).toContain('#xxxx');
+  });
+
+  test('a link that could not be copied says how, until it is dismissed', async () => {
+    await show('live-2');
+    await page.evaluate(() => (navigator.clipboard.writeText = () => Promise.reject(new Error('no'))));
+    await page.getByTestId('control-more').click();
+    await page.getByTestId('more-copy-link').click();
+    const toast = page.locator('[data-testid=notice][data-key=copied]');
+    await toast.getByText('Could not copy').waitFor();
+    await toast.getByRole('button', { name: 'Dismiss' }).click();
+    await toast.waitFor({ state: 'detached' });
   });
 
   test('on a phone a sheet is a dialog over everything, and closes to where one was', async () => {
@@ -454,6 +481,7 @@ describe('afterwards', () => {
     await show('closed-left');
     expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('You left the meeting');
     expect(await calls('devices.stop')).toHaveLength(1);
+    expect(await page.getByTestId('closed-people').textContent()).toContain('Ben Okafor and Cleo Martínez');
     await page.getByRole('button', { name: 'Join again' }).click();
     expect(await calls('rejoin')).toHaveLength(1);
   });

@@ -1,5 +1,5 @@
 /** The screens' own small functions: keys, passwords, times, names, addresses. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { routeOf } from '../../../client/route.ts';
 import { browserFamily } from '../../../client/ui/browserFamily.ts';
 import { readBuildInfo } from '../../../client/ui/build.svelte.ts';
@@ -125,6 +125,21 @@ describe('times', () => {
     expect(relative(0, 3 * 3_600_000, 'en')).toBe('3 hours ago');
     expect(relative(0, 26 * 3_600_000, 'en')).toBe('yesterday');
     expect(relative(0, 300, 'en')).toBe('now');
+  });
+
+  test('are written in the language of the words around them, whatever the browser prefers', () => {
+    // The only catalogue there is.
+    expect(relative(0, 3 * 3_600_000)).toBe('3 hours ago');
+    expect(listOf(['Ada', 'Ben'])).toBe('Ada and Ben');
+    const asked: unknown[] = [];
+    const { NumberFormat } = Intl;
+    vi.spyOn(Intl, 'NumberFormat').mockImplementation(function (locale) {
+      asked.push(locale);
+      return new NumberFormat(locale);
+    } as typeof Intl.NumberFormat);
+    clock(7_900);
+    expect(new Set(asked)).toEqual(new Set(['en']));
+    vi.restoreAllMocks();
   });
 
   test('lists read as sentences do', () => {

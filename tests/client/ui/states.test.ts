@@ -112,3 +112,61 @@ describe.each(LOOKS)('$look', ({ look, colorScheme, viewport, isMobile }) => {
     expect(await seriousFaults(page)).toEqual([]);
   });
 });
+
+describe('for other eyes and other hands', () => {
+  const open = async (query: string, options: Parameters<typeof openContext>[1] = {}): Promise<Page> => {
+    const { context } = await openContext(browser, {
+      origin: fixtures.origin,
+      viewport: { width: 1280, height: 800 },
+      reducedMotion: 'reduce',
+      ...options,
+    });
+    const page = await context.newPage();
+    await page.goto(`${fixtures.origin}/?state=${query}`);
+    await page.locator('#app > *').first().waitFor();
+    return page;
+  };
+
+  test('forced colours leave the level meter two kinds of bars, and whatever is pressed its edge', async () => {
+    const page = await open('lobby', { forcedColors: 'active' });
+    const colours = await page
+      .locator('.meter .bar')
+      .evaluateAll((bars) => bars.map((bar) => getComputedStyle(bar).backgroundColor));
+    expect(new Set(colours).size).toBe(2);
+    const ground = await page.locator('.meter').evaluate((meter) => getComputedStyle(meter).backgroundColor);
+    expect(colours).not.toContain(ground);
+    if (screenshots) await page.screenshot({ path: join(screenshots, 'lobby_forced_colours.png') });
+    await page.context().close();
+  });
+
+  test('written from the right: the own picture floats away from the name, and nothing leaves the page', async () => {
+    for (const state of ['live-2', 'lobby', 'home-known', 'live-screen']) {
+      const page = await open(`${state}&dir=rtl`);
+      if (screenshots) await page.screenshot({ path: join(screenshots, `${state}_rtl.png`) });
+      expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), state).toBeLessThanOrEqual(
+        0,
+      );
+      if (state === 'live-2') {
+        const self = (await page.locator('[data-testid=tile][data-self=true]').boundingBox())!;
+        const name = (await page.locator('[data-testid=tile][data-self=false] .name').boundingBox())!;
+        expect(self.x + self.width).toBeLessThan(name.x);
+      }
+      await page.context().close();
+    }
+  });
+
+  test('a long name ends before the own picture begins', async () => {
+    const page = await open('live-long-name', { viewport: { width: 390, height: 844 } });
+    const self = (await page.locator('[data-testid=tile][data-self=true]').boundingBox())!;
+    const name = (await page.locator('[data-testid=tile][data-self=false] .name').boundingBox())!;
+    expect(name.x + name.width).toBeLessThanOrEqual(self.x);
+    await page.context().close();
+  });
+
+  test('a German browser reads times in the language of the words around them', async () => {
+    const page = await open('home-known', { locale: 'de-DE' });
+    await page.getByText('last opened 1 hour ago').waitFor();
+    expect(await page.locator('main').textContent()).not.toContain('vor ');
+    await page.context().close();
+  });
+});
