@@ -6,7 +6,9 @@
 import Fastify, { LogController } from 'fastify';
 import { randomInt } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import type { Server as HttpsServer } from 'node:https';
 import { LocalBus } from './bus/local.ts';
+import { Certificate, LOOK_MS } from './certificate.ts';
 import type { Config } from './config.ts';
 import { serveHealth } from './http/health.ts';
 import { serveMeetings } from './http/meetings.ts';
@@ -36,6 +38,8 @@ export interface App {
   listen(): Promise<number>;
   /** Meetings with somebody in them, and connections. */
   counts(): { meetings: number; connections: number };
+  /** Takes up certificate and key as they are now in their files. It looks by itself, too, every minute. */
+  renewCertificate(): void;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -75,7 +79,8 @@ export async function createApp(config: Config, now: () => number = Date.now, gi
   await bus.subscribe(ENDED_TOPIC, (meeting) => gateway.endMeeting(meeting));
 
   frame(app, config);
-  serveHealth(app, { store, bus, clientDir: config.clientDir, relay, relayStatusFile: config.relayStatusFile });
+  const { clientDir, relayStatusFile } = config;
+  serveHealth(app, { store, bus, clientDir, relay, relayFailure: () => relays?.failure ?? null, relayStatusFile });
   serveMeetings(app, { service, proxies, perHour: config.meetingsPerHour });
   await serveClient(app, config.clientDir);
   app.server.on('upgrade', (request, socket, head) => {
@@ -84,7 +89,22 @@ export async function createApp(config: Config, now: () => number = Date.now, gi
   });
 
   const sweep = () => void service.sweep().catch(onError);
-  const timers = [setInterval(() => service.tick(), TICK_MS), setInterval(sweep, SWEEP_MS)];
+  const { tls, readTlsAgain } = config;
+  const certificate =
+    tls &&
+    readTlsAgain &&
+    new Certificate(tls, {
+      read: readTlsAgain,
+      // Made with `https`, it is one of these.
+      use: (files) => (app.server as unknown as HttpsServer).setSecureContext(files),
+      log: { info: (words) => app.log.info(words), warn: (words) => app.log.warn(words) },
+    });
+  const renewCertificate = () => certificate?.look();
+  const timers = [
+    setInterval(() => service.tick(), TICK_MS),
+    setInterval(sweep, SWEEP_MS),
+    setInterval(renewCertificate, LOOK_MS),
+  ];
   sweep();
 
   let closing: Promise<void> | undefined;
@@ -104,6 +124,7 @@ export async function createApp(config: Config, now: () => number = Date.now, gi
       return (app.server.address() as AddressInfo).port;
     },
     counts: () => ({ meetings: service.size, connections: gateway.connections }),
+    renewCertificate,
     close: () => (closing ??= shut()),
   };
 }

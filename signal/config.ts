@@ -26,6 +26,12 @@ export interface RelayConfig {
   readonly addresses: readonly { ip: string; announced: string | null }[];
 }
 
+/** Certificate with its chain, and private key, PEM. */
+export interface TlsFiles {
+  readonly cert: string;
+  readonly key: string;
+}
+
 export interface Config {
   readonly host: string;
   readonly port: number;
@@ -34,7 +40,9 @@ export interface Config {
   readonly clientDir: string;
   /** Origin that people use, where a proxy stands in front. */
   readonly publicUrl: string | null;
-  readonly tls: { cert: string; key: string } | null;
+  readonly tls: TlsFiles | null;
+  /** Reads the files again: certificates are renewed. @throws ConfigError */
+  readonly readTlsAgain: (() => TlsFiles | null) | null;
   readonly proxies: number;
   readonly ice: IceConfig;
   /** Null: none in this process. */
@@ -90,6 +98,7 @@ export function readConfig(env: Environment, root: string, readText: (path: stri
     clientDir: resolve(root, values.PARLEY_CLIENT!),
     publicUrl: values.PARLEY_PUBLIC_URL ?? null,
     tls,
+    readTlsAgain: tls && (() => allRight((now) => readTls(values, root, readText, now))),
     proxies: values.PARLEY_PROXIES!,
     ice,
     relay: relayOf(values),
@@ -105,6 +114,14 @@ export function readConfig(env: Environment, root: string, readText: (path: stri
     relayStatusFile: values.PARLEY_RELAY_WORKER_STATUS ?? null,
     warnings: warningsOf(values, tls),
   };
+}
+
+/** @throws ConfigError with the mistakes that it makes */
+function allRight<T>(read: (mistakes: string[]) => T): T {
+  const mistakes: string[] = [];
+  const value = read(mistakes);
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
+  return value;
 }
 
 function warningsOf({ PARLEY_PUBLIC_URL: publicUrl, PARLEY_PROXIES: proxies }: Values, tls: Config['tls']): string[] {

@@ -77,6 +77,8 @@ async function serve(config: import('./config.ts').Config): Promise<number | und
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
+  // In a terminal it says that the terminal is gone, and ends us as it ends others.
+  if (config.tls !== null && !process.stdout.isTTY) process.on('SIGHUP', () => app.renewCertificate());
   return undefined;
 }
 

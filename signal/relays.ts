@@ -7,11 +7,15 @@ import type { RelayEvent, RelayParams, RelayPort, RelayRequestName, RelayResult 
 
 /** How often it is looked whether the worker is there by now. */
 const LOOK_MS = 3000;
+/** The server waits no longer for its relay than this: meshes need none. */
+const PATIENCE_MS = 2000;
 
 export interface LateRelayTerms {
   /** Starts it. Null: what it needs is not there yet. */
   readonly start: () => Promise<RelayPort | null>;
   readonly onError: (error: unknown) => void;
+  /** Why it did not start, in words for whoever runs the server. */
+  readonly explain: (error: unknown) => string;
 }
 
 /** A relay that comes up later, or never; until then it is not ready. */
@@ -21,6 +25,7 @@ export class LateRelay implements RelayPort {
   #relay: RelayPort | null = null;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
+  #failure: string | null = null;
   #looking: Promise<void>;
 
   constructor(terms: LateRelayTerms) {
@@ -36,9 +41,18 @@ export class LateRelay implements RelayPort {
     return this.#relay?.load ?? 0;
   }
 
-  /** Resolves after the first look, whatever came of it. */
+  /** Why it will not come up any more; null: it is up, or may still come. */
+  get failure(): string | null {
+    return this.#failure;
+  }
+
+  /** Resolves after the first look, whatever came of it, and after `PATIENCE_MS` in any case. */
   get looked(): Promise<void> {
-    return this.#looking;
+    let timer: NodeJS.Timeout;
+    const patience = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, PATIENCE_MS);
+    });
+    return Promise.race([this.#looking, patience]).finally(() => clearTimeout(timer));
   }
 
   async request<N extends RelayRequestName>(name: N, params: RelayParams<N>): Promise<RelayResult<N>> {
@@ -53,7 +67,8 @@ export class LateRelay implements RelayPort {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    await this.#looking;
+    // One that starts only now, closes itself.
+    await this.looked;
     await this.#relay?.close();
   }
 
@@ -70,6 +85,7 @@ export class LateRelay implements RelayPort {
       }
     } catch (error) {
       // Told once: what does not start now will not in three seconds.
+      this.#failure = this.#terms.explain(error);
       this.#terms.onError(error);
       return;
     }

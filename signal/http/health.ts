@@ -24,6 +24,8 @@ export interface HealthTerms {
   readonly clientDir: string;
   /** Null: none is wanted. */
   readonly relay: Pick<RelayPort, 'isReady'> | null;
+  /** Why the relay in this process did not start. */
+  readonly relayFailure: () => string | null;
   readonly relayStatusFile: string | null;
 }
 
@@ -37,7 +39,7 @@ export function serveHealth(app: FastifyInstance, terms: HealthTerms): void {
   });
 }
 
-async function healthOf({ store, bus, clientDir, relay, relayStatusFile }: HealthTerms): Promise<Health> {
+async function healthOf({ store, bus, clientDir, relay, relayFailure, relayStatusFile }: HealthTerms): Promise<Health> {
   const answers = await store.ping().then(
     () => true,
     () => false,
@@ -48,16 +50,17 @@ async function healthOf({ store, bus, clientDir, relay, relayStatusFile }: Healt
     client: existsSync(join(clientDir, 'index.html'))
       ? { state: 'up' }
       : { state: 'down', detail: 'the client has not been built' },
-    relay: await relayPart(relay, relayStatusFile),
+    relay: await relayPart(relay, relayFailure(), relayStatusFile),
   };
   // Small meetings are a mesh: they wait for no relay.
   const ok = [parts.store, parts.bus, parts.client].every(({ state }) => state === 'up');
   return { ok, parts };
 }
 
-async function relayPart(relay: HealthTerms['relay'], file: string | null): Promise<Part> {
+async function relayPart(relay: HealthTerms['relay'], failure: string | null, file: string | null): Promise<Part> {
   if (relay === null) return { state: 'down', detail: 'off' };
   if (relay.isReady) return { state: 'up' };
+  if (failure !== null) return { state: 'down', detail: failure };
   if (file === null) return { state: 'down', detail: 'not set up' };
   let status: z.infer<typeof WorkerStatus>;
   try {

@@ -3,17 +3,20 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { request as httpsRequest } from 'node:https';
 import { tmpdir } from 'node:os';
+import { connect as tlsConnect } from 'node:tls';
 import { join } from 'node:path';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { get, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import Fastify from 'fastify';
+import { Certificate } from '../../signal/certificate.ts';
+import { ConfigError } from '../../signal/config.ts';
 import { LocalBus } from '../../signal/bus/local.ts';
 import { serveHealth } from '../../signal/http/health.ts';
 import { openStore } from '../../signal/store/open.ts';
 import { CreatedMeeting, Health, Problem } from '../../signal/protocol/http.ts';
 import { startApp, type StartedApp } from '../support/startApp.ts';
-import { join as joinMeeting, create } from './client.ts';
+import { Client, join as joinMeeting, create } from './client.ts';
 import { newKey, TestMeeting } from './keys.ts';
 
 const SCRIPT = `export const answer = ${'42 + '.repeat(600)}0;\n`;
@@ -214,7 +217,14 @@ describe('GET /healthz', () => {
     const dir = await mkdtemp(join(folder, 'health-'));
     const store = await openStore(dir);
     const waiting = Fastify();
-    const terms = { store, bus: new LocalBus(() => undefined), clientDir: dist, relayStatusFile: status };
+    const terms = {
+      store,
+      bus: new LocalBus(() => undefined),
+      clientDir: dist,
+      relayFailure: () => failure,
+      relayStatusFile: status,
+    };
+    let failure: string | null = null;
     serveHealth(waiting, { ...terms, relay: { isReady: false } });
     const url = await waiting.listen({ host: '127.0.0.1', port: 0 });
     for (const text of [
@@ -238,6 +248,9 @@ describe('GET /healthz', () => {
       'starting: worker ready',
       'down: not set up',
     ]);
+    await writeFile(status, '{"state":"ready"}');
+    failure = 'port 40000 is in use';
+    expect((await health(url)).parts.relay).toEqual({ state: 'down', detail: failure });
     await waiting.close();
     await store.close();
     expect((await health()).parts.relay).toEqual({ state: 'down', detail: 'off' });
@@ -279,6 +292,64 @@ test('with a certificate all of it is HTTPS, and stays so', async () => {
   expect((await ask('POST', '/api/meetings', JSON.stringify(meeting.terms()))).statusCode).toBe(201);
   await joinMeeting(secure.url, meeting);
   await secure.close();
+});
+
+test('a certificate that is renewed is taken up while people are connected, and a wrong one is not', async () => {
+  const [cert, key] = [join(folder, 'live.pem'), join(folder, 'live.key')];
+  const issue = (name: string) =>
+    execFileSync(
+      'openssl',
+      [...`req -x509 -newkey ed25519 -nodes -days 2 -subj /CN=${name} -keyout`.split(' '), key, '-out', cert],
+      { stdio: 'pipe' },
+    );
+  issue('first');
+  const secure = await startApp({ PARLEY_TLS_CERT: cert, PARLEY_TLS_KEY: key, PARLEY_LOG_LEVEL: 'silent' });
+  const shown = () =>
+    new Promise<string>((resolve, reject) => {
+      const socket = tlsConnect({ port: secure.port, host: 'localhost', rejectUnauthorized: false }, () => {
+        resolve(String(socket.getPeerCertificate().subject.CN));
+        socket.destroy();
+      }).on('error', reject);
+    });
+  const socket = await Client.connect(secure.url);
+  expect(await shown()).toBe('first');
+  issue('second');
+  secure.app.renewCertificate();
+  expect(await shown()).toBe('second');
+  const good = await readFile(key);
+  await writeFile(key, 'no key');
+  secure.app.renewCertificate();
+  expect(await shown()).toBe('second');
+  await writeFile(key, good);
+  await rm(cert);
+  secure.app.renewCertificate();
+  expect(await shown()).toBe('second');
+  await socket.flushed();
+  await secure.close();
+});
+
+test('a certificate that cannot be used is told once, not every minute', () => {
+  const first = { cert: 'one', key: 'two' };
+  const said: string[] = [];
+  let found: () => typeof first = () => first;
+  const used: (typeof first)[] = [];
+  const certificate = new Certificate(first, {
+    read: () => found(),
+    use: (files) => void used.push(files),
+    log: { info: (words) => said.push(words), warn: (words) => said.push(words) },
+  });
+  certificate.look();
+  expect([said, used]).toEqual([[], []]);
+  found = () => {
+    throw new ConfigError(['PARLEY_TLS_KEY is not the key of the certificate in PARLEY_TLS_CERT.']);
+  };
+  certificate.look();
+  certificate.look();
+  expect(said).toEqual([expect.stringMatching(/^The old certificate stays in use: PARLEY_TLS_KEY is not the key/)]);
+  found = () => ({ cert: 'three', key: 'four' });
+  certificate.look();
+  certificate.look();
+  expect(used).toEqual([{ cert: 'three', key: 'four' }]);
 });
 
 test('meetings that nobody uses are forgotten; those in use are not', async () => {

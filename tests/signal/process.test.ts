@@ -1,5 +1,5 @@
 /** The server as a process: what it prints, how it fails, how it stops. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -100,6 +100,24 @@ describe('the process', () => {
     expect(data).toMatch(/cannot be a data folder.*PARLEY_DATA/);
     for (const output of [port1, address, data]) expect(output.trim().split('\n')).toHaveLength(1);
     taken.close();
+  });
+
+  test('takes up a renewed certificate at SIGHUP', async () => {
+    const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+    const issue = () =>
+      execFileSync(
+        'openssl',
+        [...'req -x509 -newkey ed25519 -nodes -days 2 -subj /CN=localhost -keyout'.split(' '), key, '-out', cert],
+        { stdio: 'pipe' },
+      );
+    issue();
+    const run = start({ PARLEY_TLS_CERT: cert, PARLEY_TLS_KEY: key, PARLEY_LOG_LEVEL: 'info' });
+    await expect.poll(() => run.output(), { timeout: 15_000 }).toMatch(/Parley is ready: https:/);
+    issue();
+    run.child.kill('SIGHUP');
+    await expect.poll(() => run.output(), { timeout: 5000 }).toMatch(/a new certificate is in use/);
+    run.child.kill('SIGTERM');
+    expect(await run.ended).toBe(0);
   });
 
   test('says that a data folder cannot be written to', async () => {
