@@ -158,10 +158,11 @@ export type Notice =
   /**
    * Something that people should see. `split`: the server shows another group; `withheld`: members are ahead of what the server
    * gives us; `unreadable`: what one member (`peer`, as far as the message or the server says) sends does not open, which is its
-   * own doing or the server's; `forged`: something unproven was refused.
+   * own doing or the server's; `letIn`: `peer` added somebody in spite of the host's lock or ban, which its own program should have
+   * refused; `forged`: something unproven was refused.
    */
   | { type: 'alarm'; alarm: 'split' | 'withheld' | 'forged' | 'commitRefused'; detail: string }
-  | { type: 'alarm'; alarm: 'unreadable'; detail: string; peer: PeerId | null }
+  | { type: 'alarm'; alarm: 'unreadable' | 'letIn'; detail: string; peer: PeerId | null }
   /** Sending is paused since most others are lost, or goes on again. */
   | { type: 'paused'; paused: boolean }
   /**

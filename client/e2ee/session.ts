@@ -280,7 +280,11 @@ export class Session {
     const now = this.#ports.now();
     if (now - (this.#alarms.get(key) ?? -Infinity) < ALARM_PACE_MS) return;
     this.#alarms.set(key, now);
-    this.#desk.emit(alarm === 'unreadable' ? { type: 'alarm', alarm, detail, peer } : { type: 'alarm', alarm, detail });
+    this.#desk.emit(
+      alarm === 'unreadable' || alarm === 'letIn'
+        ? { type: 'alarm', alarm, detail, peer }
+        : { type: 'alarm', alarm, detail },
+    );
   }
 
   #out(why: OutReason): void {

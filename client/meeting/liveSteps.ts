@@ -48,12 +48,14 @@ export function hear(state: Alive, notice: DecidedNotice, now: number): Step {
 }
 
 function alarmed(state: Alive, notice: Extract<DecidedNotice, { type: 'alarm' }>): Effect {
-  if (notice.alarm !== 'unreadable')
-    return { type: 'notice', key: notice.alarm, tone: notice.alarm === 'commitRefused' ? 'warning' : 'danger' };
-  // One member's doing as likely as the server's: named, and no cry of alarm.
+  const { alarm } = notice;
+  if (alarm !== 'unreadable' && alarm !== 'letIn')
+    return { type: 'notice', key: alarm, tone: alarm === 'commitRefused' ? 'warning' : 'danger' };
   const members = state.at === 'live' ? state.live.members : [];
   const name = members.find(({ peer }) => peer === notice.peer)?.name ?? undefined;
-  return { type: 'notice', key: 'unreadable', ...(name === undefined ? {} : { name }), tone: 'warning' };
+  // What cannot be read is as likely one member's doing as the server's: named, and no cry of alarm.
+  const tone = alarm === 'letIn' ? 'danger' : 'warning';
+  return { type: 'notice', key: alarm, ...(name === undefined ? {} : { name }), tone };
 }
 
 function heardMembers(state: Alive, notice: MembersNotice, now: number): Step {

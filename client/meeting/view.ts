@@ -75,6 +75,7 @@ export interface NoticeView {
     | 'split'
     | 'withheld'
     | 'unreadable'
+    | 'letIn'
     | 'forged'
     | 'commitRefused'
     | 'deviceLost'

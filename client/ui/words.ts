@@ -66,6 +66,8 @@ export function noticeWords(notice: NoticeView): string {
       return m.notice_withheld();
     case 'unreadable':
       return m.notice_unreadable({ name });
+    case 'letIn':
+      return m.notice_letIn({ name });
     case 'forged':
       return m.notice_forged();
     case 'commitRefused':

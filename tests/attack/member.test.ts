@@ -1,5 +1,5 @@
 /** Members with bad intentions, and a server that helps them or lies about the time: real sessions, fake time. */
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { signAdmission } from '../../crypto/admission.ts';
 import { base64url, fromBase64url } from '../../crypto/bytes.ts';
 import { Writer } from '../../crypto/codec.ts';
@@ -7,12 +7,16 @@ import { prepareJoin } from '../../crypto/group.ts';
 import { random, signKeyPair } from '../../crypto/primitives.ts';
 import { signHostRemoval, signReplacement } from '../../crypto/removal.ts';
 import { Host } from '../../client/e2ee/host.ts';
+import { HostStates } from '../../client/e2ee/session/hostStates.ts';
 import { encodeJoinRequest } from '../../client/e2ee/joinRequest.ts';
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
 import { accessTo, allOpen, allSee, Scene, type Person } from '../scenario/support/people.ts';
 
 let scene: Scene;
-afterEach(() => scene?.end());
+afterEach(() => {
+  vi.restoreAllMocks();
+  scene?.end();
+});
 
 async function gather(...names: string[]): Promise<Person[]> {
   scene = await Scene.open();
@@ -76,6 +80,46 @@ function expectBlamed(person: Person, mallory: Person): void {
   expect(blamed.length).toBeGreaterThan(0);
   expect(new Set(blamed)).toEqual(new Set([mallory.peer]));
 }
+
+describe('a committer that keeps no law of the host', () => {
+  test('lets somebody in while it is locked, and the others are told who did', async () => {
+    const people = (await gather('Ann', 'Ben', 'Mallory')) as [Person, Person, Person];
+    const [ann, ben, mallory] = people;
+    await ann.session.lock(true);
+    await scene.world.advance(10_000);
+    // Only Mallory is asked from here on, by whose program it is not locked.
+    vi.spyOn(HostStates.prototype, 'locked', 'get').mockReturnValue(false);
+    scene.server.deliver = (event, to) => (event.type === 'group.addRequested' && to !== mallory.peer ? [] : [event]);
+    const cem = await scene.arrive('Cem');
+    await scene.world.until(() => allSee([...people, cem]));
+    for (const person of [ann, ben]) {
+      const told = person.notices.filter((notice) => notice.type === 'alarm');
+      expect(told).toMatchObject([{ alarm: 'letIn', peer: mallory.peer }]);
+    }
+    expect(mallory.alarms).toEqual([]);
+  });
+
+  test('lets in whom a host removed, with the new link, and the others are told who did', async () => {
+    const [ann, ben, mallory, cem] = (await gather('Ann', 'Ben', 'Mallory', 'Cem')) as [Person, Person, Person, Person];
+    await ann.session.remove(cem.peer);
+    await scene.world.until(() => allSee([ann, ben, mallory]));
+    await scene.world.advance(1000);
+    // Ann and Ben keep the law, and are not asked.
+    const { isBanned } = HostStates.prototype;
+    let asks = 0;
+    vi.spyOn(HostStates.prototype, 'isBanned').mockImplementation(function (this: HostStates, identity: string) {
+      // Who commits asks first, and all others only once it is ordered.
+      return asks++ > 0 && isBanned.call(this, identity);
+    });
+    scene.server.deliver = (event, to) => (event.type === 'group.addRequested' && to !== mallory.peer ? [] : [event]);
+    const again = await scene.arrive('Cem', { identity: cem.identity, access: mallory.access });
+    await scene.world.until(() => allSee([ann, ben, mallory, again]), 10_000);
+    for (const person of [ann, ben]) {
+      const told = person.notices.filter((notice) => notice.type === 'alarm');
+      expect(told).toMatchObject([{ alarm: 'letIn', peer: mallory.peer }]);
+    }
+  });
+});
 
 describe('a request to come in whose replacement is for another leaf', () => {
   test('does not keep others out', async () => {

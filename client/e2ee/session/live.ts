@@ -32,6 +32,9 @@ import { Roster } from './roster.ts';
 import type { SessionTerms } from './terms.ts';
 import { Work } from './work.ts';
 
+/** A lock is not known everywhere at once: what is committed within this after we heard of it may be honest. */
+const LOCK_GRACE_MS = 5000;
+
 /** A commit renews our keys when one of them has this many frames left: days before it would run dry. */
 const FRAMES_TO_SPARE = 2 ** 22;
 
@@ -60,6 +63,8 @@ export class Live {
   readonly #letters: Letters;
   readonly #intake: Intake;
   readonly hosting: Hosting | null;
+  /** By `desk.now`; Infinity while it is not locked. */
+  #lockedSince = Infinity;
 
   constructor(
     desk: Desk,
@@ -270,6 +275,8 @@ export class Live {
   }
 
   hostStateChanged(): void {
+    if (!this.#states.locked) this.#lockedSince = Infinity;
+    else this.#lockedSince = Math.min(this.#lockedSince, this.#desk.now());
     this.#desk.emit({ type: 'hostState', locked: this.#states.locked });
     this.#committer.plan();
   }
@@ -282,9 +289,22 @@ export class Live {
     this.group.wipe();
   }
 
+  /** Locks and bans are kept by whoever commits; whoever does not keep them is named. */
+  #checkAdded({ added, by }: Transition): void {
+    const isLocked = this.#desk.now() - this.#lockedSince > LOCK_GRACE_MS;
+    const isBanned = added.some(({ identity }) => this.#states.isBanned(base64url(identity)));
+    if (by.leaf === this.group.ownLeaf || added.length === 0 || !(isLocked || isBanned)) return;
+    this.#events.alarm(
+      'letIn',
+      `a commit adds somebody who is ${isBanned ? 'banned' : 'locked out'}`,
+      by.peer as PeerId,
+    );
+  }
+
   /** The group is in another epoch. Everything that hangs on it follows, in this order. */
   async #entered(transition: Transition, commit: Bytes): Promise<void> {
     await this.#follower.remember(transition.epoch - 1, commit);
+    this.#checkAdded(transition);
     for (const { peer } of transition.added) this.#presence.seen(peer as PeerId);
     const removal = transition.removed.some(({ reason }) => reason.kind === 'host');
     await this.#epochs.enter(this.group, { removal, lost: (peer) => this.#heartbeat.isLost(peer) });

@@ -18,7 +18,7 @@ export class RequestFailed extends Error {
   }
 }
 
-/** Says aloud what people should see. @param peer whom an `unreadable` is about, where anybody says so */
+/** Says aloud what people should see. @param peer whom an `unreadable` or `letIn` is about, where anybody says so */
 export type Alarm = (alarm: Extract<Notice, { type: 'alarm' }>['alarm'], detail: string, peer?: PeerId | null) => void;
 
 export interface Ports {
