@@ -86,6 +86,10 @@ export class CallDesk {
         this.#stop();
         return keeper.prepare(params);
       },
+      'identity.replace': () => {
+        if (this.#member !== null) throw new Refused('usage', 'a meeting is on with the present identity');
+        return keeper.replaceIdentity();
+      },
       'peer.proveAgain': async ({ challenge }) => {
         const proof = await this.#need().proveAgain(challenge);
         if (proof === null) throw new Refused('notReady', 'the leaf is gone');
@@ -170,6 +174,8 @@ export class CallDesk {
 
   #emit(notice: Notice): void {
     const { now, after, post } = this.#ports;
+    // There is no coming back by a reload of this tab.
+    if (notice.type === 'out' && notice.why !== 'repair') this.#keeper.forgetTab();
     const wait = notice.type === 'out' && notice.why === 'repair' ? this.#pace.next(now()) : 0;
     if (wait === 0) {
       post({ type: 'notice', notice });

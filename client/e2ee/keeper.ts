@@ -40,6 +40,8 @@ interface Opened {
   /** Of the newest generation that we know. */
   secret: Bytes;
   stretched: { readonly salt: string; readonly bytes: Bytes } | null;
+  /** The peer that this tab was last: what the password turned into is kept for it. */
+  tab: PeerId | null;
   host: HostSecrets | null;
   checked: CheckedRecord | null;
   title: string;
@@ -87,7 +89,7 @@ export class Keeper {
     return { meeting, secret: base64url(secret), record, access };
   }
 
-  async open({ meeting, secret }: Calls['invite.open']['in']): Promise<Calls['invite.open']['out']> {
+  async open({ meeting, secret, before }: Calls['invite.open']['in']): Promise<Calls['invite.open']['out']> {
     this.close();
     const host = await this.#vault.host(meeting);
     const bytes = fromBase64url(secret);
@@ -96,6 +98,7 @@ export class Keeper {
       meeting,
       secret: (await this.#secretBeforeRotation(meeting, host)) ?? bytes,
       stretched: null,
+      tab: before,
       host,
       checked: null,
       title: '',
@@ -123,8 +126,8 @@ export class Keeper {
     } catch (error) {
       throw error instanceof CryptoError ? new Refused('forged', 'the record does not hold') : error;
     }
-    const { salt } = opened.checked.record;
-    return { title: opened.title, needsPassword: salt !== undefined, record: opened.checked.record };
+    const { title, checked } = opened;
+    return { title, needsPassword: await this.#needsPassword(opened, checked), record: checked.record };
   }
 
   /** @param given.password null where there is none, or where this worker has stretched it before */
@@ -179,6 +182,7 @@ export class Keeper {
     const { leaf, host } = opened;
     if (leaf === null) throw new Refused('notReady', 'no leaf has been prepared');
     opened.leaf = null;
+    this.#keepForReload(opened, leaf.pending.peer as PeerId);
     const known = (opened.known ??= new Set((await this.#vault.met()).keys()));
     const rotation = host?.rotation ?? null;
     return {
@@ -208,8 +212,26 @@ export class Keeper {
     };
   }
 
+  async replaceIdentity(): Promise<object> {
+    if (this.#opened?.leaf) this.#opened.leaf.pending.wipe();
+    if (this.#opened) this.#opened.leaf = null;
+    try {
+      await this.#vault.replaceIdentity();
+    } catch {
+      throw new Refused('storage', 'the new identity could not be kept');
+    }
+    return {};
+  }
+
+  /** A reload of this tab is a new visit from now on. */
+  forgetTab(): void {
+    const tab = this.#opened?.tab ?? null;
+    if (tab !== null) void this.#vault.forgetTabSecret(tab, this.#now());
+  }
+
   /** Wipes what is open. Idempotent. */
   close(): void {
+    this.forgetTab();
     const opened = this.#opened;
     this.#opened = null;
     if (opened === null) return;
@@ -220,6 +242,26 @@ export class Keeper {
       ...(opened.stretched ? [opened.stretched.bytes] : []),
       ...(opened.host ? [opened.host.seed] : []),
     );
+  }
+
+  async #needsPassword(opened: Opened, { record }: CheckedRecord): Promise<boolean> {
+    const { meeting, tab } = opened;
+    const { salt } = record;
+    if (salt === undefined) return false;
+    if (opened.stretched !== null || tab === null) return true;
+    const bytes = await this.#vault.tabSecret({ meeting, peer: tab, salt }, this.#now());
+    if (bytes !== null) opened.stretched = { salt, bytes };
+    return bytes === null;
+  }
+
+  /** Whoever is let in has given the right password: the server has seen the proof. */
+  #keepForReload(opened: Opened, peer: PeerId): void {
+    const gone = opened.tab === null ? [] : [opened.tab];
+    opened.tab = peer;
+    if (opened.stretched === null) return;
+    const { salt, bytes } = opened.stretched;
+    const terms = { meeting: opened.meeting, peer, salt };
+    void this.#vault.keepTabSecret(terms, bytes, { gone, now: this.#now() });
   }
 
   async #stretched(opened: Opened, { record }: CheckedRecord, password: string | null): Promise<Bytes | null> {

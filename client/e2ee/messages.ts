@@ -31,11 +31,14 @@ export interface Calls {
     in: { title: string; password: string | null; settings: Settings };
     out: { meeting: MeetingId; secret: string } & SignedTerms;
   };
-  /** Takes up an invite. What was open before is wiped. */
-  'invite.open': { in: { meeting: MeetingId; secret: string }; out: { host: boolean } };
+  /** Takes up an invite. What was open before is wiped. `before`: the peer that this tab was before a reload. */
+  'invite.open': { in: { meeting: MeetingId; secret: string; before: PeerId | null }; out: { host: boolean } };
   /** Answers the first challenge. */
   'invite.proveLink': { in: { challenge: string }; out: { signature: string } };
-  /** Checks record against id, opens the title. Fails with `forged` on a server that lies. */
+  /**
+   * Checks record against id, opens the title. Fails with `forged` on a server that lies. `needsPassword`: there is one, and this
+   * browser has not kept it for the tab that was `before`.
+   */
   'invite.acceptRecord': {
     in: { record: Signed };
     out: { title: string; needsPassword: boolean; record: MeetingRecord };
@@ -49,6 +52,8 @@ export interface Calls {
     in: { name: string; challenge: string; replaces: PeerId | null };
     out: { peer: PeerId; leafKey: string; signature: string; name: string };
   };
+  /** Draws another identity for this browser: codes change, and the old one is gone. Fails with `usage` during a meeting. */
+  'identity.replace': { in: object; out: object };
   /** Signs a challenge with the present leaf, for a server that forgot us. */
   'peer.proveAgain': { in: { challenge: string }; out: { signature: string; member: GroupRef | null } };
   /** The join was answered: from here on the worker drives the group through `request` notices. `now` is the server's clock. */

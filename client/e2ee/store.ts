@@ -2,7 +2,7 @@
  * Where the worker keeps what has to survive a reload: a few named values in the browser's IndexedDB.
  *
  * What is stored can be read by whoever can read this browser's profile: Ed25519 seeds are bytes here, since libsodium
- * cannot use a non-extractable CryptoKey. Group state, leaf keys and frame keys never come here (docs/design.md, "The group").
+ * cannot use a non-extractable CryptoKey. What a password turned into is sealed first (tabSecret.ts). Group state, leaf keys and frame keys never come here (docs/design.md, "The group").
  */
 
 export interface Store {

@@ -5,12 +5,15 @@
  * The host's secrets are not: without them a meeting has no host, so failing to keep one is an error.
  */
 import type { Bytes } from '../../crypto/bytes.ts';
+import { wipe } from '../../crypto/bytes.ts';
 import { createIdentity } from '../../crypto/identity.ts';
 import type { KeyPair } from '../../crypto/primitives.ts';
 import type { Signed } from '../../signal/protocol/documents.ts';
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
 import type { Rotation } from './session/terms.ts';
 import type { Store } from './store.ts';
+import type { TabSecret, TabSecretTerms } from './tabSecret.ts';
+import { openTabSecret, replaced, sealTabSecret } from './tabSecret.ts';
 
 /** Leaves of this browser whose owners may still come back after a reload. */
 const MAX_LEAVES = 32;
@@ -30,6 +33,7 @@ export class Vault {
   readonly #store: Store;
   #identity: Promise<KeyPair> | null = null;
   #met: Map<string, number> | null = null;
+  #tabs: Promise<void> = Promise.resolve();
 
   constructor(store: Store) {
     this.#store = store;
@@ -39,6 +43,19 @@ export class Vault {
   identity(): Promise<KeyPair> {
     this.#identity ??= this.#loadIdentity();
     return this.#identity;
+  }
+
+  /**
+   * Another identity from now on: to whoever met this browser it is a stranger. The old one is overwritten, and so is what led
+   * from it to its leaves. @throws whatever the browser says when it does not store: the old one would come back
+   */
+  async replaceIdentity(): Promise<void> {
+    const old = await this.identity();
+    const identity = await createIdentity();
+    await this.#update<KeyPair>('identity', () => identity);
+    await this.#update<[PeerId, Bytes][]>('leaves', () => []);
+    this.#identity = Promise.resolve(identity);
+    wipe(old.privateKey);
   }
 
   /** Identities met so far, by base64url, and when. */
@@ -86,6 +103,36 @@ export class Vault {
     const add = (leaves: [PeerId, Bytes][] | undefined): [PeerId, Bytes][] =>
       [...(leaves ?? []), [peer, leafKey] as [PeerId, Bytes]].slice(-MAX_LEAVES);
     await this.#update<[PeerId, Bytes][]>('leaves', add).catch(() => undefined);
+  }
+
+  /** What a password turned into, for the tab that was `peer`; null where nothing is kept for it. */
+  async tabSecret(terms: TabSecretTerms, now: number): Promise<Bytes | null> {
+    return openTabSecret((await this.#read<TabSecret[]>('tabs')) ?? [], terms, now);
+  }
+
+  /** Keeps it for a reload of this tab, in the place of what was kept for the peers that it was. @param stretched 32 bytes, copied */
+  keepTabSecret(terms: TabSecretTerms, stretched: Bytes, change: { gone: PeerId[]; now: number }): Promise<void> {
+    const copy = stretched.slice();
+    return this.#changeTabs(change, async () => {
+      const next = await sealTabSecret(terms, copy, change.now);
+      wipe(copy);
+      return next;
+    });
+  }
+
+  forgetTabSecret(peer: PeerId, now: number): Promise<void> {
+    return this.#changeTabs({ gone: [peer], now }, async () => null);
+  }
+
+  /** One after the other: what is kept and forgotten in one breath must be forgotten in the end. */
+  #changeTabs(change: { gone: PeerId[]; now: number }, make: () => Promise<TabSecret | null>): Promise<void> {
+    this.#tabs = this.#tabs.then(async () => {
+      const next = await make();
+      await this.#update<TabSecret[]>('tabs', (kept) => replaced(kept ?? [], { ...change, next })).catch(
+        () => undefined,
+      );
+    });
+    return this.#tabs;
   }
 
   async #loadIdentity(): Promise<KeyPair> {

@@ -215,7 +215,9 @@ export class Runner {
       if (port === this.#port) this.#noticed(notice);
     });
     const { meeting } = this.#options;
-    this.#invited = port.call('invite.open', { meeting, secret: this.#secret }).then(({ host }) => (this.#host = host));
+    this.#invited = formerPeer(meeting)
+      .then((before) => port.call('invite.open', { meeting, secret: this.#secret, before }))
+      .then(({ host }) => (this.#host = host));
     this.#invited.catch(() => undefined);
     this.#rpc = new Rpc({
       url: this.#options.socketUrl,

@@ -95,3 +95,17 @@ test('whoever closes the tab is gone for the others long before it would count a
   expect(Date.now() - closedAt).toBeLessThan(10_000);
   await anna.page.locator('[data-testid="notice"][data-key="left"]').waitFor();
 });
+
+test('a reload in a meeting with a password comes back by one click, and after leaving the password is asked for', async () => {
+  const { people, link } = await here.meet(['Anna', 'Ben'], { password: 'correct horse battery' });
+  const [anna, ben] = people as [Person, Person];
+  await anna.waitForState('Ben', 'connected', 'poor');
+  await ben.page.reload();
+  await ben.by('lobby-join').click({ timeout: 30_000 });
+  await anna.waitForOthers('Ben');
+  await anna.waitForState('Ben', 'connected', 'poor');
+  await ben.waitForState('Anna', 'connected', 'poor');
+  await ben.leave();
+  await ben.open(link);
+  await ben.by('lobby-password').waitFor({ timeout: 30_000 });
+});

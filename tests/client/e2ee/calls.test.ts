@@ -24,10 +24,10 @@ class Page {
   readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
   #id = 1;
 
-  constructor(store: Store = memoryStore()) {
+  constructor(store: Store = memoryStore(), aheadMs = 0) {
     this.desk = new CallDesk({
       store,
-      now: () => performance.timeOrigin + performance.now(),
+      now: () => performance.timeOrigin + performance.now() + aheadMs,
       after: (ms, run) => {
         const timer = setTimeout(run, ms);
         timer.unref();
@@ -46,12 +46,32 @@ class Page {
   }
 
   /** The way into a meeting, up to the first words of the group. */
-  async enter(meeting: MeetingId, secret: string, record: Signed, password: string | null) {
-    const { host } = await this.call('invite.open', { meeting, secret });
+  async enter(
+    meeting: MeetingId,
+    secret: string,
+    record: Signed,
+    password: string | null,
+    before: PeerId | null = null,
+  ) {
+    const { host } = await this.call('invite.open', { meeting, secret, before });
     const link = await this.call('invite.proveLink', { challenge: CHALLENGE });
     const accepted = await this.call('invite.acceptRecord', { record });
     const access = await this.call('invite.proveAccess', { challenge: CHALLENGE, password });
     return { host, link, accepted, access };
+  }
+
+  /** The codes that people compare, of a meeting that has just begun. */
+  async codes(): Promise<string[]> {
+    this.notices.length = 0;
+    await this.call('peer.prepare', { name: 'Ann', challenge: CHALLENGE, replaces: null });
+    await this.call('group.begin', { group: null, hostState: null, now: Date.now() });
+    const { request } = await this.request('group.create');
+    await this.call('request.settled', { request, result: { created: true, group: null } });
+    for (;;) {
+      const members = this.notices.find((notice) => notice.type === 'members');
+      if (members?.type === 'members') return members.code;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
   }
 
   async request(name: string): Promise<Extract<Notice, { type: 'request' }>> {
@@ -71,6 +91,13 @@ class Page {
     const waiting = this.#waiting.get(message.id)!;
     if (message.type === 'answer') waiting.resolve(message.result as never);
     else waiting.reject(Object.assign(new Error(message.detail), { code: message.code }));
+  }
+}
+
+async function waitFor(isSo: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await isSo()); tries++) {
+    if (tries > 100) throw new Error('it never was');
+    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 
@@ -151,7 +178,7 @@ describe('opening an invite', () => {
   test('a record of another meeting, changed, or of another link is forged', async () => {
     const page = new Page();
     const other = await page.call('meeting.create', { title: 'Other', password: null, settings: SETTINGS });
-    await page.call('invite.open', { meeting: made.meeting, secret: made.secret });
+    await page.call('invite.open', { meeting: made.meeting, secret: made.secret, before: null });
     const bad = [
       other.record,
       { ...made.record, body: made.record.body.replace('"generation":0', '"generation":1') },
@@ -160,7 +187,7 @@ describe('opening an invite', () => {
     for (const one of bad) {
       await expect(page.call('invite.acceptRecord', { record: one })).rejects.toMatchObject({ code: 'forged' });
     }
-    await page.call('invite.open', { meeting: made.meeting, secret: other.secret });
+    await page.call('invite.open', { meeting: made.meeting, secret: other.secret, before: null });
     await expect(page.call('invite.acceptRecord', { record: made.record })).rejects.toMatchObject({ code: 'forged' });
   });
 
@@ -251,6 +278,86 @@ describe('becoming a peer', () => {
       keys.add(JSON.stringify(await shared.get('identity')));
     }
     expect(keys.size).toBe(1);
+  });
+});
+
+describe('another identity', () => {
+  test('makes a stranger of this browser: codes change, also after a reload, and the old one is gone', async () => {
+    const memory = memoryStore();
+    const page = new Page(memory);
+    const plain = await page.call('meeting.create', { title: 'Tea', password: null, settings: SETTINGS });
+    const codes = async (on: Page): Promise<string[]> => {
+      await on.enter(plain.meeting, plain.secret, plain.record, null);
+      return on.codes();
+    };
+    const before = await codes(page);
+    const old = structuredClone(await memory.get('identity')) as { privateKey: Uint8Array };
+    await expect(page.call('identity.replace', {})).rejects.toMatchObject({ code: 'usage' });
+    await page.call('meeting.leave', {});
+    expect(await codes(page)).toEqual(before);
+    await page.call('meeting.leave', {});
+    await page.call('identity.replace', {});
+    const after = await codes(page);
+    expect(after).not.toEqual(before);
+    expect(await codes(new Page(memory))).toEqual(after);
+    const kept = JSON.stringify([await memory.get('identity'), await memory.get('leaves')]);
+    expect(kept).not.toContain(JSON.stringify([...old.privateKey]).slice(1, -1));
+    expect(kept).not.toContain(JSON.stringify(old.privateKey));
+  });
+
+  test('is not promised where it cannot be stored: the old one would come back', async () => {
+    const memory = memoryStore();
+    await new Page(memory).call('meeting.create', { title: 'Tea', password: null, settings: SETTINGS });
+    const full: Store = { ...memory, update: async () => Promise.reject(new Error('full')) };
+    await expect(new Page(full).call('identity.replace', {})).rejects.toMatchObject({ code: 'storage' });
+  });
+});
+
+describe('a tab that was reloaded', () => {
+  /** In the meeting, as far as the worker knows: the server has taken the password. */
+  async function joined(memory: Store): Promise<{ page: Page; peer: PeerId }> {
+    const page = new Page(memory);
+    await page.enter(made.meeting, made.secret, made.record, 'tortoise');
+    const { peer } = await page.call('peer.prepare', { name: 'Ann', challenge: CHALLENGE, replaces: null });
+    await page.call('group.begin', { group: null, hostState: null, now: Date.now() });
+    return { page, peer };
+  }
+
+  const accept = async (page: Page, before: PeerId | null) => {
+    await page.call('invite.open', { meeting: made.meeting, secret: made.secret, before });
+    return page.call('invite.acceptRecord', { record: made.record });
+  };
+
+  test('needs no password, and proves the same access', async () => {
+    const memory = memoryStore();
+    const { peer } = await joined(memory);
+    const page = new Page(memory);
+    await waitFor(async () => !(await accept(page, peer)).needsPassword);
+    const { signature } = await page.call('invite.proveAccess', { challenge: CHALLENGE, password: null });
+    const text = proofText(made.meeting, CHALLENGE);
+    const key = accessKeyOf(made);
+    expect(await verifyText(labels.proveAccess, text, fromBase64url(signature), key)).toBe(true);
+  });
+
+  test('leaves nothing in the store that could be read or tried', async () => {
+    const memory = memoryStore();
+    const { peer } = await joined(memory);
+    await waitFor(async () => !(await accept(new Page(memory), peer)).needsPassword);
+    const [kept] = (await memory.get('tabs')) as { key: CryptoKey }[];
+    expect(kept!.key.extractable).toBe(false);
+    await expect(crypto.subtle.exportKey('raw', kept!.key)).rejects.toThrow();
+  });
+
+  test('is another than one that never was that peer, left, or comes back the next day', async () => {
+    const memory = memoryStore();
+    const { page, peer } = await joined(memory);
+    await waitFor(async () => !(await accept(new Page(memory), peer)).needsPassword);
+    expect((await accept(new Page(memory), null)).needsPassword).toBe(true);
+    expect((await accept(new Page(memory), 'A'.repeat(22) as PeerId)).needsPassword).toBe(true);
+    expect((await accept(new Page(memory, 13 * 3_600_000), peer)).needsPassword).toBe(true);
+    await page.call('meeting.leave', {});
+    await waitFor(async () => (await accept(new Page(memory), peer)).needsPassword);
+    expect(await memory.get('tabs')).toEqual([]);
   });
 });
 

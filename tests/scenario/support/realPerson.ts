@@ -116,7 +116,7 @@ export class RealPerson {
 
   /** The whole way in. @throws ServerRefused */
   async enter(meeting: RealMeeting, password: string | null, replaces: PeerId | null = null): Promise<void> {
-    await this.call('invite.open', { meeting: meeting.id, secret: meeting.secret });
+    await this.call('invite.open', { meeting: meeting.id, secret: meeting.secret, before: null });
     await this.#proveAndJoin(meeting.id, password, replaces);
   }
 
@@ -166,7 +166,9 @@ export class RealPerson {
   /** Everything ends at once, as when the tab is closed. */
   async vanish(): Promise<void> {
     this.cut();
-    await this.call('invite.open', { meeting: this.#meeting!, secret: 'A'.repeat(43) }).catch(() => undefined);
+    await this.call('invite.open', { meeting: this.#meeting!, secret: 'A'.repeat(43), before: null }).catch(
+      () => undefined,
+    );
   }
 
   request<N extends RequestName>(name: N, params: Params<N>): Promise<Result<N>> {
