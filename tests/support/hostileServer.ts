@@ -36,6 +36,8 @@ export type OnAnswer = (answer: WireAnswer, line: Line) => WireAnswer | null;
 export interface HostileServer {
   readonly origin: string;
   readonly lines: Line[];
+  /** Every request over HTTP: its line, its headers, its body. */
+  readonly http: string[];
   /** What it does with requests and with answers; honest at first. */
   onRequest: OnRequest;
   onAnswer: OnAnswer;
@@ -51,7 +53,10 @@ export interface HostileServer {
 /** @param upstream origin of the real server, `http://host:port` */
 export async function startHostileServer(upstream: string): Promise<HostileServer> {
   const target = new URL(upstream);
+  const heard: string[] = [];
   const http = createServer((incoming, outgoing) => {
+    const at = heard.push(`${incoming.method} ${incoming.url}\n${JSON.stringify(incoming.headers)}\n`) - 1;
+    incoming.on('data', (part: Buffer) => (heard[at] += part.toString()));
     const onward = httpRequest(
       {
         host: target.hostname,
@@ -78,6 +83,7 @@ export async function startHostileServer(upstream: string): Promise<HostileServe
   const server: HostileServer = {
     origin: '',
     lines,
+    http: heard,
     onRequest: (request) => request,
     onAnswer: (answer) => answer,
     keepsOpen: () => false,
