@@ -17,7 +17,11 @@ export function greeting(config: Listening, lanAddress: string | null = findLanA
   if (address !== null && address.startsWith('https:')) {
     lines.push(`For others: ${address}`, '', renderUnicodeCompact(address, { border: 2 }), '');
   } else if (config.tls) {
-    lines.push('It answers this machine alone. PARLEY_HOST=0.0.0.0 lets others in.');
+    lines.push(
+      isLoopback(config.host)
+        ? 'It answers this machine alone. PARLEY_HOST=0.0.0.0 lets others in.'
+        : `Others reach it by this machine’s name or address, on port ${config.port}. PARLEY_PUBLIC_URL shows it here.`,
+    );
   } else {
     lines.push(
       'Others cannot use their cameras here: browsers allow it over HTTPS and on localhost only. See PARLEY_TLS_CERT and PARLEY_PUBLIC_URL in --help.',

@@ -85,6 +85,18 @@ function iceUrls(help: string, schemes: 'stun' | 'turn'): Option<string[]> {
   return { help, fallback: undefined, read };
 }
 
+/** An address or a name; whether it is one of this machine shows only at listening. RFC 1123 §2.1: the last label is no number. */
+function host(help: string, fallback: string): Option<string> {
+  const name = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z]([a-z0-9-]*[a-z0-9])?\.?$/i;
+  const read = (value: string): string => {
+    if (isIP(value) === 0 && !name.test(value)) {
+      throw new Mistake('must be an address or a host name, without a scheme or port, such as 0.0.0.0');
+    }
+    return value;
+  };
+  return { help, fallback, read };
+}
+
 /** One address of each family, or names that stand for one; separated by a comma. */
 function addresses(help: string): Option<string[]> {
   const read = (value: string): string[] => {
@@ -100,7 +112,7 @@ function addresses(help: string): Option<string[]> {
 
 /** In the order in which --help shows them. */
 export const options = {
-  PARLEY_HOST: text('address to listen on; 0.0.0.0 lets other machines in', '127.0.0.1'),
+  PARLEY_HOST: host('address to listen on; 0.0.0.0 lets other machines in', '127.0.0.1'),
   PARLEY_PORT: whole('port to listen on; 0 takes a free one', 3000, 0, 65_535),
   PARLEY_DATA: text('folder for the database', 'data'),
   PARLEY_PUBLIC_URL: origin('address that people use, where a proxy stands in front: https://meet.example.org'),

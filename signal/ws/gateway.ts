@@ -35,6 +35,8 @@ export interface GatewayTerms {
   readonly connectionsPerAddress: number;
   /** Origins that may connect besides the one that a page was served from. */
   readonly origins: readonly string[];
+  /** Each socket is visited this often; preset is `VISIT_MS`. */
+  readonly visitMs?: number;
 }
 
 /** A socket with its session, so that listeners can be shared by all: one closure per socket is memory times ten thousand. */
@@ -92,7 +94,7 @@ export class Gateway {
       clientTracking: false,
       WebSocket: ClientSocket,
     });
-    this.#clock = setInterval(() => this.#visit(), VISIT_MS / PARTS);
+    this.#clock = setInterval(() => this.#visit(), (terms.visitMs ?? VISIT_MS) / PARTS);
   }
 
   get connections(): number {

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { renderUnicodeCompact } from 'uqr';
 import { ConfigError, type Environment, readConfig } from '../../signal/config.ts';
 import { greeting } from '../../signal/greeting.ts';
 import { helpText, options } from '../../signal/options.ts';
@@ -82,6 +83,10 @@ describe('options', () => {
     ).toEqual([]);
   });
 
+  test.each(['localhost', '::1', '0.0.0.0', 'meet-1.example.org', 'fe80::1%eth0'])('PARLEY_HOST may be %s', (host) =>
+    expect(read({ PARLEY_HOST: host }).host).toBe(host),
+  );
+
   test('are all listed by --help', () => {
     const help = helpText();
     for (const name of Object.keys(options)) expect(help).toContain(name);
@@ -140,6 +145,11 @@ describe('mistakes', () => {
     [{ PARLEY_TURN_URLS: 'turn:a.example' }, /needs PARLEY_TURN_SECRET, or/],
     [{ PARLEY_TURN_URLS: 'turn:a.example', PARLEY_TURN_USER: 'u' }, /needs PARLEY_TURN_SECRET, or/],
     [{ PARLEY_TURN_URLS: 'turn:a.example', PARLEY_TURN_SECRET: 'hush', PARLEY_TURN_USER: 'u' }, /not both/],
+    [{ PARLEY_HOST: 'http://0.0.0.0' }, /PARLEY_HOST is .*must be an address or a host name/],
+    [{ PARLEY_HOST: '0.0.0.0:3000' }, /PARLEY_HOST/],
+    [{ PARLEY_HOST: '1.2.3.999' }, /PARLEY_HOST/],
+    [{ PARLEY_HOST: 'not a host' }, /PARLEY_HOST/],
+    [{ PARLEY_RELAY_ADDRESS: 'http://a.example' }, /PARLEY_RELAY_ADDRESS/],
     [{ PARLEY_PUBLIC_URL: 'https://a.example/path' }, /without a path/],
     [{ PARLEY_PUBLIC_URL: 'https://u:p@a.example' }, /without a path/],
   ] satisfies [Environment, RegExp][])('%o', (env, words) => {
@@ -166,13 +176,19 @@ describe('the greeting', () => {
     const text = greeting({ ...at, host: '0.0.0.0', tls }, '192.168.1.5');
     expect(text).toMatch(/^Parley is ready: https:\/\/localhost:3000\n/);
     expect(text).toContain('For others: https://192.168.1.5:3000');
-    expect(text).toMatch(/[█▀▄]{10}/);
+    expect(text).toContain(renderUnicodeCompact('https://192.168.1.5:3000', { border: 2 }));
     expect(greeting({ ...at, tls }, '192.168.1.5')).toMatch(/this machine alone/);
+  });
+
+  test('gives no advice that was followed already: with HTTPS on all addresses it is not this machine alone', () => {
+    const text = greeting({ ...at, host: '0.0.0.0', tls }, null);
+    expect(text).not.toMatch(/alone|PARLEY_HOST/);
+    expect(text).toMatch(/on port 3000\. PARLEY_PUBLIC_URL/);
   });
 
   test('shows the public address where a proxy gives HTTPS', () => {
     const text = greeting({ ...at, publicUrl: 'https://meet.example.org' }, null);
     expect(text).toContain('For others: https://meet.example.org');
-    expect(text).toMatch(/[█▀▄]{10}/);
+    expect(text).toContain(renderUnicodeCompact('https://meet.example.org', { border: 2 }));
   });
 });

@@ -1,6 +1,6 @@
 /** The server as a process: what it prints, how it fails, how it stops. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -26,8 +26,9 @@ interface Run {
   ended: Promise<number | null>;
 }
 
-function start(env: Record<string, string>, args: string[] = []): Run {
+function start(env: Record<string, string>, args: string[] = [], as: { uid?: number; gid?: number } = {}): Run {
   const child = spawn(process.execPath, [MAIN, ...args], {
+    ...as,
     env: { PATH: process.env['PATH'], PARLEY_DATA: join(folder, 'data'), PARLEY_PORT: '0', ...env },
   });
   running.push(child);
@@ -75,9 +76,11 @@ describe('the process', () => {
     const help = start({}, ['--help']);
     expect(await help.ended).toBe(0);
     expect(help.output()).toMatch(/PARLEY_PORT .*\[3000\]/);
-    const wrong = start({ PARLEY_PORT: 'x', PARLEY_LOG_LEVEL: 'y' });
+    const wrong = start({ PARLEY_HOST: 'a b', PARLEY_PORT: 'x', PARLEY_RELAY_ADDRESS: '/', PARLEY_LOG_LEVEL: 'y' });
     expect(await wrong.ended).toBe(2);
-    expect(wrong.output()).toMatch(/PARLEY_PORT is "x"[^]*PARLEY_LOG_LEVEL is "y"[^]*--help/);
+    expect(wrong.output()).toMatch(
+      /PARLEY_HOST is "a b"[^]*PARLEY_PORT is "x"[^]*PARLEY_RELAY_ADDRESS is "[^]*PARLEY_LOG_LEVEL is "y"[^]*--help/,
+    );
     const argument = start({}, ['--port=80']);
     expect(await argument.ended).toBe(2);
     expect(argument.output()).toMatch(/"--port=80" is no argument/);
@@ -128,6 +131,30 @@ describe('the process', () => {
     const run = start({ PARLEY_DATA: data });
     expect(await run.ended).toBe(1);
     expect(run.output()).toMatch(/cannot be written to.*PARLEY_DATA/);
+  });
+
+  test('says so too where a database lies in that folder already', async () => {
+    const data = await mkdtemp(join(folder, 'filled-'));
+    const first = start({ PARLEY_DATA: data });
+    await ready(first);
+    first.child.kill('SIGTERM');
+    await first.ended;
+    for (const name of await readdir(data)) await chmod(join(data, name), 0o444);
+    await chmod(data, 0o555);
+    await chmod(folder, 0o755);
+    // Root may write anywhere: somebody else then.
+    const run = start({ PARLEY_DATA: data }, [], process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {});
+    expect(await run.ended).toBe(1);
+    expect(run.output()).toMatch(/^The data folder .* cannot be written to.*PARLEY_DATA/);
+    await chmod(data, 0o755);
+  });
+
+  test('says that its Node is too old, with exit code 1, before it loads what such a Node cannot', async () => {
+    const old = "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.11.1' } })";
+    const run = start({ NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(old)}` });
+    expect(await run.ended).toBe(1);
+    expect(run.output()).toMatch(/^Parley's server needs Node 22 or newer, this is 20\.11\.1\./);
+    expect(run.output().trim().split('\n')).toHaveLength(1);
   });
 
   test('logs neither tokens nor proofs nor bodies, at any level', async () => {
