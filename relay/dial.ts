@@ -151,7 +151,8 @@ export class Dial {
   #beat(): void {
     if (!this.#isWelcome) return;
     if (Date.now() - this.#heardAt > 3 * STATUS_MS) return this.#socket?.terminate();
-    this.#say({ status: { isReady: this.#relay.isReady, load: this.#relay.load } });
+    const { isReady, peers, capacity } = this.#relay;
+    this.#say({ status: { isReady, peers, capacity } });
   }
 
   #say(message: object): void {

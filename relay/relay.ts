@@ -24,6 +24,9 @@ type Handlers = { [N in RelayRequestName]: (params: RelayParams<N>) => Promise<R
 export interface Relay extends RelayPort {
   /** Rooms and workers, for health and tests. */
   status(): { rooms: number; workers: number[] };
+  readonly peers: number;
+  /** Peers that it is meant for. */
+  readonly capacity: number;
   /** Nobody is left who would close them. */
   closeRooms(): Promise<void>;
 }
@@ -107,7 +110,15 @@ class WorkersRelay implements Relay {
   }
 
   get load(): number {
-    return this.#workers.peers / this.#terms.capacity;
+    return this.peers / this.capacity;
+  }
+
+  get peers(): number {
+    return this.#workers.peers;
+  }
+
+  get capacity(): number {
+    return this.#terms.capacity;
   }
 
   request<N extends RelayRequestName>(name: N, params: RelayParams<N>): Promise<RelayResult<N>> {

@@ -47,7 +47,14 @@ export const RelayAnswer = z.union([
   z.object({ id: z.int(), result: z.unknown() }),
   z.object({ id: z.int(), error: WireError }),
   z.object({ event: RelayEvent }),
-  z.object({ status: z.object({ isReady: z.boolean(), load: z.number().check(z.nonnegative()) }) }),
+  z.object({
+    status: z.object({
+      isReady: z.boolean(),
+      peers: z.int().check(z.nonnegative()),
+      /** Peers that it is meant for. */
+      capacity: z.int().check(z.minimum(1)),
+    }),
+  }),
 ]);
 export type RelayAnswer = z.infer<typeof RelayAnswer>;
 

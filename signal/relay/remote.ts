@@ -10,6 +10,7 @@ import { relayRequests } from '../protocol/relayControl.ts';
 import { RelayAnswer, STATUS_MS } from '../protocol/relayWire.ts';
 
 const REQUEST_MS = 5000;
+const AWAY = { isReady: false, peers: 0, capacity: 1 };
 
 interface Waiting {
   readonly name: RelayRequestName;
@@ -24,7 +25,9 @@ export class RemoteRelay implements RelayPort {
   readonly #listeners = new Set<(event: RelayEvent) => void>();
   readonly #pulse: NodeJS.Timeout;
   #id = 0;
-  #status = { isReady: false, load: 0 };
+  #status = AWAY;
+  /** Peers that were sent there since it said how it is. */
+  #since = 0;
   #heardAt = Date.now();
 
   /** @param lost the connection has ended, by whomever */
@@ -34,7 +37,7 @@ export class RemoteRelay implements RelayPort {
     socket.on('error', () => undefined); // `close` follows
     socket.once('close', () => {
       clearInterval(this.#pulse);
-      this.#status = { isReady: false, load: 0 };
+      this.#status = AWAY;
       for (const { reject, timer } of this.#waiting.values()) {
         clearTimeout(timer);
         reject(new ProtocolError('relayUnavailable'));
@@ -53,11 +56,13 @@ export class RemoteRelay implements RelayPort {
   }
 
   get load(): number {
-    return this.#status.load;
+    const { peers, capacity } = this.#status;
+    return (peers + this.#since) / capacity;
   }
 
   request<N extends RelayRequestName>(name: N, params: RelayParams<N>): Promise<RelayResult<N>> {
     if (this.#socket.readyState !== this.#socket.OPEN) return Promise.reject(new ProtocolError('relayUnavailable'));
+    if (name === 'peer.open') this.#since++;
     const id = this.#id++;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -83,8 +88,10 @@ export class RemoteRelay implements RelayPort {
     const answer = isBinary ? undefined : parse(data);
     if (!answer) return this.#socket.close(4400, 'malformed');
     this.#heardAt = Date.now();
-    if ('status' in answer) this.#status = answer.status;
-    else if ('event' in answer) for (const listener of this.#listeners) listener(answer.event);
+    if ('status' in answer) {
+      this.#status = answer.status;
+      this.#since = 0;
+    } else if ('event' in answer) for (const listener of this.#listeners) listener(answer.event);
     else this.#settle(answer);
   }
 

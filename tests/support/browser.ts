@@ -44,7 +44,13 @@ export function chromiumPath(): string {
 }
 
 /** Flags as data, so that a bench can use the same browser in another way. */
-export function chromiumArgs({ film, permission = 'granted', shareTab, args = [] }: LaunchOptions = {}): string[] {
+export function chromiumArgs({
+  film,
+  permission = 'granted',
+  shareTab,
+  args = [],
+  within,
+}: LaunchOptions = {}): string[] {
   const flags = [
     '--allow-loopback-in-peer-connection',
     '--autoplay-policy=no-user-gesture-required',
@@ -58,7 +64,8 @@ export function chromiumArgs({ film, permission = 'granted', shareTab, args = []
     '--disable-renderer-backgrounding',
     '--disable-background-timer-throttling',
     '--disable-features=MediaRouter,OptimizationHints,Translate,WebRtcHideLocalIpsWithMdns',
-    '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1',
+    // Also for addresses: ICE over TCP asks the resolver, too.
+    `--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1${within ? ', EXCLUDE 10.*' : ''}`,
     permission === 'granted' ? '--use-fake-ui-for-media-stream' : '--use-fake-ui-for-media-stream=deny',
     ...args,
   ];

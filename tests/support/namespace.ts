@@ -30,6 +30,8 @@ export interface Namespace {
   /** Address inside; 10.x.y.1 is outside. */
   readonly address: string;
   readonly gateway: string;
+  /** The outer end of its link. */
+  readonly link: string;
   /** A script that runs a program inside, with all that is inherited (pipes too): for `executablePath`. */
   wrap(program: string): string;
   run(program: string, args: readonly string[], env?: NodeJS.ProcessEnv): ChildProcess;
@@ -51,7 +53,8 @@ export async function freePort(): Promise<number> {
 
 let count = 0;
 
-export async function createNamespace(): Promise<Namespace> {
+/** @param behind  name of a namespace that has the outer end, in place of this machine: a router (internet.ts) */
+export async function createNamespace(behind: string | null = null): Promise<Namespace> {
   const id = (process.pid + count++ * 7919) % 60_000;
   const name = `parley${id}`;
   const [outside, inside] = [`pv${id}o`, `pv${id}i`];
@@ -60,11 +63,12 @@ export async function createNamespace(): Promise<Namespace> {
   const children: ChildProcess[] = [];
   const servers: Server[] = [];
   const ip = (...args: string[]): void => void execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const outer = behind === null ? [] : ['-n', behind];
   ip('netns', 'add', name);
   try {
-    ip('link', 'add', outside, 'type', 'veth', 'peer', 'name', inside, 'netns', name);
-    ip('addr', 'add', `${subnet}.1/24`, 'dev', outside);
-    ip('link', 'set', outside, 'up');
+    ip(...outer, 'link', 'add', outside, 'type', 'veth', 'peer', 'name', inside, 'netns', name);
+    ip(...outer, 'addr', 'add', `${subnet}.1/24`, 'dev', outside);
+    ip(...outer, 'link', 'set', outside, 'up');
     ip('-n', name, 'addr', 'add', `${subnet}.2/24`, 'dev', inside);
     ip('-n', name, 'link', 'set', inside, 'up');
     ip('-n', name, 'link', 'set', 'lo', 'up');
@@ -126,6 +130,7 @@ export async function createNamespace(): Promise<Namespace> {
     name,
     address: `${subnet}.2`,
     gateway: `${subnet}.1`,
+    link: outside,
     wrap(program) {
       const path = join(folder, `run-${children.length}-${Math.random().toString(36).slice(2)}`);
       writeFileSync(path, `#!/bin/sh\nexec ip netns exec ${name} ${program} "$@"\n`);
