@@ -16,6 +16,7 @@ const Remembered = z.object({
   speaker: z.optional(Choice),
   cameraOn: z.optional(z.boolean()),
   microphoneOn: z.optional(z.boolean()),
+  sounds: z.optional(z.boolean()),
 });
 export type Remembered = z.infer<typeof Remembered>;
 

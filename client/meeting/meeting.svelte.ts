@@ -8,6 +8,7 @@ import { createPort, canTransform } from '../e2ee/port.ts';
 import { trackKinds } from '../e2ee/messages.ts';
 import { Devices, type DeviceEvent } from '../media/devices.svelte.ts';
 import { recall, remember } from '../media/remembered.ts';
+import { Sounds } from '../media/sounds.svelte.ts';
 import { inviteUrl } from '../net/links.ts';
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
 import { Runner } from './effects.ts';
@@ -16,6 +17,7 @@ import { initial, step } from './machine.ts';
 import { Notices } from './notices.svelte.ts';
 import { OURSELVES, present, Speaking, type Surroundings } from './present.ts';
 import { Stage } from './stage.ts';
+import { watchPage } from './watchPage.ts';
 import type { DevicesFacade, MeetingFacade, MeetingView, NoticeView } from './view.ts';
 
 export interface MeetingOptions {
@@ -34,9 +36,6 @@ const FAILED = {
   'group.goOn': 'goOnFailed',
 } as const satisfies Record<Parameters<Runner['ask']>[0], NoticeView['key']>;
 
-/** Frozen pictures and long waits change with time alone. */
-const REFRESH_MS = 1000;
-
 /** A pause in typing a name. */
 const TYPING_MS = 300;
 
@@ -45,6 +44,7 @@ class Meeting implements MeetingFacade {
   readonly #devices: Devices;
   #view = $state.raw<MeetingView>({ at: 'opening', slow: false });
   readonly #notices = new Notices();
+  readonly #sounds = new Sounds();
   #name = $state(recall().name ?? '');
   #needsGesture = false;
   readonly #ownSpeaking = new Speaking(OURSELVES);
@@ -80,6 +80,12 @@ class Meeting implements MeetingFacade {
   }
   get notices(): readonly NoticeView[] {
     return this.#notices.list;
+  }
+  get sounds(): boolean {
+    return this.#sounds.on;
+  }
+  setSounds(on: boolean): void {
+    this.#sounds.setOn(on);
   }
   get name(): string {
     return this.#name;
@@ -174,7 +180,12 @@ class Meeting implements MeetingFacade {
       createPort,
       on: {
         changed: () => this.#refresh(),
-        notice: ({ type: _type, ...notice }) => this.#notices.add(notice),
+        notice: ({ type: _type, ...notice }) => {
+          this.#notices.add(notice);
+          const { state } = runner;
+          const people = state.at === 'live' ? state.live.members.length : 0;
+          this.#sounds.about(notice.key, people, performance.now());
+        },
         address: (next) => {
           const url = inviteUrl(origin, meeting, next);
           if (location.pathname === new URL(url).pathname) history.replaceState(history.state, '', url);
@@ -225,22 +236,8 @@ class Meeting implements MeetingFacade {
       }),
       this.#devices.onEvent((event) => this.#deviceEvent(event)),
     );
-    const timer = setInterval(() => this.#refresh(), REFRESH_MS);
     const moved = () => runner.input({ type: 'network.changed' });
-    const connection = (navigator as Navigator & { connection?: EventTarget }).connection;
-    globalThis.addEventListener('online', moved);
-    // A page that the browser only puts aside may come back, and resumes.
-    const hidden = ({ persisted }: PageTransitionEvent) => {
-      if (!persisted) runner.vanish();
-    };
-    globalThis.addEventListener('pagehide', hidden);
-    connection?.addEventListener('change', moved);
-    this.#ends.push(
-      () => clearInterval(timer),
-      () => globalThis.removeEventListener('online', moved),
-      () => globalThis.removeEventListener('pagehide', hidden),
-      () => connection?.removeEventListener('change', moved),
-    );
+    this.#ends.push(watchPage({ moved, closing: () => runner.vanish(), tick: () => this.#refresh() }));
   }
 
   #wasSpeaking = false;

@@ -145,6 +145,9 @@ export interface MeetingFacade {
   readonly notices: readonly NoticeView[];
   /** Remembered in this browser. */
   name: string;
+  /** Somebody's coming or raised hand is heard; remembered too. */
+  readonly sounds: boolean;
+  setSounds(on: boolean): void;
   submitPassword(password: string): void;
   join(): void;
   /** @returns false if it should be on and does not open: its slot says why */

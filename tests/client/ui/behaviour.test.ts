@@ -465,6 +465,17 @@ describe('sheets', () => {
     await expect.poll(focused).toBe('control-people');
   });
 
+  test('one switch in the menu turns all sounds off, and says what is', async () => {
+    await show('live-2');
+    await page.getByTestId('control-more').click();
+    const item = page.getByRole('menuitemcheckbox', { name: /Sounds/ });
+    expect(await item.getAttribute('aria-checked')).toBe('true');
+    await item.click();
+    expect(await calls('setSounds')).toEqual([[false]]);
+    await page.getByTestId('control-more').click();
+    expect(await item.getAttribute('aria-checked')).toBe('false');
+  });
+
   test('the menu is worked by keys alone', async () => {
     await show('live-2');
     await page.getByTestId('control-more').focus();
