@@ -209,6 +209,15 @@ export class Group {
     });
   }
 
+  /**
+   * A secret of the epoch that the staged commit leads to, for what travels with that commit. Nobody has it before the commit is
+   * ordered, and whom it removes never. @param length 1 to 16,320 bytes @throws CryptoError 'usage' if none is staged
+   */
+  async stagedExporter(label: string, context: Bytes, length: number): Promise<Bytes> {
+    if (this.#staged === null) throw new CryptoError('usage', 'no commit is staged');
+    return exportSecret(this.#staged.step.state.keySchedule.exporterSecret, label, context, length);
+  }
+
   /** Enters the epoch of the staged commit: call it when the server has ordered that commit, and only then. */
   confirm(): Promise<Transition> {
     return this.#inOrder(async () => this.#confirm());

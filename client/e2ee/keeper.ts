@@ -18,7 +18,7 @@ import type { Access, CheckedRecord } from './access.ts';
 import { checkRecord, deriveAccess, titleOf } from './access.ts';
 import { Host, makeTerms } from './host.ts';
 import type { CallErrorCode, Calls } from './messages.ts';
-import type { SessionTerms } from './session/terms.ts';
+import type { Rotation, SessionTerms } from './session/terms.ts';
 import type { HostSecrets, Vault } from './vault.ts';
 
 /** As bodies.ts takes it; the page asks for less. */
@@ -184,7 +184,6 @@ export class Keeper {
     opened.leaf = null;
     this.#keepForReload(opened, leaf.pending.peer as PeerId);
     const known = (opened.known ??= new Set((await this.#vault.met()).keys()));
-    const rotation = host?.rotation ?? null;
     return {
       meeting,
       title: opened.title,
@@ -194,8 +193,7 @@ export class Keeper {
       replaces: leaf.replaces,
       access,
       host: host && (await this.#host(opened, host)),
-      // The server knows it already if its record is that generation's.
-      rotation: rotation !== null && rotation.record.body !== opened.checked?.signed.body ? rotation : null,
+      rotation: await this.#unfinished(opened),
       keepRotation: (next) =>
         this.#keepHost(opened, { rotation: next && { ...next, before: opened.secret.slice(), tried: false } }),
       hostState: await this.#vault.hostState(meeting),
@@ -278,6 +276,16 @@ export class Keeper {
     const { rotation } = host;
     await this.#vault.keepHost(meeting, { rotation: { ...rotation, tried: !rotation.tried } }).catch(() => undefined);
     return rotation.tried ? rotation.secret.slice() : rotation.before.slice();
+  }
+
+  /** The rotation that members know and the server does not: it does if its record is that generation's. */
+  async #unfinished(opened: Opened): Promise<Rotation | null> {
+    const rotation = opened.host?.rotation ?? null;
+    if (rotation === null || rotation.record.body === opened.checked?.signed.body) return null;
+    if (!rotation.offered) return rotation;
+    // The commit that it went along with was never ordered: nobody knows of it.
+    await this.#keepHost(opened, { rotation: null });
+    return null;
   }
 
   async #host(opened: Opened, host: HostSecrets): Promise<Host> {

@@ -127,7 +127,12 @@ function newcomers(room: Room, { added }: Offer): PeerId[] {
 }
 
 /** The store has ordered it. Null where its group is gone meanwhile. */
-export function ordered(room: Room, offer: Offer, commit: string, welcome: string | null, now: number): Step | null {
+export function ordered(
+  room: Room,
+  offer: Offer,
+  { commit, welcome, letter }: { commit: string; welcome: string | null; letter: string | null },
+  now: number,
+): Step | null {
   const { group } = room;
   if (group?.id !== offer.groupId || group.epoch !== offer.epoch) return null;
   const witnesses = memberPeers(room);
@@ -162,6 +167,10 @@ export function ordered(room: Room, offer: Offer, commit: string, welcome: strin
   const effects: Effect[] = [
     tell(witnesses, { type: 'group.committed', groupId: group.id, epoch: ended, by, commit, ...claims }),
   ];
+  if (letter !== null) {
+    const others = witnesses.filter((peer) => peer !== by);
+    effects.push(tell(others, { type: 'message', from: by, body: letter }));
+  }
   if (welcome !== null) {
     effects.push(tell(added, { type: 'group.welcome', groupId: group.id, epoch, by: offer.by, welcome }));
   }

@@ -41,20 +41,40 @@ export async function setHostState(
   service.tell(meeting, { type: 'hostState', by, state, locked: opened.locked });
 }
 
-/** @throws ProtocolError notAllowed · badRequest: not the next generation */
+/** @throws ProtocolError notAllowed · proofRefused · badRequest: not the next generation */
 export async function rotate(
   service: MeetingService,
   meeting: MeetingId,
   by: PeerId,
   given: SignedTerms,
 ): Promise<void> {
+  const take = openRotation(service, meeting, by, given);
+  const tell = await take();
+  if (tell === null) throw new ProtocolError('badRequest', 'not the generation that follows');
+  tell();
+}
+
+/**
+ * Checks the terms of another generation.
+ * @returns takes them into the store, and gives what tells the room; null where it is not the generation that follows
+ * @throws ProtocolError notAllowed · proofRefused · badRequest
+ */
+export function openRotation(
+  service: MeetingService,
+  meeting: MeetingId,
+  by: PeerId,
+  given: SignedTerms,
+): () => Promise<(() => void) | null> {
   const terms = openTerms(given);
   if (meetingIdOf(terms.hostKey) !== meeting) throw new ProtocolError('notAllowed');
   assertCapacity(service, terms);
-  const taken = await service.terms.store.meetings.rotate(meeting, terms.generation, given);
-  if (!taken) throw new ProtocolError('badRequest', 'not the generation that follows');
   const { generation, settings } = terms;
-  service.tell(meeting, { type: 'rotated', by, record: given.record, generation, capacity: settings.capacity });
+  // Nothing but the terms: what else came with them is for others.
+  const { record, access } = given;
+  return async () => {
+    if (!(await service.terms.store.meetings.rotate(meeting, generation, { record, access }))) return null;
+    return () => service.tell(meeting, { type: 'rotated', by, record, generation, capacity: settings.capacity });
+  };
 }
 
 /** @throws ProtocolError notAllowed · badRequest: the sequence was used · peerUnknown */

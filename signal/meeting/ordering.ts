@@ -5,6 +5,7 @@ import type { Epoch, MeetingId, PeerId } from '../protocol/ids.ts';
 import { MAX_MESSAGE_BYTES } from '../protocol/wire.ts';
 import type { Params, Result } from '../protocol/requests.ts';
 import { checkOffer, groupRef, liveGroup, memberPeers, waitForMembers } from './epochs.ts';
+import { openRotation } from './hosting.ts';
 import { storedGroup } from './live.ts';
 import type { Offer } from './roomTypes.ts';
 import type { MeetingService } from './service.ts';
@@ -29,17 +30,18 @@ export async function createGroup(
   return { created: false, group, ...(waitMs === null ? {} : { waitMs }) };
 }
 
-/** @throws ProtocolError staleEpoch · groupUnknown · commitBarred · badRequest */
-export function commit(
+/** @throws ProtocolError staleEpoch · groupUnknown · commitBarred · badRequest; for its rotation notAllowed · proofRefused */
+export async function commit(
   service: MeetingService,
   meeting: MeetingId,
   by: PeerId,
   params: Params<'group.commit'>,
 ): Promise<Result<'group.commit'>> {
-  const { groupId, epoch, added, removed, welcome } = params;
+  const { groupId, epoch, added, removed, welcome, rotation } = params;
   if ((welcome === undefined) !== (added.length === 0)) {
     throw new ProtocolError('badRequest', 'a welcome goes to those who are added, and to nobody else');
   }
+  const takeRotation = rotation && openRotation(service, meeting, by, rotation);
   const offer: Offer = { by, groupId, epoch, hash: hashOf(params.commit), added, removed };
   const next = (epoch + 1) as Epoch;
   const live = service.live(meeting);
@@ -53,7 +55,11 @@ export function commit(
       now(),
     );
     if (!won) throw new ProtocolError('staleEpoch', undefined, { epoch: live.room.group?.epoch ?? epoch });
-    live.apply({ type: 'ordered', offer, commit: params.commit, welcome: welcome ?? null });
+    // The host hands the terms in once more by itself: should they be lost here, the commit must not be.
+    const tellRotated = await takeRotation?.().catch(() => null);
+    const letter = rotation?.letter ?? null;
+    live.apply({ type: 'ordered', offer, commit: params.commit, welcome: welcome ?? null, letter });
+    tellRotated?.();
     return { epoch: next };
   });
 }

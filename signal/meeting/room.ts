@@ -203,8 +203,8 @@ function tick(room: Room, now: number): Step {
 }
 
 /** Whoever a commit takes out while away has gone: lost, or come back as a new leaf, which the same commit adds. */
-function afterCommit(room: Room, { offer, commit, welcome }: Extract<Input, { type: 'ordered' }>, now: number): Step {
-  const result = ordered(room, offer, commit, welcome, now);
+function afterCommit(room: Room, { offer, ...carried }: Extract<Input, { type: 'ordered' }>, now: number): Step {
+  const result = ordered(room, offer, carried, now);
   if (!result) throw new ProtocolError('groupUnknown');
   let [next] = result;
   const effects = [...result[1]];

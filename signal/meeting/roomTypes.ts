@@ -122,7 +122,7 @@ export type Input =
   | { type: 'createGroup'; by: PeerId; groupId: GroupId }
   | { type: 'requestAdd'; by: PeerId; groupId: GroupId; keyPackage: string; admission: string }
   /** The store has taken it. */
-  | { type: 'ordered'; offer: Offer; commit: string; welcome: string | null }
+  | { type: 'ordered'; offer: Offer; commit: string; welcome: string | null; letter: string | null }
   | { type: 'invalid'; by: PeerId; groupId: GroupId; epoch: Epoch; hash: string }
   | { type: 'disown'; by: PeerId; groupId: GroupId; peers: readonly PeerId[] }
   | { type: 'message'; from: PeerId; to: PeerId | null; body: string; transient: boolean }

@@ -103,7 +103,9 @@ export const requests = {
   },
   /**
    * Offers the commit that ends `epoch` (RFC 9420 §12.4). The first for a group's epoch wins, in the store. `welcome` goes to the peers of `added` alone;
-   * `removed` are no longer counted as members. Errors: staleEpoch, groupUnknown, commitBarred, tooMany.
+   * `removed` are no longer counted as members. `rotation`, with a host's removal: the terms of the next generation, taken as by `host.rotate` the moment that
+   * this commit is ordered, and `letter`, sealed in the epoch that it leads to, which all other members get as a `message` right behind it.
+   * Errors: staleEpoch, groupUnknown, commitBarred, tooMany; with `rotation` notAllowed, proofRefused, badRequest.
    */
   'group.commit': {
     phase: 'joined',
@@ -114,6 +116,7 @@ export const requests = {
       welcome: z.optional(bytesText(1024 * 1024)),
       added: z.array(PeerId).check(z.maxLength(100)),
       removed: z.array(PeerId).check(z.maxLength(100)),
+      rotation: z.optional(z.object({ ...SignedTerms.shape, letter: bytesText(64 * 1024) })),
     }),
     result: z.object({ epoch: Epoch }),
   },

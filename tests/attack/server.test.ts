@@ -41,7 +41,7 @@ class Meeting {
     const offer: Offer = { by, groupId, epoch, hash: `${by} ${this.now}`, added: [], removed: [], ...claims };
     try {
       checkOffer(this.room, offer, this.now);
-      this.do({ type: 'ordered', offer, commit: 'cc', welcome: offer.added.length > 0 ? 'ww' : null }, 0);
+      this.do({ type: 'ordered', offer, commit: 'cc', welcome: offer.added.length > 0 ? 'ww' : null, letter: null }, 0);
       return 'accepted';
     } catch (error) {
       return (error as ProtocolError).code;
@@ -80,7 +80,7 @@ describe('a member whose commit claims what is not in it', () => {
     const { epoch } = made.room.group!;
     const offer: Offer = { by: ben, groupId, epoch: epoch as Epoch, hash: 'h', added: [], removed: [] };
     checkOffer(made.room, offer, made.now);
-    expect(made.told(made.do({ type: 'ordered', offer, commit: 'cc', welcome: null }))).toContain(ann);
+    expect(made.told(made.do({ type: 'ordered', offer, commit: 'cc', welcome: null, letter: null }))).toContain(ann);
   });
 
   test('does not fill the group with people who never asked to come in', () => {

@@ -98,3 +98,18 @@ describe('a group overwrites', () => {
     expect(left(all)).toEqual([]);
   });
 });
+
+test('what travels with a staged commit is sealed by the epoch that it leads to, and by none if it is dropped', async () => {
+  const groups = await (await world()).groupOf(2);
+  const ahead = () => groups[0]!.stagedExporter('parley test', NOTHING, 32);
+  await expect(ahead()).rejects.toMatchObject({ code: 'usage' });
+  await groups[0]!.stage(NO_CHANGE, NOW);
+  await groups[0]!.discard();
+  await expect(ahead()).rejects.toMatchObject({ code: 'usage' });
+  const { commit } = await groups[0]!.stage(NO_CHANGE, NOW);
+  const secret = await ahead();
+  expect(secret).not.toEqual(await groups[0]!.exporter('parley test', NOTHING, 32));
+  await groups[0]!.confirm();
+  await groups[1]!.process(commit);
+  for (const group of groups) expect(await group.exporter('parley test', NOTHING, 32)).toEqual(secret);
+});

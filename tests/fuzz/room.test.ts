@@ -53,7 +53,7 @@ class Model {
     const key = `${offer.groupId} ${offer.epoch}`;
     expect(this.log.has(key), 'a second commit for one epoch').toBe(false);
     this.log.set(key, offer.hash);
-    this.apply({ type: 'ordered', offer, commit: 'cc', welcome: offer.added.length > 0 ? 'ww' : null });
+    this.apply({ type: 'ordered', offer, commit: 'cc', welcome: offer.added.length > 0 ? 'ww' : null, letter: null });
   }
 
   #checkEffects(before: Room, input: Input, effects: readonly Effect[]): void {

@@ -79,6 +79,41 @@ describe('a host removes somebody', () => {
     expect(ann.rotation).toBeNull();
   });
 
+  test('a host who is gone the moment that the removal is ordered leaves the new link to those who stay', async () => {
+    const { ann, ben, cem } = await removal();
+    scene.server.deliver = (event) => {
+      if (event.type === 'group.committed' && scene.server.connections.has(ann.peer)) scene.crash(ann);
+      return [event];
+    };
+    await scene.world.until(() => ben.access.generation === 1, 5000);
+    expect(cem.access.generation).toBe(0);
+    // Its browser has kept what opens its meeting, as something that only the server can say to have begun.
+    expect(ann.rotation).toMatchObject({ offered: true });
+    expect(base64url(ann.rotation!.secret)).toBe(base64url(ben.access.secret));
+    const dua = await scene.arrive('Dua', { access: ben.access });
+    await scene.world.until(() => ben.sees(ann, dua) || allSee([ben, dua]), 5000);
+    expect(await opens(ben, dua)).toBe(true);
+  });
+
+  test('what went along with a removal that lost its race begins nothing', async () => {
+    const { ann, ben, cem } = await removal();
+    let refused = 0;
+    scene.server.intercept = (from, name) => {
+      if (from !== ann.peer || name !== 'group.commit' || refused++ > 0) return undefined;
+      throw new Refusal('internal');
+    };
+    await scene.world.until(() => allSee([ann, ben]), 10_000);
+    await scene.world.until(() => ben.access.generation === 1);
+    const offers = scene.server.seen.filter(({ name }) => name === 'group.commit').slice(-2) as {
+      params: { rotation: { record: unknown } };
+    }[];
+    const [lost, won] = offers.map(({ params }) => params.rotation.record);
+    expect(lost).not.toEqual(won);
+    expect(ann.access.signed).toEqual(won);
+    expect(ben.access.signed).toEqual(won);
+    expect([ann.rotation, cem.access.generation]).toEqual([null, 0]);
+  });
+
   test('a newcomer with the new link is let in by anybody', async () => {
     const { ann, ben } = await removal();
     await scene.world.until(() => ben.access.generation === 1);

@@ -40,6 +40,49 @@ async function groupOf(count: number): Promise<{ people: Person[]; groupId: Grou
   return { people, groupId, epoch: count - 1 };
 }
 
+const refusal = async (asked: Promise<unknown>) =>
+  (await asked.catch((error: unknown) => (error as Refused).error)) as Refused['error'];
+
+describe('the next generation, with the commit that removes somebody', () => {
+  const along = (of = meeting) => ({ ...of.rotated(), letter: randomText(200) });
+
+  test('begins when that is ordered: a letter behind it, and only the new link opens', async () => {
+    const { people, groupId, epoch } = await groupOf(3);
+    const [anna, ben, carla] = people as [Person, Person, Person];
+    const old = { link: meeting.link, access: meeting.access };
+    const rotation = along();
+    const params = { ...commitParams(groupId, epoch, { removed: [carla.peer] }), rotation };
+    await anna.client.request('group.commit', params);
+    await Promise.all([anna, ben].map(({ client }) => client.flushed()));
+    const heard = ({ client }: Person) => client.events.map(({ type }) => type);
+    expect(heard(ben)).toEqual(['group.committed', 'message', 'meeting.record']);
+    expect(heard(anna)).not.toContain('message');
+    expect(await ben.client.next('message')).toMatchObject({ from: anna.peer, body: rotation.letter });
+    expect((await ben.client.next('meeting.record')).record).toEqual(rotation.record);
+    // The host hands them in once more, in case; nothing happens twice.
+    expect((await refusal(anna.client.request('host.rotate', rotation))).code).toBe('badRequest');
+    await join(url, meeting);
+    Object.assign(meeting, old);
+    expect((await refusal(join(url, meeting))).code).toBe('linkRefused');
+  });
+
+  test('does not begin with a commit that is not ordered, and without the host no commit takes it along', async () => {
+    const { people, groupId, epoch } = await groupOf(3);
+    const [anna, ben, carla] = people as [Person, Person, Person];
+    await anna.client.request('group.commit', commitParams(groupId, epoch, { removed: [carla.peer] }));
+    const keys = { link: meeting.link, access: meeting.access };
+    const late = { ...commitParams(groupId, epoch, { removed: [carla.peer] }), rotation: along() };
+    expect((await refusal(ben.client.request('group.commit', late))).code).toBe('staleEpoch');
+    Object.assign(meeting, keys);
+    await join(url, meeting);
+    clock += 6000;
+    const stranger = new TestMeeting();
+    const foreign = { ...commitParams(groupId, epoch + 1), rotation: along(stranger) };
+    expect((await refusal(anna.client.request('group.commit', foreign))).code).toBe('notAllowed');
+    expect(await anna.client.request('group.commit', commitParams(groupId, epoch + 1))).toEqual({ epoch: epoch + 2 });
+  });
+});
+
 describe('a group', () => {
   test('is born once: who comes second is told which one lives', async () => {
     const [anna, ben] = [await join(url, meeting), await join(url, meeting)];
@@ -159,9 +202,6 @@ describe('a group', () => {
 });
 
 describe('the pace of commits', () => {
-  const refusal = async (asked: Promise<unknown>) =>
-    (await asked.catch((error: unknown) => (error as Refused).error)) as Refused['error'];
-
   test('leaves 250 ms between epochs, unless somebody is removed', async () => {
     const { people, groupId } = await groupOf(3);
     const { client } = people[0]!;

@@ -36,6 +36,7 @@ const ordering = (one: Offer): Input => ({
   offer: one,
   commit: 'cc',
   welcome: one.added.length > 0 ? 'ww' : null,
+  letter: null,
 });
 
 /** Runs inputs one after the other, 10 s apart, and gives the room and the effects of the last. */

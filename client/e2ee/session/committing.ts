@@ -13,6 +13,7 @@ import type { Removal, Staged, Transition } from '../../../crypto/step.ts';
 import { checkRemoval } from '../../../crypto/removal.ts';
 import type { GroupId, MeetingId, PeerId, Epoch } from '../../../signal/protocol/ids.ts';
 import type { Host } from '../host.ts';
+import type { CommitRotation } from './hosting.ts';
 import type { Desk } from './ports.ts';
 import { RequestFailed } from './ports.ts';
 import type { AddWork, RemoveWork, Work } from './work.ts';
@@ -48,6 +49,8 @@ export interface CommitterTerms {
   readonly isBanned: (identity: string) => boolean;
   /** The generation that a removal of ours starts. */
   readonly nextGeneration: () => number;
+  /** That generation, to go along with the commit that is staged. */
+  readonly rotation: () => Promise<CommitRotation | undefined>;
   /** Our commit was ordered, and we are in its epoch. */
   readonly entered: (transition: Transition, commit: Uint8Array<ArrayBuffer>) => Promise<void>;
   /** Another commit was ordered for this epoch: it has to come from the log if not by itself. */
@@ -63,6 +66,7 @@ export class Committer {
   readonly #work: Work;
   #cancel: (() => void) | null = null;
   #staged: Staged | null = null;
+  #rotation: CommitRotation | undefined;
   /** What we know of the staged commit: `offline`, perhaps nobody got it; `stale`, another was first, or the answer got lost. */
   #fate: 'offered' | 'offline' | 'stale' = 'offered';
   /** Since when our keys ask to be renewed, although nobody comes or goes. */
@@ -182,6 +186,7 @@ export class Committer {
       return;
     }
     this.#staged = staged;
+    this.#rotation = removing ? await this.#terms.rotation() : undefined;
     this.#lastOwnAt = this.#terms.desk.now();
     this.#offer(staged);
   }
@@ -271,6 +276,7 @@ export class Committer {
         ...(staged.welcome === null ? {} : { welcome: base64url(staged.welcome) }),
         added: staged.added.map(({ peer }) => peer as PeerId),
         removed: staged.removed.map(({ peer }) => peer as PeerId),
+        ...(this.#rotation === undefined ? {} : { rotation: this.#rotation }),
       })
       .then(
         () => desk.post(() => this.#ordered(staged)),

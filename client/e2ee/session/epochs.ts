@@ -27,6 +27,11 @@ const MEDIA_LABEL = 'SFrame 1.0 Base Key';
 const MESSAGE_LABEL = 'parley message';
 const NO_CONTEXT = new Uint8Array();
 
+/** What seals messages of the epoch that our staged commit leads to, 32 bytes; wipe it. */
+export function stagedMessageKey(group: Group): Promise<Bytes> {
+  return group.stagedExporter(MESSAGE_LABEL, NO_CONTEXT, 32);
+}
+
 /** One epoch that we were, or are, in. */
 export interface LiveEpoch {
   readonly epoch: number;

@@ -1,15 +1,16 @@
 /**
  * What follows a host's decisions: removing somebody, locking, ending.
  *
- * A removal is a commit first (committing.ts, at once). As soon as it is ordered, the next generation starts: a new link with
- * the same password, sealed in the new epoch to those who remain, and then made known to the server. Old links open nothing
- * from the commit on, because the commit itself ends their generation (crypto/removal.ts).
+ * A removal is a commit first (committing.ts, at once), and with it the next generation starts: a new link with the same
+ * password, sealed in the epoch that the commit leads to. It travels with the commit, so a host who is gone a moment later leaves
+ * nobody without a link. Old ones open nothing from the commit on, because it ends their generation (crypto/removal.ts).
  */
 import { base64url } from '../../../crypto/bytes.ts';
 import type { Group } from '../../../crypto/group.ts';
 import type { Transition } from '../../../crypto/step.ts';
 import type { HostState } from '../../../signal/protocol/documents.ts';
 import type { MeetingId, PeerId } from '../../../signal/protocol/ids.ts';
+import type { Params } from '../../../signal/protocol/requests.ts';
 import type { Access } from '../access.ts';
 import { nextAccess } from '../access.ts';
 import type { Host } from '../host.ts';
@@ -37,8 +38,13 @@ export interface HostingTerms {
   readonly decided: () => void;
 }
 
+/** What goes along with a commit of ours that ends a generation. */
+export type CommitRotation = NonNullable<Params<'group.commit'>['rotation']>;
+
 export class Hosting {
   readonly #terms: HostingTerms;
+  /** Went along with a commit that may be ordered. */
+  #offered: { generation: number; rotation: Rotation } | null = null;
 
   constructor(terms: HostingTerms) {
     this.#terms = terms;
@@ -47,6 +53,18 @@ export class Hosting {
   /** Of the next order that ends a generation. */
   nextGeneration(): number {
     return Math.max(this.#terms.access().generation, this.#terms.group.floor) + 1;
+  }
+
+  /** The generation that our staged removal starts. What an earlier one would have started never was. */
+  async rotation(): Promise<CommitRotation> {
+    const generation = this.nextGeneration();
+    const rotation = await this.#make(generation, true);
+    const { record, access, secret } = rotation;
+    this.#offered = { generation, rotation };
+    // First: once it is ordered, only this secret opens our own meeting to us.
+    await this.#terms.keepRotation(rotation);
+    const told = JSON.stringify({ record, secret: base64url(secret) });
+    return { record, access, letter: await this.#terms.mail.prepareAhead('generation', told) };
   }
 
   /** Tells the server to close a peer's connection, and not to let it in again. */
@@ -58,11 +76,16 @@ export class Hosting {
 
   /** Our own removal was ordered: what it began is carried through. */
   async entered({ removed, by }: Transition): Promise<void> {
-    const { group, access } = this.#terms;
+    const { group, access, keepRotation } = this.#terms;
     const thrown = removed.filter(({ reason }) => reason.kind === 'host').map(({ member }) => member);
-    if (thrown.length === 0 || by.leaf !== group.ownLeaf) return;
-    // The remaining members first: until they have the next secret, nobody can come in.
-    await this.#startGeneration(Math.max(access().generation + 1, group.floor));
+    const offered = this.#offered;
+    this.#offered = null;
+    if (thrown.length === 0 || by.leaf !== group.ownLeaf) {
+      if (offered !== null) await keepRotation(null);
+      return;
+    }
+    const generation = Math.max(access().generation + 1, group.floor);
+    await this.#startGeneration(generation, offered?.generation === generation ? offered.rotation : null);
     for (const { peer } of thrown) await this.turnOut(peer as PeerId);
     const bans = thrown.map(({ identity }) => base64url(identity)).filter((identity) => !this.#isOurs(identity));
     await this.#decide((state) => ({ ...state, bans: [...new Set([...state.bans, ...bans])].slice(-256) }));
@@ -81,17 +104,23 @@ export class Hosting {
     });
   }
 
-  async #startGeneration(generation: number): Promise<void> {
-    const { desk, meeting, host, title, mail, outbox, keepRotation, accept } = this.#terms;
-    const access = this.#terms.access();
-    const { stretched, record: present } = access;
+  /** @param told what the members have been sent with the commit */
+  async #startGeneration(generation: number, told: Rotation | null): Promise<void> {
+    const { mail, outbox, keepRotation, accept } = this.#terms;
+    const { record, access, secret } = told ?? (await this.#make(generation, false));
+    await keepRotation({ record, access, secret, offered: false });
+    await accept(await nextAccess(this.#terms.access(), record, secret));
+    // The remaining members first: until they have the next secret, nobody can come in.
+    if (told === null) await mail.send(null, 'generation', JSON.stringify({ record, secret: base64url(secret) }));
+    outbox.put('host.rotate', { record, access }, () => keepRotation(null));
+  }
+
+  async #make(generation: number, offered: boolean): Promise<Rotation> {
+    const { desk, meeting, host, title } = this.#terms;
+    const { stretched, record: present } = this.#terms.access();
     const password = stretched !== null && present.salt !== undefined ? { stretched, salt: present.salt } : null;
     const terms = { meeting, generation, title, settings: present.settings, password, createdAt: desk.serverNow() };
-    const { record, access: accessKey, secret } = await makeTerms(host.key, terms);
-    await keepRotation({ record, access: accessKey, secret });
-    await accept(await nextAccess(access, record, secret));
-    await mail.send(null, 'generation', JSON.stringify({ record, secret: base64url(secret) }));
-    outbox.put('host.rotate', { record, access: accessKey }, () => keepRotation(null));
+    return { ...(await makeTerms(host.key, terms)), offered };
   }
 
   async #decide(change: (state: HostState) => HostState): Promise<void> {

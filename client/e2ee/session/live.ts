@@ -131,6 +131,7 @@ export class Live {
       isLocked: () => states.locked,
       isBanned: (banned) => states.isBanned(banned),
       nextGeneration: () => this.hosting?.nextGeneration() ?? 0,
+      rotation: async () => this.hosting?.rotation(),
       entered: (transition, commit) => this.#entered(transition, commit),
       behind: () => this.#follower.askSoon(),
       repair: () => events.out('repair'),

@@ -6,13 +6,14 @@
  * for it, within limits. Invariant: what is handed on was sealed by that very member for us, and is handed on once.
  */
 import type { Bytes } from '../../../crypto/bytes.ts';
-import { base64url, fromBase64url, fromUtf8, utf8 } from '../../../crypto/bytes.ts';
+import { base64url, fromBase64url, fromUtf8, utf8, wipe } from '../../../crypto/bytes.ts';
 import { SequenceGuard, open, parseEnvelopeHeader, seal } from '../../../crypto/envelope.ts';
 import type { Group } from '../../../crypto/group.ts';
 import type { Member } from '../../../crypto/mlsState.ts';
 import type { PeerId } from '../../../signal/protocol/ids.ts';
 import type { MessageKind } from '../messages.ts';
 import type { Epochs, LiveEpoch } from './epochs.ts';
+import { stagedMessageKey } from './epochs.ts';
 import type { Desk } from './ports.ts';
 
 /** Messages that wait for an epoch: enough for the moment between two members' receiving a commit. */
@@ -79,7 +80,20 @@ export class Mail {
     return this.#seal(this.#epochs.current, null, kind, body);
   }
 
-  async #seal(epoch: LiveEpoch, to: PeerId | null, kind: string, body: string): Promise<string> {
+  /** The same in the epoch that our staged commit leads to: for what travels with it. */
+  async prepareAhead(kind: string, body: string): Promise<string> {
+    const messageKey = await stagedMessageKey(this.#group);
+    const text = await this.#seal({ epoch: this.#group.epoch + 1, messageKey }, null, kind, body);
+    wipe(messageKey);
+    return text;
+  }
+
+  async #seal(
+    epoch: Pick<LiveEpoch, 'epoch' | 'messageKey'>,
+    to: PeerId | null,
+    kind: string,
+    body: string,
+  ): Promise<string> {
     const sealed = await seal({
       key: epoch.messageKey,
       groupId: this.#group.groupId,

@@ -9,6 +9,8 @@ import type { Host } from '../host.ts';
 
 /** A generation that the host has told the members of, and not yet the server. */
 export interface Rotation {
+  /** It was sent along with a commit, and begins only if that was ordered: who asks the server for its record knows. */
+  readonly offered: boolean;
   readonly record: Signed;
   readonly access: Signed;
   readonly secret: Bytes;

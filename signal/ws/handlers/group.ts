@@ -24,8 +24,9 @@ export const group: Group = {
 
   'group.commit'(session, params, { service }) {
     const { meeting, peer } = session.in('joined');
-    const { commit: bytes, welcome, added } = params;
-    session.spread(bytes.length * membersOf(service, meeting) + (welcome?.length ?? 0) * added.length);
+    const { commit: bytes, welcome, added, rotation } = params;
+    const toAll = bytes.length + (rotation?.letter.length ?? 0);
+    session.spread(toAll * membersOf(service, meeting) + (welcome?.length ?? 0) * added.length);
     return commit(service, meeting, peer, params);
   },
 

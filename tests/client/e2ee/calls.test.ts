@@ -313,6 +313,36 @@ describe('another identity', () => {
   });
 });
 
+describe('a host whose tab died with a removal under way', () => {
+  /** The vault as it is then: a rotation that went along with a commit, of whose fate nobody here knows. */
+  async function interrupted(offered: boolean): Promise<{ page: Page; memory: Store; next: typeof made }> {
+    const memory = memoryStore();
+    const page = new Page(memory);
+    const plain = await page.call('meeting.create', { title: 'Tea', password: null, settings: SETTINGS });
+    const next = await new Page().call('meeting.create', { title: 'Tea', password: null, settings: SETTINGS });
+    const { record, access, secret } = next;
+    const before = fromBase64url(plain.secret);
+    const rotation = { record, access, secret: fromBase64url(secret), offered, before, tried: false };
+    await memory.update(`host ${plain.meeting}`, (host) => ({ ...(host as object), rotation }));
+    await page.enter(plain.meeting, plain.secret, plain.record, null);
+    await page.call('peer.prepare', { name: 'Ann', challenge: CHALLENGE, replaces: null });
+    await page.call('group.begin', { group: null, hostState: null, now: Date.now() });
+    return { page, memory: { ...memory, get: () => memory.get(`host ${plain.meeting}`) }, next };
+  }
+
+  test('begins no generation that the server has not seen begin', async () => {
+    const { page, memory } = await interrupted(true);
+    await page.request('group.create');
+    expect(page.notices.filter((notice) => notice.type === 'request' && notice.name === 'host.rotate')).toEqual([]);
+    expect(await memory.get('')).toMatchObject({ rotation: null });
+  });
+
+  test('tells the server of one that the members know', async () => {
+    const { page, next } = await interrupted(false);
+    expect((await page.request('host.rotate')).params).toEqual({ record: next.record, access: next.access });
+  });
+});
+
 describe('a tab that was reloaded', () => {
   /** In the meeting, as far as the worker knows: the server has taken the password. */
   async function joined(memory: Store): Promise<{ page: Page; peer: PeerId }> {

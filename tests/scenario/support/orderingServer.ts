@@ -196,12 +196,17 @@ export class OrderingServer {
   }
 
   #commit(from: PeerId, params: Params<'group.commit'>): unknown {
-    const { groupId, epoch, commit, welcome, added, removed } = params;
+    const { groupId, epoch, commit, welcome, added, removed, rotation } = params;
     if (this.group?.id !== groupId) throw new Refusal('groupUnknown');
     if (epoch !== this.epoch) throw new Refusal('staleEpoch');
     const ordered: OrderedCommit = { groupId, epoch, by: from, commit };
     this.log.push(ordered);
     this.#soon(() => this.#tellOthers('' as PeerId, { type: 'group.committed', ...ordered, added }));
+    if (rotation !== undefined) {
+      const { letter, record } = rotation;
+      this.#soon(() => this.#tellOthers(from, { type: 'message', from, body: letter }));
+      this.#soon(() => this.#tellOthers(from, { type: 'meeting.record', record }));
+    }
     for (const peer of removed) this.group.members.delete(peer);
     for (const peer of added) {
       this.group.members.add(peer);
