@@ -12,21 +12,22 @@ import { random, seeds } from './random.ts';
 
 const CAPACITY = 5;
 const STEPS = 400;
-const names = Array.from({ length: 9 }, (_, index) => String(index).repeat(22) as PeerId);
+const SIGNED = { body: '{}', signature: '' };
+const names = Array.from({ length: 14 }, (_, index) => index.toString(16).repeat(22) as PeerId);
 const groups = Array.from({ length: 3 }, (_, index) => String(index).repeat(43) as GroupId);
 
 /** What has come of everything so far, by the rules alone. */
 class Model {
-  room: Room = emptyRoom(
-    'aaaa-bbbb-cccc-dddd' as MeetingId,
-    { generation: 0, capacity: CAPACITY, locked: false, meshLimit: 4, hasRelay: false },
-    null,
-  );
+  room: Room;
   now = 1_000_000;
   /** (group, epoch) → hash of the commit that stands. */
   readonly log = new Map<string, string>();
   readonly removed = new Set<PeerId>();
-  ended = false;
+
+  constructor(hasRelay: boolean) {
+    const terms = { generation: 0, capacity: CAPACITY, locked: false, meshLimit: 3, hasRelay };
+    this.room = emptyRoom('aaaa-bbbb-cccc-dddd' as MeetingId, terms, null);
+  }
 
   apply(input: Input): readonly Effect[] {
     const before = this.room;
@@ -77,11 +78,27 @@ class Model {
   #checkRoom(before: Room, input: Input): void {
     const { peers, group } = this.room;
     const here = [...peers.values()].filter(({ presence }) => presence.at === 'here');
-    if (input.type === 'join' && !before.peers.has(input.peer)) {
-      const returned = this.room.peers.get(input.peer)!.inGroup;
-      if (!returned) expect(here.length, 'over capacity').toBeLessThanOrEqual(CAPACITY);
+    if (input.type === 'join' && !before.peers.has(input.peer) && !peers.get(input.peer)!.inGroup) {
+      const { capacity } = this.room;
+      expect(here.length, 'over capacity').toBeLessThanOrEqual(capacity);
+      expect(peers.size, 'places of peers that are away pile up').toBeLessThanOrEqual(2 * capacity);
+      expect(input.generation, 'by an old link').toBe(before.generation);
     }
-    expect(peers.size).toBeLessThanOrEqual(2 * CAPACITY + names.length);
+    const { topology } = this.room;
+    expect(topology.number, 'an old decision').toBeGreaterThanOrEqual(before.topology.number);
+    if (topology.at !== before.topology.at) expect(topology.number).toBeGreaterThan(before.topology.number);
+    if (topology.at === 'relay' && before.topology.at === 'mesh') expect(this.room.hasRelay).toBe(true);
+    if (input.type === 'end') expect(peers.size).toBe(0);
+    if (input.type === 'rotated') {
+      for (const { peer, inGroup } of peers.values()) expect(inGroup || peer === input.by, 'by an old link').toBe(true);
+    }
+    if (input.type === 'disown') {
+      for (const { peer, inGroup } of before.peers.values()) {
+        if (!inGroup || peers.get(peer)!.inGroup) continue;
+        expect(input.peers).toContain(peer);
+        expect(before.group!.claims.has(peer), 'disowned who is settled').toBe(true);
+      }
+    }
     for (const [id, peer] of peers) {
       expect(peer.peer).toBe(id);
       expect(this.removed.has(id), 'a removed peer is back').toBe(false);
@@ -104,7 +121,9 @@ class Model {
 describe('the room', () => {
   test.each(seeds(60))('keeps its rules under any inputs (seed %i)', (seed) => {
     const { pick, chance, below } = random(seed);
-    const model = new Model();
+    const model = new Model(chance(0.5));
+    // In some meetings nearly everybody's connection is bad.
+    const isShaky = chance(0.3);
     const some = (): PeerId[] => names.filter(() => chance(0.15));
     const hashes: string[] = ['x'];
     for (let i = 0; i < STEPS; i++) {
@@ -116,10 +135,22 @@ describe('the room', () => {
       const connected = model.room.peers.has(by);
       // The service lets only joined peers act; joins come from anybody.
       const acts: (() => void)[] = [
-        () => model.apply({ type: 'join', peer: by, generation: 0, name: 'nn', member: chance(0.5) ? groupId : null }),
+        () => {
+          const generation = Math.max(0, model.room.generation - (chance(0.05) ? 1 : 0));
+          model.apply({ type: 'join', peer: by, generation, name: 'nn', member: chance(0.5) ? groupId : null });
+        },
         () => model.apply({ type: pick(['away', 'away', 'back', 'leave']), peer: by }),
         () => model.apply({ type: 'tick' }),
       ];
+      if (isShaky && chance(0.9)) {
+        acts.pop();
+        acts.push(() => {
+          model.apply({ type: 'join', peer: by, generation: model.room.generation, name: 'nn', member: null });
+          model.apply({ type: 'away', peer: by });
+        });
+      }
+      if (chance(0.1)) acts.push(() => model.apply({ type: 'relay', available: chance(0.7) }));
+      if (chance(0.05)) acts.push(() => model.apply({ type: 'relayLost' }));
       if (connected) {
         acts.push(
           () => model.apply({ type: 'createGroup', by, groupId: pick(groups) }),
@@ -155,7 +186,18 @@ describe('the room', () => {
               transient: chance(0.5),
             }),
         );
-        if (chance(0.01)) acts.push(() => model.apply({ type: 'remove', peer: pick(names) }));
+        acts.push(
+          () => model.apply({ type: 'disown', by, groupId, peers: [pick(names), ...some()] }),
+          () => model.apply({ type: 'pathFailed', by, peer: pick([...model.room.peers.keys()]) }),
+          () => model.apply({ type: 'hostState', by, state: SIGNED, locked: chance(0.2) }),
+        );
+        if (chance(0.02)) acts.push(() => model.apply({ type: 'remove', peer: pick(names) }));
+        if (chance(0.05)) {
+          const generation = model.room.generation + 1;
+          const capacity = pick([2, CAPACITY, CAPACITY]);
+          acts.push(() => model.apply({ type: 'rotated', by, record: SIGNED, generation, capacity }));
+        }
+        if (chance(0.005)) acts.push(() => model.apply({ type: 'end', command: SIGNED }));
       }
       pick(acts)();
     }
