@@ -48,6 +48,7 @@ export class Room {
   readonly meeting: MeetingId;
   readonly #terms: RoomTerms;
   readonly #halls: Hall[] = [];
+  #adding: Promise<Hall> | null = null;
   readonly #peers = new Map<PeerId, { peer: Peer; hall: Hall }>();
   readonly #streams = new Map<StreamId, Stream>();
   readonly #pipes = new Map<RelayId, Pipe>();
@@ -76,9 +77,7 @@ export class Room {
   async openPeer(id: PeerId): Promise<RelayResult<'peer.open'>> {
     this.closePeer(id);
     if (this.#peers.size >= MAX_PEERS) throw new ProtocolError('relayFull');
-    const hall = await this.#hallForOne();
-    // Taken before the transports are there: many may come at once.
-    this.#count(hall, 1);
+    const hall = await this.#placeForOne();
     try {
       const [send, receive] = await Promise.all([this.#transport(hall), this.#transport(hall)]);
       // Asked for twice at once: the later one stays.
@@ -204,12 +203,20 @@ export class Room {
     }
   }
 
-  async #hallForOne(): Promise<Hall> {
-    const emptiest = this.#halls.reduce((least, hall) => (hall.peers < least.peers ? hall : least));
-    if (emptiest.peers < PEERS_PER_HALL) return emptiest;
-    const slot = this.#terms.pick(this.#halls.map((hall) => hall.slot));
-    // On a worker that this meeting is at already, one more hall is only one more pipe.
-    return this.#halls.some((hall) => hall.slot === slot) ? emptiest : this.#addHall();
+  /** A place in the emptiest hall, taken before the transports are there: many may come at once. */
+  async #placeForOne(): Promise<Hall> {
+    for (;;) {
+      const emptiest = this.#halls.reduce((least, hall) => (hall.peers < least.peers ? hall : least));
+      const slot = this.#terms.pick(this.#halls.map((hall) => hall.slot));
+      // On a worker that this meeting is at already, one more hall is only one more pipe.
+      if (emptiest.peers < PEERS_PER_HALL || this.#halls.some((hall) => hall.slot === slot)) {
+        this.#count(emptiest, 1);
+        return emptiest;
+      }
+      // One for all who found the others full: two halls on one worker could not both have a stream of a third.
+      this.#adding ??= this.#addHall().finally(() => (this.#adding = null));
+      await this.#adding;
+    }
   }
 
   #count(hall: Hall, by: 1 | -1): void {

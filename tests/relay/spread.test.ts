@@ -69,27 +69,36 @@ async function annaToBen(port: RelayPort) {
   return { producer, capabilities, ...consumed };
 }
 
-runs('a meeting of twenty-five takes a second worker, and everybody can have every stream once', async () => {
-  const relay = await localRelay(2);
-  const opened = [];
-  for (let index = 0; index < 25; index++)
-    opened.push(await relay.request('peer.open', { meeting, peer: peerOf(index) }));
-  const ports = new Set(opened.map(({ send }) => send.iceCandidates[0]!.port));
-  expect(ports.size).toBe(2);
-  const { capabilities } = opened[0]!;
-  const sent = { meeting, peer: peerOf(0), kind: 'camera' as const, rtpParameters: camera(capabilities) };
-  const { producer } = await relay.request('produce', sent);
-  const consumers = await Promise.all(
-    opened
-      .slice(1)
-      .map((_, index) => relay.request('consume', { meeting, peer: peerOf(index + 1), producer, capabilities })),
-  );
-  expect(new Set(consumers.map(({ consumer }) => consumer)).size).toBe(24);
-  // Gone at home, it is gone in the other hall, too.
-  await relay.request('peer.close', { meeting, peer: peerOf(0) });
-  const late = relay.request('consume', { meeting, peer: peerOf(24), producer, capabilities });
-  await expect(late).rejects.toMatchObject({ code: 'streamUnknown' });
-});
+const comings = [
+  { how: 'one by one', alone: 25 },
+  { how: 'all at once', alone: 0 },
+  { how: 'the last five at once', alone: 20 },
+];
+runs.each(comings)(
+  'twenty-five who come $how take a second worker, and all have every stream once',
+  async ({ alone }) => {
+    const relay = await localRelay(2);
+    const open = (index: number) => relay.request('peer.open', { meeting, peer: peerOf(index) });
+    const opened = [];
+    for (let index = 0; index < alone; index++) opened.push(await open(index));
+    opened.push(...(await Promise.all(Array.from({ length: 25 - alone }, (_, index) => open(alone + index)))));
+    const ports = new Set(opened.map(({ send }) => send.iceCandidates[0]!.port));
+    expect(ports.size).toBe(2);
+    const { capabilities } = opened[0]!;
+    const sent = { meeting, peer: peerOf(0), kind: 'camera' as const, rtpParameters: camera(capabilities) };
+    const { producer } = await relay.request('produce', sent);
+    const consumers = await Promise.all(
+      opened
+        .slice(1)
+        .map((_, index) => relay.request('consume', { meeting, peer: peerOf(index + 1), producer, capabilities })),
+    );
+    expect(new Set(consumers.map(({ consumer }) => consumer)).size).toBe(24);
+    // Gone at home, it is gone in the other hall, too.
+    await relay.request('peer.close', { meeting, peer: peerOf(0) });
+    const late = relay.request('consume', { meeting, peer: peerOf(24), producer, capabilities });
+    await expect(late).rejects.toMatchObject({ code: 'streamUnknown' });
+  },
+);
 
 runs('a worker that dies under one half of a meeting ends the room as a whole, once', async () => {
   const relay = await localRelay(2);
