@@ -7,7 +7,7 @@
 import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from 'playwright-core';
 import type { LaunchOptions, Watched } from './browser.ts';
 import { launchBrowser, openContext } from './browser.ts';
-import type { Film } from './media/films.ts';
+import type { Film, FilmOptions } from './media/films.ts';
 import { makeFilm } from './media/films.ts';
 import type { TimedReading, Tone, Watch } from './media/readers.ts';
 import type { ProbeOptions, Totals } from './probe.ts';
@@ -37,6 +37,8 @@ export interface PersonOptions extends LaunchOptions {
   tapped?: boolean;
   /** No camera and no microphone at all. */
   noDevices?: boolean;
+  /** Of the camera, where another picture is needed than most tests take. */
+  picture?: Pick<FilmOptions, 'width' | 'height' | 'frames'>;
   context?: BrowserContextOptions;
 }
 
@@ -64,7 +66,7 @@ export class Person {
   /** @param origin where Parley is served; requests to anywhere else are written down */
   static async create(name: Name, origin: string, options: PersonOptions = {}): Promise<Person> {
     const { number, tone } = CAST[name];
-    const film = options.noDevices === true ? null : makeFilm({ person: number, tone });
+    const film = options.noDevices === true ? null : makeFilm({ ...options.picture, person: number, tone });
     const browser = await launchBrowser({ ...options, ...(film === null ? {} : { film }) });
     const { context, watched } = await openContext(browser, { origin, ...options.context });
     await context.addInitScript({ content: probeScript(options.probe) });
