@@ -39,12 +39,14 @@ export function readReport(report: Report): ReportTotals {
     };
     if (entry.type === 'outbound-rtp') {
       totals.sentPackets += numberOr(entry.packetsSent, 0);
-      if (entry.kind === 'video') totals.encodedFrames = numberOr(entry.framesEncoded, 0);
+      // Simulcast has one entry for each size: the worker seals them all.
+      if (entry.kind === 'video') totals.encodedFrames = (totals.encodedFrames ?? 0) + numberOr(entry.framesEncoded, 0);
     } else {
       totals.receivedPackets += numberOr(entry.packetsReceived, 0);
       totals.lostPackets += Math.max(0, numberOr(entry.packetsLost, 0));
       if (entry.kind === 'video')
-        totals.assembledFrames = numberOr(entry.framesReceived, numberOr(entry.framesDecoded, 0));
+        totals.assembledFrames =
+          (totals.assembledFrames ?? 0) + numberOr(entry.framesReceived, numberOr(entry.framesDecoded, 0));
     }
     sections.set(mid, totals);
   });

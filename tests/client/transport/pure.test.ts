@@ -179,6 +179,18 @@ describe('statistics', () => {
     expect([path, roundTripMs]).toEqual(['direct', 30]);
   });
 
+  test('are the sum of the three sizes of a picture', () => {
+    const sizes = [40, 30, 20].map((framesEncoded, i) => ({
+      id: `o${i}`,
+      type: 'outbound-rtp',
+      kind: 'video',
+      mid: '1',
+      packetsSent: 100,
+      framesEncoded,
+    }));
+    expect(readReport(report(...sizes)).sections.get('1')).toMatchObject({ sentPackets: 300, encodedFrames: 90 });
+  });
+
   test('tell a path over TURN, and Firefox tells its pair in another way', () => {
     expect(
       readReport(report(...base.slice(0, 3), { id: 'R', type: 'remote-candidate', candidateType: 'relay' })).path,
