@@ -19,6 +19,7 @@ import {
   settleTopology,
   tickTopology,
   topologyDueAt,
+  withdrawTrouble,
 } from './topology.ts';
 
 /** A lost socket has this long to come back (docs/design.md, section 8). */
@@ -89,7 +90,7 @@ function take(room: Room, input: Input, now: number): Step {
     case 'relayLost':
       return relayLost(room, now);
     case 'pathFailed':
-      return [reportTrouble(room, input.by, input.peer), []];
+      return [(input.withdrawn ? withdrawTrouble : reportTrouble)(room, input.by, input.peer), []];
     case 'burdened':
       return [reportBurden(room, input.by), []];
     case 'remove':

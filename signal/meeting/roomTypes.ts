@@ -132,7 +132,8 @@ export type Input =
   | { type: 'relay'; available: boolean }
   /** What was open for the meeting at the relay is gone. */
   | { type: 'relayLost' }
-  | { type: 'pathFailed'; by: PeerId; peer: PeerId }
+  /** `withdrawn`: it works after all. */
+  | { type: 'pathFailed'; by: PeerId; peer: PeerId; withdrawn: boolean }
   | { type: 'burdened'; by: PeerId }
   | { type: 'remove'; peer: PeerId }
   | { type: 'end'; command: Signed };

@@ -9,8 +9,8 @@ import type { Effect, Room, Step } from './roomTypes.ts';
 
 /** A meeting that was too large for a mesh has been small enough for this long. */
 const CALM_MS = 30_000;
-/** Peers that go down to the mesh have their new path by then; the relay's room stays open meanwhile. */
-const FAREWELL_MS = 10_000;
+/** Peers that go down to the mesh have their new path by then, or report trouble; the relay's room stays open meanwhile. */
+const FAREWELL_MS = 30_000;
 /** Without a relay a mesh may grow to this, whatever its limit: more pictures than a phone can send. */
 const LARGEST_MESH = 6;
 
@@ -59,6 +59,12 @@ export function reportBurden(room: Room, by: PeerId): Room {
   // Of those who are here: who has gone need not be remembered.
   const burdened = new Set([...room.burdened, by].filter((peer) => room.peers.has(peer)));
   return { ...room, burdened };
+}
+
+/** `by` reaches `peer` after all. */
+export function withdrawTrouble(room: Room, by: PeerId, peer: PeerId): Room {
+  const troubles = room.troubles.filter((pair) => !(by !== peer && pair.includes(by) && pair.includes(peer)));
+  return troubles.length === room.troubles.length ? room : { ...room, troubles };
 }
 
 /** The relay's room is gone: those who were there need another. */

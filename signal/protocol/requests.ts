@@ -147,10 +147,14 @@ export const requests = {
     params: z.object({ to: z.nullable(PeerId), body: bytesText(64 * 1024), transient: z.optional(z.boolean()) }),
     result: nothing,
   },
-  /** "I cannot reach this peer", with all that ICE and TURN have: the meeting goes to the relay. Errors: peerUnknown. */
   /** My uplink or my device cannot carry the mesh. The relay takes over while there are more than two. */
   'path.burdened': { phase: 'joined', params: nothing, result: nothing },
-  'path.failed': { phase: 'joined', params: z.object({ peer: PeerId }), result: nothing },
+  /** "I cannot reach this peer", with all that ICE and TURN have: the meeting goes to the relay. `withdrawn`: I can after all. Errors: peerUnknown. */
+  'path.failed': {
+    phase: 'joined',
+    params: z.object({ peer: PeerId, withdrawn: z.optional(z.boolean()) }),
+    result: nothing,
+  },
   /** Leaves for good. What members need to commit the removal travels before it, sealed. */
   'meeting.leave': { phase: 'joined', params: nothing, result: nothing },
   /** Round trip, and a sign of life that a browser can send. */

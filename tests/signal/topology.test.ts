@@ -68,7 +68,7 @@ test('who comes back in that time keeps it where it is, and the time begins anew
 test('the room at the relay stays open a while for those who are on their way back', () => {
   const meeting = new Meeting().join(1, 2, 3, 4, 5).leave(4, 5).after(30_000);
   const closed = () => meeting.effects.some(({ type }) => type === 'closeRelay');
-  meeting.after(9_999);
+  meeting.after(29_999);
   expect(closed()).toBe(false);
   meeting.after(1);
   expect(closed()).toBe(true);
@@ -82,18 +82,29 @@ test('growing again in that time, it keeps the room at the relay', () => {
 });
 
 test('two who cannot reach each other take it there at once, and it stays until one of them has gone', () => {
-  const meeting = new Meeting().join(1, 2, 3).do({ type: 'pathFailed', by: peer(2), peer: peer(1) });
+  const meeting = new Meeting().join(1, 2, 3).do({ type: 'pathFailed', by: peer(2), peer: peer(1), withdrawn: false });
   expect(meeting.told).toEqual(['1 relay to 3']);
-  meeting.do({ type: 'pathFailed', by: peer(1), peer: peer(2) });
+  meeting.do({ type: 'pathFailed', by: peer(1), peer: peer(2), withdrawn: false });
   expect(meeting.room.troubles).toHaveLength(1);
   expect(meeting.after(300_000).room.topology.at).toBe('relay');
   meeting.leave(1);
   expect(meeting.after(30_000).room.topology.at).toBe('mesh');
 });
 
+test('they may take it back when they find each other after all, and nobody else may for them', () => {
+  const meeting = new Meeting().join(1, 2, 3);
+  meeting.do({ type: 'pathFailed', by: peer(2), peer: peer(1), withdrawn: false });
+  meeting.do({ type: 'pathFailed', by: peer(3), peer: peer(1), withdrawn: true });
+  meeting.do({ type: 'pathFailed', by: peer(3), peer: peer(3), withdrawn: true });
+  expect(meeting.room.troubles).toHaveLength(1);
+  meeting.do({ type: 'pathFailed', by: peer(1), peer: peer(2), withdrawn: true });
+  expect(meeting.room.troubles).toEqual([]);
+  expect(meeting.after(30_000).told).toEqual(['1 relay to 3', '2 mesh to 3']);
+});
+
 test('nobody invents trouble with somebody who is not there', () => {
-  const meeting = new Meeting().join(1, 2).do({ type: 'pathFailed', by: peer(1), peer: peer(9) });
-  meeting.do({ type: 'pathFailed', by: peer(1), peer: peer(1) });
+  const meeting = new Meeting().join(1, 2).do({ type: 'pathFailed', by: peer(1), peer: peer(9), withdrawn: false });
+  meeting.do({ type: 'pathFailed', by: peer(1), peer: peer(1), withdrawn: false });
   expect(meeting.told).toEqual([]);
 });
 

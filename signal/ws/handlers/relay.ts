@@ -17,10 +17,10 @@ type Relay = Pick<
 >;
 
 export const relay: Relay = {
-  'path.failed'(session, { peer }, { service }) {
+  'path.failed'(session, { peer, withdrawn = false }, { service }) {
     const place = session.in('joined');
     if (!service.live(place.meeting).room.peers.has(peer)) throw new ProtocolError('peerUnknown');
-    service.apply(place.meeting, { type: 'pathFailed', by: place.peer, peer });
+    service.apply(place.meeting, { type: 'pathFailed', by: place.peer, peer, withdrawn });
     return {};
   },
   'path.burdened'(session, _params, { service }) {
