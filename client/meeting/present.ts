@@ -159,7 +159,13 @@ function tileState(
   const lostSince = live.lostSince[member.peer];
   if (lostSince !== undefined) return { at: 'reconnecting', since: lostSince };
   if (path === undefined || path.at === 'closed') return { at: 'joining' };
-  if (path.at === 'connecting' || path.at === 'securing') return { at: path.at };
+  if (path.at === 'connecting') return { at: 'connecting' };
+  if (path.at === 'securing') {
+    // By their own sealed word nothing of theirs is on, so no frame is to be waited for.
+    const said = live.media[member.peer];
+    const isSilent = said !== undefined && Object.values(said).every((on) => !on);
+    return { at: isSilent ? 'connected' : 'securing' };
+  }
   const quietMs = stats?.cameraQuietMs ?? 0;
   if (media.camera && quietMs >= FROZEN_MS) return { at: 'frozen', since: now - quietMs };
   return { at: path.poor ? 'poor' : 'connected' };

@@ -103,6 +103,15 @@ describe('a tile', () => {
       { at: 'unsafe', detail: 'clearFrames' },
     ],
   ];
+  test('of somebody who says that nothing is on waits for no frame', () => {
+    const off = { microphone: false, camera: false, screen: false, screenAudio: false };
+    const stateWith = (media: Live['media']) =>
+      liveView(together({ paths: { [bob]: { at: 'securing' } }, media })).tiles[0]?.state;
+    expect(stateWith({ [bob]: off })).toEqual({ at: 'connected' });
+    expect(stateWith({ [bob]: { ...off, screen: true } })).toEqual({ at: 'securing' });
+    expect(stateWith({})).toEqual({ at: 'securing' });
+  });
+
   for (const [what, { path, quietMs = 0, lost, camera = true }, expected] of cases)
     test(`${what}: ${expected.at}`, () => {
       const state = together({
