@@ -7,8 +7,8 @@
  */
 
 /** Small enough to cost nothing, large enough for every VP8 encoder. */
-const WIDTH = 64;
-const HEIGHT = 36;
+export const PLACEHOLDER_SIZE = { width: 64, height: 36 } as const;
+const { width: WIDTH, height: HEIGHT } = PLACEHOLDER_SIZE;
 /** A fast pace: a sender waits for the first of these frames before it may send the real thing. */
 const VIDEO_EVERY_MS = 33;
 const AUDIO_EVERY_MS = 20;

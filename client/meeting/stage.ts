@@ -46,7 +46,7 @@ export class Stage {
 
   /** Fetches the code ahead of need. */
   static preload(): void {
-    import('../transport/handover.ts').catch(() => undefined);
+    import('../transport/createTransport.ts').catch(() => undefined);
   }
 
   /** Starts as this peer. A former transport ends: its connections belong to a leaf that is gone. */
@@ -55,7 +55,7 @@ export class Stage {
     this.#peers = [];
     this.setIceServers(iceServers);
     await this.#end();
-    const { createTransport } = await import('../transport/handover.ts');
+    const { createTransport } = await import('../transport/createTransport.ts');
     if (this.#closed || starting !== this.#starting) return;
     const { port, line } = this.#options;
     const signal = (to: PeerId, body: string) =>

@@ -48,6 +48,12 @@ export function encodingsOf(kind: TrackKind): RTCRtpEncodingParameters[] {
   ];
 }
 
+/** The largest of a camera's three sizes that a tile among so many others can show. */
+export function layerFor(others: number): 0 | 1 | 2 {
+  if (others <= 4) return 2;
+  return others <= 12 ? 1 : 0;
+}
+
 /** @returns factor ≥ 1 for `scaleResolutionDownBy` */
 export function scaleDown(height: number | undefined, maxHeight: number | undefined): number {
   if (!height || !maxHeight || height <= maxHeight) return 1;

@@ -1,44 +1,42 @@
 /**
  * Mesh and relay as one transport, and the change from one to the other without a gap.
  *
- * Make before break: the new way is connected, sealed and delivering before the old one closes, pair by pair. A track changes its
- * source when the new way has opened its first frame; each track is shown once, so no sound plays twice.
+ * Make before break: the new way is connected, sealed and delivering before the old one closes, pair by pair, and both ends have said
+ * so. A track changes its source when real pictures or sound come by the new way, and is shown once, so no sound plays twice.
+ * A worker that is silent for a second takes every real track off both ways.
  */
 import type { ServerEvent } from '../../signal/protocol/events.ts';
 import type { PeerId } from '../../signal/protocol/ids.ts';
 import type { Topology } from '../../signal/protocol/model.ts';
 import { trackKinds, type TrackKind } from '../e2ee/messages.ts';
-import { createPlaceholders } from '../media/placeholder.ts';
-import { createMesh, type MeshOptions } from './mesh.ts';
-import type { RelayPath } from './relay.ts';
+import { Emitter } from './emitter.ts';
+import { newOther, otherWay, pick, stateOf, takes, type Other, type WayName } from './handoverPeer.ts';
+import type { MeshOptions } from './mesh.ts';
+import type { RelayOptions } from './relay.ts';
 import type { RelayLine } from './relayLine.ts';
 import { readSignal } from './signals.ts';
-import type { MediaTransport, MeshTransport, PathState, PathStats, TransportEvents } from './transport.ts';
+import type { MediaTransport, MeshTransport, PathState, PathStats, RelayTransport } from './transport.ts';
+import { watchPulse } from './workerPulse.ts';
 
-/** A pair whose other end does not say that it has moved: the old way is closed all the same. */
+/** So often we look whether the new way delivers. */
+const LOOK_MS = 150;
+/** We have told the other that it may close the old way and heard nothing for so long: we close ours. */
 const MOVE_MS = 20_000;
-/** So long at most both ways are open on the way down; then the relay closes its own. */
-const DOWN_MS = 9000;
+/** On the way down the relay is closed after this in any case: the server closes the room a little later (topology.ts). */
+const DOWN_MS = 28_000;
+/** The relay's code is fetched so long after the first connection, when nothing else is urgent; and tried again after a failure. */
+const LOAD_MS = 3000;
 
-type Way = 'mesh' | 'relay';
-type Listeners = { [E in keyof TransportEvents]: Set<TransportEvents[E]> };
-type ByKind<T> = Partial<Record<TrackKind, T>>;
-
-interface Other {
-  tracks: Record<Way, ByKind<MediaStreamTrack>>;
-  states: Partial<Record<Way, PathState>>;
-  shown: ByKind<MediaStreamTrack>;
-  /** The topology in which we told it that the relay delivers, and in which it told us. */
-  told: number;
-  moved: number;
-}
-
-export interface HandoverOptions extends Omit<MeshOptions, 'stuck'> {
+export interface HandoverOptions extends Omit<MeshOptions, 'stuck' | 'isWorkerLost'> {
   line: RelayLine;
   topology: Topology;
+  ways: {
+    mesh(options: MeshOptions): MeshTransport;
+    relay(): Promise<(options: RelayOptions) => RelayTransport>;
+  };
 }
 
-export function createTransport(options: HandoverOptions): MediaTransport {
+export function createHandover(options: HandoverOptions): MediaTransport {
   return new Handover(options);
 }
 
@@ -47,33 +45,48 @@ class Handover implements MediaTransport {
   readonly #mesh: MeshTransport;
   readonly #others = new Map<PeerId, Other>();
   readonly #wanted = new Map<TrackKind, MediaStreamTrack | null>(trackKinds.map((kind) => [kind, null]));
-  readonly #listeners: Listeners = { track: new Set(), state: new Set(), stats: new Set() };
-  readonly #placeholders = createPlaceholders();
+  readonly #events = new Emitter();
+  readonly on = this.#events.on.bind(this.#events);
+  readonly #stop: (() => void)[];
+  /** Whom we have reported as out of reach. */
+  readonly #reported = new Set<PeerId>();
   #topology: Topology;
   #since = performance.now();
-  #relay: RelayPath | null = null;
+  #relay: RelayTransport | null = null;
   #opening = false;
-  #early: ServerEvent[] = [];
   #held = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  #workerLost = false;
+  #lookTimer: ReturnType<typeof setTimeout> | undefined;
+  #loadTimer: ReturnType<typeof setTimeout> | undefined;
+  #looking = false;
   #closed = false;
 
   constructor(options: HandoverOptions) {
     this.#options = options;
     this.#topology = options.topology;
-    const stuck = (peer: PeerId) => {
-      if (this.#topology.at === 'mesh') void options.line.request('path.failed', { peer }).catch(() => undefined);
-    };
-    this.#mesh = createMesh({ ...options, stuck });
-    this.#mesh.on('track', (peer, kind, track) => this.#track('mesh', peer, kind, track));
-    this.#mesh.on('state', (peer, state) => this.#state('mesh', peer, state));
-    this.#mesh.on('stats', (peer, stats) => this.#stats('mesh', peer, stats));
+    const { port } = options;
+    const isWorkerLost = () => this.#workerLost;
+    this.#mesh = options.ways.mesh({ ...options, stuck: (peer) => this.#stuck(peer), isWorkerLost });
+    this.#listen('mesh', this.#mesh);
+    this.#stop = [
+      port.onDead(() => this.#setWorkerLost(true)),
+      watchPulse({
+        ping: () => port.call('ping', {}),
+        lost: () => this.#setWorkerLost(true),
+        back: () => this.#setWorkerLost(false),
+      }),
+    ];
     this.#settle();
   }
 
   setPeers(peers: readonly PeerId[]): void {
     const wanted = peers.filter((peer) => peer !== this.#options.self);
-    for (const peer of this.#others.keys()) if (!wanted.includes(peer)) this.#others.delete(peer);
+    for (const [peer, other] of this.#others) {
+      if (wanted.includes(peer)) continue;
+      this.#others.delete(peer);
+      for (const kind of trackKinds) if (other.shown[kind]) this.#events.emit('track', peer, kind, null);
+      this.#reported.delete(peer);
+    }
     for (const peer of wanted) if (!this.#others.has(peer)) this.#others.set(peer, newOther());
     this.#settle();
   }
@@ -89,8 +102,8 @@ class Handover implements MediaTransport {
 
   receive(from: PeerId, body: string): void {
     const signal = readSignal(body);
-    const other = this.#others.get(from);
     if (signal?.data.type !== 'moved') return this.#mesh.receive(from, body);
+    const other = this.#others.get(from);
     if (!other) return;
     other.moved = Math.max(other.moved, signal.connection);
     this.#settle();
@@ -101,30 +114,27 @@ class Handover implements MediaTransport {
   }
 
   follow(topology: Topology): void {
-    if (topology.number <= this.#topology.number || this.#closed) return;
+    if (this.#closed) return;
+    if (topology.number === this.#topology.number) return this.#relay?.retry();
+    if (topology.number < this.#topology.number) return;
     const again = topology.at === 'relay' && this.#topology.at === 'relay';
     this.#topology = topology;
     this.#since = performance.now();
     // The relay lost the room: what we had there is worth nothing.
     if (again) this.#closeRelay();
     this.#settle();
+    for (const peer of this.#others.keys()) this.#tellState(peer);
   }
 
   relayed(event: ServerEvent): void {
-    if (this.#opening) this.#early.push(event);
-    if (event.type === 'relay.produced') this.#relay?.streamed(event.stream);
+    // What happens before there is a way to the relay is in the answer that opens one.
+    if (event.type === 'relay.produced') this.#relay?.produced(event.stream);
     if (event.type === 'relay.ended') this.#relay?.ended(event.producer);
-  }
-
-  on<E extends keyof TransportEvents>(event: E, listener: TransportEvents[E]): () => void {
-    this.#listeners[event].add(listener);
-    return () => this.#listeners[event].delete(listener);
   }
 
   hold(held: boolean): void {
     this.#held = held;
-    this.#mesh.hold(held);
-    this.#relay?.hold(held);
+    this.#applyHold();
   }
 
   refresh(): void {
@@ -135,143 +145,192 @@ class Handover implements MediaTransport {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    clearTimeout(this.#timer);
+    clearTimeout(this.#lookTimer);
+    clearTimeout(this.#loadTimer);
+    for (const stop of this.#stop) stop();
     this.#closeRelay();
-    this.#placeholders.close();
     await this.#mesh.close();
   }
 
   /** Opens what the topology wants and closes what is not needed any more. */
   #settle(): void {
     if (this.#closed) return;
-    clearTimeout(this.#timer);
-    const at = this.#topology.at;
     const peers = [...this.#others.keys()];
-    if (at === 'relay') {
+    if (this.#topology.at === 'relay') {
       void this.#openRelay();
       this.#relay?.setPeers(peers);
-      for (const [peer, other] of this.#others) this.#tellMoved(peer, other);
-      const late = this.#lateAfter(MOVE_MS);
       // Newcomers at the relay never see a mesh.
-      const staying = peers.filter((peer) => this.#meshes(peer) && !this.#hasMoved(peer, late));
-      this.#mesh.setPeers(staying);
+      this.#mesh.setPeers(this.#between().filter((peer) => !this.#hasMoved(peer)));
     } else {
       this.#mesh.setPeers(peers);
-      if (!this.#relay) return;
-      this.#relay.setPeers(peers);
-      const done = [...this.#others.values()].every((other) => delivers(other, 'mesh', 'relay'));
-      if (done || this.#lateAfter(DOWN_MS)) this.#closeRelay();
+      if (this.#relay) {
+        // Newcomers in the mesh never see a relay.
+        const former = this.#between();
+        this.#relay.setPeers(former);
+        const isLate = performance.now() - this.#since >= DOWN_MS;
+        if (isLate || former.every((peer) => this.#hasMoved(peer))) this.#closeRelay();
+      }
     }
+    clearTimeout(this.#lookTimer);
+    if (this.#relay && this.#between().length > 0)
+      this.#lookTimer = setTimeout(() => void this.#look(this.#topology), LOOK_MS);
   }
 
-  /** Whether so long has passed since the topology changed; if not, it is looked at again then. */
-  #lateAfter(ms: number): boolean {
-    const left = this.#since + ms - performance.now();
-    if (left <= 0) return true;
-    this.#timer = setTimeout(() => this.#settle(), left + 10);
-    return false;
+  /** Those to whom the old way is still open. */
+  #between(): PeerId[] {
+    const former = otherWay(this.#topology.at);
+    return [...this.#others].flatMap(([peer, other]) => (other.states[former] === undefined ? [] : [peer]));
   }
 
-  #meshes(peer: PeerId): boolean {
-    const state = this.#others.get(peer)?.states.mesh;
-    return state !== undefined && state.at !== 'closed';
-  }
-
-  #tellMoved(peer: PeerId, other: Other): void {
+  /** Both deliver to both, as far as can be known. */
+  #hasMoved(peer: PeerId): boolean {
+    const other = this.#others.get(peer);
     const { number } = this.#topology;
-    if (other.told === number || !this.#meshes(peer) || !delivers(other, 'relay', 'mesh')) return;
-    other.told = number;
-    this.#options.signal(peer, JSON.stringify({ connection: number, data: { type: 'moved' } }));
+    if (other?.told !== number) return false;
+    return other.moved >= number || performance.now() - other.toldAt >= MOVE_MS;
   }
 
-  #hasMoved(peer: PeerId, late: boolean): boolean {
-    const other = this.#others.get(peer)!;
-    const { number } = this.#topology;
-    return late || (other.told === number && other.moved >= number);
+  /** Looks by which way real pictures and sound come, and tells those from whom all comes by the new one. */
+  async #look(topology: Topology): Promise<void> {
+    const relay = this.#relay;
+    if (this.#looking || !relay) return;
+    this.#looking = true;
+    const former = otherWay(topology.at);
+    for (const peer of this.#between()) {
+      const [byMesh, byRelay] = await Promise.all([this.#mesh.flowing(peer), relay.flowing(peer)]).catch(() => []);
+      const other = this.#others.get(peer);
+      if (!byMesh || !byRelay || !other || this.#topology !== topology || this.#relay !== relay) continue;
+      const flows = { mesh: byMesh, relay: byRelay };
+      for (const kind of flows[topology.at]) {
+        if (other.tracks[topology.at][kind]) other.real[topology.at].add(kind);
+        this.#show(peer, other, kind);
+      }
+      if (other.told === topology.number || !takes(other, topology.at, flows[former])) continue;
+      other.told = topology.number;
+      other.toldAt = performance.now();
+      this.#options.signal(peer, JSON.stringify({ connection: topology.number, data: { type: 'moved' } }));
+    }
+    this.#looking = false;
+    this.#settle();
   }
 
   async #openRelay(): Promise<void> {
     if (this.#relay || this.#opening) return;
     this.#opening = true;
-    this.#early = [];
-    const { RelayPath } = await import('./relay.ts');
-    this.#opening = false;
-    if (this.#closed || this.#topology.at !== 'relay' || this.#relay) return;
-    const { port, line } = this.#options;
-    this.#relay = new RelayPath({
-      port,
-      line,
-      placeholders: this.#placeholders,
-      wanted: this.#wanted,
-      held: this.#held,
-      on: {
-        track: (peer, kind, track) => this.#track('relay', peer, kind, track),
-        state: (peer, state) => this.#state('relay', peer, state),
-        stats: (peer, stats) => this.#stats('relay', peer, stats),
-      },
-    });
-    this.#relay.setPeers([...this.#others.keys()]);
+    try {
+      const create = await this.#options.ways.relay();
+      if (this.#closed || this.#topology.at !== 'relay') return;
+      const { port, line, iceServers } = this.#options;
+      this.#relay = create({
+        port,
+        line,
+        iceServers,
+        wanted: this.#wanted,
+        held: this.#held || this.#workerLost,
+        isWorkerLost: () => this.#workerLost,
+      });
+      this.#listen('relay', this.#relay);
+    } catch {
+      // The code could not be fetched: the mesh stays until it can.
+      clearTimeout(this.#loadTimer);
+      this.#loadTimer = setTimeout(() => this.#settle(), LOAD_MS);
+      return;
+    } finally {
+      this.#opening = false;
+    }
+    this.#settle();
   }
 
   #closeRelay(): void {
     const relay = this.#relay;
     this.#relay = null;
-    relay?.close();
+    void relay?.close();
     for (const [peer, other] of this.#others) {
       delete other.states.relay;
       for (const kind of trackKinds) this.#track('relay', peer, kind, null);
+      if (relay) this.#tellState(peer);
     }
   }
 
-  #track(way: Way, peer: PeerId, kind: TrackKind, track: MediaStreamTrack | null): void {
+  #listen(name: WayName, way: MeshTransport | RelayTransport): void {
+    const isCurrent = () => way === this.#mesh || way === this.#relay;
+    way.on('track', (peer, kind, track) => {
+      if (isCurrent()) this.#track(name, peer, kind, track);
+    });
+    way.on('state', (peer, state) => {
+      if (isCurrent()) this.#state(name, peer, state);
+    });
+    way.on('stats', (peer, stats) => {
+      if (isCurrent()) this.#stats(name, peer, stats);
+    });
+  }
+
+  #track(way: WayName, peer: PeerId, kind: TrackKind, track: MediaStreamTrack | null): void {
     const other = this.#others.get(peer);
     if (!other) return;
+    other.real[way].delete(kind);
     if (track) other.tracks[way][kind] = track;
     else delete other.tracks[way][kind];
-    const [first, second]: [Way, Way] = this.#topology.at === 'relay' ? ['relay', 'mesh'] : ['mesh', 'relay'];
-    const shown = other.tracks[first][kind] ?? other.tracks[second][kind];
-    if (shown !== other.shown[kind]) {
-      if (shown) other.shown[kind] = shown;
-      else delete other.shown[kind];
-      this.#emit('track', peer, kind, shown ?? null);
-    }
-    if (track) this.#settle();
+    this.#show(peer, other, kind);
   }
 
-  #state(way: Way, peer: PeerId, state: PathState): void {
+  #show(peer: PeerId, other: Other, kind: TrackKind): void {
+    const way = pick(other, this.#topology.at, kind);
+    const track = way ? (other.tracks[way][kind] ?? null) : null;
+    if (track === (other.shown[kind]?.track ?? null)) return;
+    if (way && track) other.shown[kind] = { way, track };
+    else delete other.shown[kind];
+    this.#events.emit('track', peer, kind, track);
+  }
+
+  #state(way: WayName, peer: PeerId, state: PathState): void {
     const other = this.#others.get(peer);
     if (!other) return;
     if (state.at === 'closed') delete other.states[way];
     else other.states[way] = state;
-    const wanted = other.states[this.#topology.at];
-    const former = other.states[this.#topology.at === 'relay' ? 'mesh' : 'relay'];
-    // As long as the former way delivers, the new one is nobody's concern.
-    const isGood = wanted?.at === 'connected' || wanted?.at === 'unsafe' || former?.at !== 'connected';
-    this.#emit('state', peer, (isGood ? wanted : former) ?? former ?? { at: 'connecting' });
+    this.#tellState(peer);
+    if (way === 'mesh' && (state.at === 'securing' || state.at === 'connected')) this.#reached(peer);
+    if (state.at === 'connected' && way === 'mesh')
+      this.#loadTimer ??= setTimeout(() => void this.#options.ways.relay().catch(() => undefined), LOAD_MS);
   }
 
-  #stats(way: Way, peer: PeerId, stats: PathStats): void {
+  #tellState(peer: PeerId): void {
+    const other = this.#others.get(peer);
+    if (!other || this.#closed) return;
+    const state = stateOf(other, this.#topology.at, Date.now());
+    this.#events.emit('state', peer, this.#workerLost ? { at: 'unsafe', detail: 'workerLost' } : state);
+  }
+
+  #stats(way: WayName, peer: PeerId, stats: PathStats): void {
     const other = this.#others.get(peer);
     if (!other) return;
     const shown = other.shown.microphone ?? other.shown.camera;
-    const isShown = shown === undefined || Object.values(other.tracks[way]).includes(shown);
-    if (isShown) this.#emit('stats', peer, stats);
+    if (shown === undefined || shown.way === way) this.#events.emit('stats', peer, stats);
   }
 
-  #emit<E extends keyof TransportEvents>(event: E, ...values: Parameters<TransportEvents[E]>): void {
-    for (const listener of this.#listeners[event]) (listener as (...all: typeof values) => void)(...values);
+  /** ICE does not reach this peer: the relay would. */
+  #stuck(peer: PeerId): void {
+    if (this.#topology.at !== 'mesh') return;
+    this.#reported.add(peer);
+    void this.#options.line.request('path.failed', { peer }).catch(() => undefined);
   }
-}
 
-function newOther(): Other {
-  return { tracks: { mesh: {}, relay: {} }, states: {}, shown: {}, told: -1, moved: -1 };
-}
+  /** It was only slow. */
+  #reached(peer: PeerId): void {
+    if (!this.#reported.delete(peer)) return;
+    void this.#options.line.request('path.failed', { peer, withdrawn: true }).catch(() => undefined);
+  }
 
-/**
- * Whether all that comes by one way comes by the other too, and something does. In a mesh every pair has a track for a screen, shared
- * or not: that one is not waited for.
- */
-function delivers(other: Other, way: Way, instead: Way): boolean {
-  const kinds = (['microphone', 'camera'] as const).filter((kind) => other.tracks[instead][kind] !== undefined);
-  return kinds.length > 0 && kinds.every((kind) => other.tracks[way][kind] !== undefined);
+  #setWorkerLost(lost: boolean): void {
+    if (this.#workerLost === lost || this.#closed) return;
+    this.#workerLost = lost;
+    this.#applyHold();
+    for (const peer of this.#others.keys()) this.#tellState(peer);
+  }
+
+  #applyHold(): void {
+    const held = this.#held || this.#workerLost;
+    this.#mesh.hold(held);
+    this.#relay?.hold(held);
+  }
 }

@@ -1,8 +1,8 @@
 /**
  * The mesh: one connection with each peer.
  *
- * Nothing here can send in the clear: senders prove their transforms first (sealedSender.ts), the watchdog closes what does not add
- * up, and a worker that is silent for a second takes every real track off.
+ * Nothing here can send in the clear: senders prove their transforms first (sealedSender.ts), and the watchdog closes what does not
+ * add up.
  */
 import type { PeerId } from '../../signal/protocol/ids.ts';
 import { trackKinds, type TrackKind } from '../e2ee/messages.ts';
@@ -11,8 +11,9 @@ import { MeshPeer } from './meshPeer.ts';
 import { MeshMonitor } from './meshMonitor.ts';
 import type { SealPort } from './sealPort.ts';
 import { offers, readSignal } from './signals.ts';
-import type { MeshTransport, TransportEvents } from './transport.ts';
-import { watchPulse } from './workerPulse.ts';
+import { flowingOf } from './arrival.ts';
+import { Emitter } from './emitter.ts';
+import type { MeshTransport } from './transport.ts';
 
 export interface MeshOptions {
   self: PeerId;
@@ -22,13 +23,13 @@ export interface MeshOptions {
   signal(to: PeerId, body: string): void;
   /** ICE cannot reach this peer. */
   stuck(peer: PeerId): void;
+  /** The worker does not count at present: nothing is judged by its totals. */
+  isWorkerLost(): boolean;
 }
 
 /** Peers that the server named and no member added within this are forgotten: the key package lives two minutes, patience does not. */
 const EXPECTED_MS = 20_000;
 const MOST_EXPECTED = 4;
-
-type Listeners = { [E in keyof TransportEvents]: Set<TransportEvents[E]> };
 
 export function createMesh(options: MeshOptions): MeshTransport {
   return new Mesh(options);
@@ -39,11 +40,11 @@ class Mesh implements MeshTransport {
   readonly #peers = new Map<PeerId, MeshPeer>();
   readonly #wanted = new Map<TrackKind, MediaStreamTrack | null>(trackKinds.map((kind) => [kind, null]));
   readonly #placeholders = createPlaceholders();
-  readonly #listeners: Listeners = { track: new Set(), state: new Set(), stats: new Set() };
+  readonly #events = new Emitter();
+  readonly on = this.#events.on.bind(this.#events);
   readonly #monitor: MeshMonitor;
   readonly #stop: (() => void)[];
   #held = false;
-  #workerLost = false;
   #closed = false;
 
   constructor(options: MeshOptions) {
@@ -51,19 +52,13 @@ class Mesh implements MeshTransport {
     this.#monitor = new MeshMonitor({
       peers: this.#peers,
       ping: () => options.port.call('ping', {}),
-      paused: () => this.#workerLost,
-      stats: (peer, stats) => this.#emit('stats', peer, stats),
+      paused: () => options.isWorkerLost(),
+      stats: (peer, stats) => this.#events.emit('stats', peer, stats),
     });
     this.#stop = [
       options.port.onNotice((notice) => {
         if (notice.type === 'counts')
           for (const counts of notice.counts) for (const peer of this.#peers.values()) peer.counted(counts);
-      }),
-      options.port.onDead(() => this.#setWorkerLost(true)),
-      watchPulse({
-        ping: () => options.port.call('ping', {}),
-        lost: () => this.#setWorkerLost(true),
-        back: () => this.#setWorkerLost(false),
       }),
       () => this.#monitor.stop(),
     ];
@@ -75,7 +70,7 @@ class Mesh implements MeshTransport {
     for (const [peer, one] of [...this.#peers]) {
       if (wanted.has(peer) && one.expected) {
         one.admit();
-        this.#emit('state', peer, one.state);
+        this.#events.emit('state', peer, one.state);
       }
       if (wanted.has(peer) || one.expected) continue;
       one.close();
@@ -114,14 +109,13 @@ class Mesh implements MeshTransport {
     for (const peer of this.#peers.values()) peer.connection?.sendData(body);
   }
 
-  on<E extends keyof TransportEvents>(event: E, listener: TransportEvents[E]): () => void {
-    this.#listeners[event].add(listener);
-    return () => this.#listeners[event].delete(listener);
-  }
-
   hold(held: boolean): void {
     this.#held = held;
-    this.#applyHold();
+    for (const peer of this.#peers.values()) peer.configure({ held });
+  }
+
+  flowing(peer: PeerId): Promise<ReadonlySet<TrackKind>> {
+    return flowingOf(this.#peers.get(peer)?.connection?.receiving.values() ?? [], performance.now());
   }
 
   refresh(): void {
@@ -147,35 +141,20 @@ class Mesh implements MeshTransport {
       port,
       placeholders: this.#placeholders,
       wanted: this.#wanted,
-      held: this.#held || this.#workerLost,
+      held: this.#held,
       others,
       send: (message) => signal(peer, JSON.stringify(message)),
       on: {
         state: (state) => {
-          if (!added.expected) this.#emit('state', peer, state);
+          if (!added.expected) this.#events.emit('state', peer, state);
         },
-        track: (kind, track) => this.#emit('track', peer, kind, track),
+        track: (kind, track) => this.#events.emit('track', peer, kind, track),
         stuck: () => stuck(peer),
         data: (body) => void port.call('peer.data', { body }).catch(() => undefined),
       },
     });
     this.#peers.set(peer, added);
-    if (!expected) this.#emit('state', peer, added.state);
+    if (!expected) this.#events.emit('state', peer, added.state);
     return added;
-  }
-
-  #setWorkerLost(lost: boolean): void {
-    if (this.#workerLost === lost || this.#closed) return;
-    this.#workerLost = lost;
-    this.#applyHold();
-    for (const peer of this.#peers.values()) peer.setWorkerLost(lost);
-  }
-
-  #applyHold(): void {
-    for (const peer of this.#peers.values()) peer.configure({ held: this.#held || this.#workerLost });
-  }
-
-  #emit<E extends keyof TransportEvents>(event: E, ...values: Parameters<TransportEvents[E]>): void {
-    for (const listener of this.#listeners[event]) (listener as (...all: typeof values) => void)(...values);
   }
 }

@@ -10,6 +10,7 @@ import { trackKinds, type TrackKind, type TransformCounts } from '../e2ee/messag
 import type { PeerId } from '../../signal/protocol/ids.ts';
 import type { Placeholders } from '../media/placeholder.ts';
 import { Pace } from '../net/pace.ts';
+import { Arrival } from './arrival.ts';
 import { budgetOf } from './bitrate.ts';
 import { preferSealable, tuneSender } from './codecs.ts';
 import { noCounts } from './counts.ts';
@@ -45,6 +46,7 @@ export interface Receiving {
   kind: TrackKind;
   mid: () => string | null;
   receiver: RTCRtpReceiver;
+  arrival: Arrival;
   counts: TransformCounts;
 }
 
@@ -155,6 +157,7 @@ export class MeshConnection {
       if (receiving.id !== counts.id) continue;
       const before = receiving.counts.passed;
       receiving.counts = counts;
+      receiving.arrival.counted(counts.passed, performance.now());
       if (before === 0 && counts.passed > 0) this.#options.on.opened(receiving.kind, receiving.receiver.track);
     }
   }
@@ -214,7 +217,9 @@ export class MeshConnection {
     const sealed = new SealedSender({ id: send, kind, sender: transceiver.sender, placeholders });
     if (this.#held) sealed.hold(true);
     this.sending.set(kind, { sealed, mid, counts: noCounts(send) });
-    this.receiving.set(kind, { id: receive, kind, mid, receiver: transceiver.receiver, counts: noCounts(receive) });
+    const { receiver } = transceiver;
+    const arrival = new Arrival();
+    this.receiving.set(kind, { id: receive, kind, mid, receiver, arrival, counts: noCounts(receive) });
     void sealed.set(wanted.get(kind) ?? null);
   }
 

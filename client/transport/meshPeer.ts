@@ -158,18 +158,11 @@ export class MeshPeer {
     if (!this.#exhausted) this.#rebuild(backoffMs(this.#unsafe + 1, 0));
   }
 
-  /** The worker is gone, or is back: shown in place of the connection's own state. */
-  setWorkerLost(lost: boolean): void {
-    if (lost) this.#become({ at: 'unsafe', detail: 'workerLost' });
-    else if (this.#state.at === 'unsafe' && this.#state.detail === 'workerLost') this.#become(this.#present());
-  }
-
   /** Idempotent. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#nextTimer);
-    clearTimeout(this.#stuckTimer);
     this.#drop();
     this.#become({ at: 'closed' });
   }
@@ -277,6 +270,8 @@ export class MeshPeer {
   /** Ends the present attempt. `gone`: its tracks are taken away too, else the last picture stays until the next attempt's. */
   #drop(gone = true): void {
     clearTimeout(this.#timer);
+    // Of an attempt that is over nobody wants to hear that it is stuck.
+    clearTimeout(this.#stuckTimer);
     this.#outbox?.close();
     this.#connection?.close();
     this.#outbox = this.#connection = null;

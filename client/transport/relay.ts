@@ -1,9 +1,7 @@
 /**
- * The way through the relay: one transport to it and one from it, by mediasoup-client.
+ * The way through the relay: one transport to it and one from it, by mediasoup-client. Opened, kept, and made anew when it breaks.
  *
- * The relay forwards and cannot open. Every sender and receiver gets its transform in the task that makes it (`onRtpSender`,
- * `onRtpReceiver`), senders start on placeholders (sealedSender.ts), and the watchdog looks at both ends. Whose a stream is, its
- * frames' keys say: the worker opens only what that very member has sealed.
+ * The relay forwards and cannot open. What is sent is in relaySending.ts, what comes in relayReceiving.ts; the watchdog looks at both.
  */
 import { Device } from 'mediasoup-client';
 import type { types } from 'mediasoup-client';
@@ -11,172 +9,201 @@ import type { PeerId } from '../../signal/protocol/ids.ts';
 import { mediaRequests } from '../../signal/protocol/mediaRequests.ts';
 import type { RelayStream, StreamId } from '../../signal/protocol/model.ts';
 import type { Direction } from '../../signal/protocol/relayControl.ts';
-import type { Params, Result } from '../../signal/protocol/requests.ts';
-import type { RelayLine } from './relayLine.ts';
-import { trackKinds, type TrackKind, type TransformCounts } from '../e2ee/messages.ts';
-import type { Placeholders } from '../media/placeholder.ts';
+import type { Params } from '../../signal/protocol/requests.ts';
+import type { TrackKind } from '../e2ee/messages.ts';
+import { createPlaceholders } from '../media/placeholder.ts';
 import { backoffMs } from '../net/backoff.ts';
 import type { ResultSchema } from '../net/rpc.ts';
-import { encodingsOf } from './bitrate.ts';
-import { noCounts } from './counts.ts';
-import type { RelayFlow } from './relayMonitor.ts';
+import { flowingOf } from './arrival.ts';
+import { Emitter } from './emitter.ts';
+import type { AskRelay, RelayLine } from './relayLine.ts';
 import { RelayMonitor } from './relayMonitor.ts';
-import { codecOf, drawTransformId, mediaOf, type SealPort } from './sealPort.ts';
-import { SealedSender } from './sealedSender.ts';
-import type { PathState, PathStats } from './transport.ts';
+import { RelayReceiving } from './relayReceiving.ts';
+import { RelaySending } from './relaySending.ts';
+import type { SealPort } from './sealPort.ts';
+import type { PathState, RelayTransport } from './transport.ts';
 
 export interface RelayOptions {
   port: SealPort;
   line: RelayLine;
-  placeholders: Placeholders;
+  iceServers: RTCIceServer[];
   /** What is to be sent of each kind once it is safe. */
   wanted: ReadonlyMap<TrackKind, MediaStreamTrack | null>;
   held: boolean;
-  on: {
-    state(peer: PeerId, state: PathState): void;
-    track(peer: PeerId, kind: TrackKind, track: MediaStreamTrack | null): void;
-    stats(peer: PeerId, stats: PathStats): void;
-  };
+  /** The worker does not count at present: nothing is judged by its totals. */
+  isWorkerLost(): boolean;
 }
 
-/** Sent from the start; the others when there is something to send. */
-const ALWAYS: readonly TrackKind[] = ['microphone', 'camera'];
 /** A transport may come back by itself within this; then ICE is restarted. */
 const DISCONNECTED_MS = 2000;
-/** The largest picture of a sender's three. */
-const LARGEST = 2;
+/** What was sent unsealed is tried again this often, then no more. */
+const UNSAFE_REBUILDS = 3;
+/** At least so long between two attempts at opening. */
+const REOPEN_MS = 250;
 
 interface Transports {
-  device: Device;
   send: types.Transport;
   receive: types.Transport;
 }
 
-export class RelayPath {
+export function createRelay(options: RelayOptions): RelayTransport {
+  return new RelayPath(options);
+}
+
+class RelayPath implements RelayTransport {
   readonly #options: RelayOptions;
-  readonly #peers = new Set<PeerId>();
-  /** What others send, as the server says. */
-  readonly #streams = new Map<StreamId, RelayStream>();
-  readonly #sending = new Map<TrackKind, { sealed: SealedSender; flow: RelayFlow }>();
-  readonly #receiving = new Map<
-    StreamId,
-    { stream: RelayStream; consumer: types.Consumer; flow: RelayFlow & { peer: PeerId } }
-  >();
-  readonly #asked = new Set<StreamId>();
+  readonly #placeholders = createPlaceholders();
+  readonly #sending: RelaySending;
+  readonly #receiving: RelayReceiving;
+  readonly #monitor: RelayMonitor;
+  readonly #events = new Emitter();
+  readonly on = this.#events.on.bind(this.#events);
+  readonly #off: () => void;
   readonly #states = new Map<PeerId, PathState>();
   readonly #restarts = new Map<Direction, ReturnType<typeof setTimeout>>();
-  readonly #monitor: RelayMonitor;
-  readonly #off: () => void;
   #transports: Transports | null = null;
-  #held: boolean;
+  /** Which attempt this is: what belongs to an older one is dropped. */
+  #attempt = 0;
   #failures = 0;
-  #retry: ReturnType<typeof setTimeout> | undefined;
+  /** How often the watchdog saw unsealed frames leave; and whether none has been sealed since. */
+  #unsealedTimes = 0;
+  #isUnsealed = false;
+  #isPoor = false;
+  #reopenTimer: ReturnType<typeof setTimeout> | undefined;
+  #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #retries = 0;
   #closed = false;
 
   constructor(options: RelayOptions) {
     this.#options = options;
-    this.#held = options.held;
-    this.#off = options.port.onNotice((notice) => {
-      if (notice.type === 'counts') for (const counts of notice.counts) this.#counted(counts);
+    const { port, wanted, held } = options;
+    this.#off = port.onNotice((notice) => {
+      if (notice.type !== 'counts') return;
+      for (const counts of notice.counts) {
+        this.#sending.counted(counts);
+        this.#receiving.counted(counts, performance.now());
+      }
+      if (this.#isUnsealed && this.#sending.isSealing) {
+        this.#isUnsealed = false;
+        this.#tellStates();
+      }
+    });
+    const failed = (what: 'sender' | 'consumer' | 'transport') =>
+      what === 'transport' ? this.#reopen() : this.#retryLater();
+    this.#sending = new RelaySending({ port, placeholders: this.#placeholders, wanted, held, failed });
+    this.#receiving = new RelayReceiving({
+      port,
+      ask: this.#ask,
+      track: (peer, kind, track) => this.#events.emit('track', peer, kind, track),
+      changed: (peer) => this.#tellState(peer),
+      failed,
     });
     this.#monitor = new RelayMonitor({
       transports: () => this.#transports,
-      sending: () => [...this.#sending.values()].map(({ flow }) => flow),
-      receiving: () => [...this.#receiving.values()].map(({ flow }) => flow),
-      ping: () => options.port.call('ping', {}),
-      distrust: (detail) => this.#distrust(detail),
-      stats: (peer, stats) => options.on.stats(peer, stats),
+      sending: () => this.#sending.flows,
+      receiving: () => this.#receiving.flows,
+      ping: () => port.call('ping', {}),
+      paused: () => options.isWorkerLost(),
+      unsealed: () => this.#unsealed(),
+      unopened: (id) => this.#receiving.distrust(id),
+      poor: (poor) => {
+        this.#isPoor = poor;
+        this.#tellStates();
+      },
+      stats: (peer, stats) => this.#events.emit('stats', peer, stats),
     });
     void this.#open();
   }
 
   setPeers(peers: readonly PeerId[]): void {
-    for (const peer of this.#peers) {
-      if (peers.includes(peer)) continue;
-      this.#peers.delete(peer);
-      this.#states.delete(peer);
-      for (const [producer, { stream }] of this.#receiving) if (stream.peer === peer) this.#stop(producer);
-    }
-    for (const peer of peers) this.#peers.add(peer);
-    this.#consumeAll();
-    for (const peer of peers) this.#tellState(peer);
+    for (const peer of this.#states.keys()) if (!peers.includes(peer)) this.#states.delete(peer);
+    this.#receiving.setPeers(peers);
+    for (const peer of peers) this.#tellState(peer, true);
   }
 
-  /** Somebody sends a track. Asked for once its sender is a member. */
-  streamed(stream: RelayStream): void {
-    this.#streams.set(stream.producer, stream);
-    this.#consumeAll();
+  produced(stream: RelayStream): void {
+    this.#receiving.produced(stream);
   }
 
   ended(producer: StreamId): void {
-    this.#streams.delete(producer);
-    this.#stop(producer);
+    this.#receiving.ended(producer);
   }
 
-  async publish(kind: TrackKind, track: MediaStreamTrack | null): Promise<void> {
-    const sending = this.#sending.get(kind);
-    if (sending) return sending.sealed.set(track);
-    if (track && this.#transports) await this.#produce(this.#transports, kind);
+  publish(kind: TrackKind, track: MediaStreamTrack | null): Promise<void> {
+    return this.#sending.publish(kind, track);
   }
 
   hold(held: boolean): void {
-    this.#held = held;
-    for (const { sealed } of this.#sending.values()) sealed.hold(held);
+    this.#sending.hold(held);
   }
 
-  /** The network changed: new candidates over the same transports. */
+  flowing(peer: PeerId): Promise<ReadonlySet<TrackKind>> {
+    return flowingOf(this.#receiving.of(peer), performance.now());
+  }
+
   refresh(): void {
     for (const direction of ['send', 'receive'] as const) void this.#restart(direction);
   }
 
-  /** Idempotent. */
-  close(): void {
+  retry(): void {
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = undefined;
+    this.#sending.retry();
+    this.#receiving.retry();
+  }
+
+  async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    clearTimeout(this.#retry);
     this.#off();
     this.#monitor.stop();
     this.#drop();
-    this.#ask('relay.close', {}).catch(() => undefined);
+    this.#placeholders.close();
+    await this.#ask('relay.close', {}).catch(() => undefined);
   }
 
   async #open(): Promise<void> {
+    const attempt = ++this.#attempt;
+    const isCurrent = () => attempt === this.#attempt && !this.#closed;
     try {
       const device = await Device.factory();
+      if (!isCurrent()) return;
       const opened = await this.#ask('relay.open', {});
-      if (this.#closed) return;
+      if (!isCurrent()) return;
+      this.#receiving.begin(opened.streams);
       await device.load({ routerRtpCapabilities: opened.capabilities });
+      if (!isCurrent()) return;
+      const more = { iceServers: [...this.#options.iceServers], additionalSettings: settings() };
       const transports = {
-        device,
-        send: device.createSendTransport({ ...opened.send, additionalSettings: settings() }),
-        receive: device.createRecvTransport({ ...opened.receive, additionalSettings: settings() }),
+        send: device.createSendTransport({ ...opened.send, ...more }),
+        receive: device.createRecvTransport({ ...opened.receive, ...more }),
       };
-      if (this.#closed) return closeAll(transports);
       this.#transports = transports;
       this.#listen('send', transports.send);
       this.#listen('receive', transports.receive);
-      for (const stream of opened.streams) this.#streams.set(stream.producer, stream);
-      this.#consumeAll();
-      for (const kind of trackKinds) {
-        if (ALWAYS.includes(kind) || this.#options.wanted.get(kind)) await this.#produce(transports, kind);
-      }
-      this.#failures = 0;
+      this.#receiving.open(device, transports.receive);
+      this.#sending.open(device, transports.send);
     } catch {
-      this.#again();
+      if (isCurrent()) this.#reopen();
     }
   }
 
-  #ask<N extends keyof typeof mediaRequests>(name: N, params: Params<N>): Promise<Result<N>> {
-    const schema = mediaRequests[name].result as unknown as ResultSchema<N>;
+  readonly #ask: AskRelay = (name, params) => {
+    const schema = mediaRequests[name].result as unknown as ResultSchema<typeof name>;
     return this.#options.line.request(name, params, schema);
-  }
+  };
 
   /** Everything anew, after a while. */
-  #again(): void {
+  #reopen(): void {
     if (this.#closed) return;
     this.#drop();
-    clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => void this.#open(), Math.max(250, backoffMs(this.#failures++, 0)));
+    if (this.#unsealedTimes > UNSAFE_REBUILDS) return;
+    this.#reopenTimer = setTimeout(() => void this.#open(), Math.max(REOPEN_MS, backoffMs(this.#failures++, 0)));
+  }
+
+  /** What could not be asked for is asked for again; at once when the socket is back. */
+  #retryLater(): void {
+    this.#retryTimer ??= setTimeout(() => this.retry(), Math.max(REOPEN_MS, backoffMs(this.#retries++, 0)));
   }
 
   #listen(direction: Direction, transport: types.Transport): void {
@@ -190,13 +217,14 @@ export class RelayPath {
     });
     transport.on('connectionstatechange', (state) => {
       clearTimeout(this.#restarts.get(direction));
-      for (const peer of this.#peers) this.#tellState(peer);
+      if (state === 'connected') this.#failures = this.#retries = 0;
       if (state === 'failed') void this.#restart(direction);
       if (state === 'disconnected')
         this.#restarts.set(
           direction,
           setTimeout(() => void this.#restart(direction), DISCONNECTED_MS),
         );
+      this.#tellStates();
     });
   }
 
@@ -208,149 +236,62 @@ export class RelayPath {
       if (this.#transports === transports) await transports[direction].restartIce({ iceParameters });
     } catch {
       // The relay does not know us any more, or the socket is away: then it is asked again later.
-      if (this.#transports === transports && transports[direction].connectionState !== 'connected') this.#again();
+      if (this.#transports === transports && transports[direction].connectionState !== 'connected') this.#reopen();
     }
-  }
-
-  async #produce(transports: Transports, kind: TrackKind): Promise<void> {
-    const { port, placeholders, wanted } = this.#options;
-    if (this.#sending.has(kind)) return;
-    const codec = codecOf[kind];
-    const id = drawTransformId(kind, 'send');
-    const isVideo = mediaOf[kind] === 'video';
-    const producer = await transports.send.produce({
-      track: isVideo ? placeholders.video() : placeholders.audio(),
-      stopTracks: false,
-      disableTrackOnPause: false,
-      encodings: encodingsOf(kind),
-      ...(isVideo ? {} : { codecOptions: { opusDtx: true, opusFec: true } }),
-      ...preferred(transports.device, codec),
-      appData: { kind },
-      onRtpSender: (sender) => {
-        // In the task that made the sender, always.
-        port.transform({ id, side: 'send', kind, codec, peer: null }, sender);
-        const sealed = new SealedSender({ id, kind, sender, placeholders });
-        if (this.#held) sealed.hold(true);
-        this.#sending.set(kind, { sealed, flow: { id, mid: () => null, counts: noCounts(id) } });
-        void sealed.set(wanted.get(kind) ?? null);
-      },
-    });
-    const sending = this.#sending.get(kind);
-    if (sending) sending.flow.mid = () => producer.rtpParameters.mid ?? null;
-  }
-
-  #consumeAll(): void {
-    const transports = this.#transports;
-    if (!transports) return;
-    for (const stream of this.#streams.values()) {
-      if (!this.#peers.has(stream.peer) || this.#asked.has(stream.producer)) continue;
-      this.#asked.add(stream.producer);
-      this.#consume(transports, stream).catch(() => this.#asked.delete(stream.producer));
-    }
-  }
-
-  async #consume({ device, receive }: Transports, stream: RelayStream): Promise<void> {
-    const { port } = this.#options;
-    const { peer, kind, producer } = stream;
-    const capabilities = device.recvRtpCapabilities as Params<'relay.consume'>['capabilities'];
-    const { consumer: id, rtpParameters } = await this.#ask('relay.consume', { producer, capabilities });
-    if (this.#transports?.receive !== receive || !this.#streams.has(producer)) return;
-    const transformId = drawTransformId(kind, 'receive');
-    const consumer = await receive.consume({
-      id,
-      producerId: producer,
-      kind: mediaOf[kind],
-      rtpParameters,
-      streamId: peer,
-      onRtpReceiver: (receiver) =>
-        port.transform({ id: transformId, side: 'receive', kind, codec: codecOf[kind], peer }, receiver),
-    });
-    if (this.#transports?.receive !== receive || !this.#streams.has(producer)) return consumer.close();
-    const flow = {
-      peer,
-      id: transformId,
-      mid: () => consumer.rtpParameters.mid ?? null,
-      counts: noCounts(transformId),
-    };
-    this.#receiving.set(producer, { stream, consumer, flow });
-    await this.#ask('relay.set', { consumer: id, paused: false, layer: LARGEST });
-  }
-
-  #counted(counts: TransformCounts): void {
-    for (const { sealed, flow } of this.#sending.values()) {
-      if (flow.id !== counts.id) continue;
-      flow.counts = counts;
-      sealed.counted(counts);
-    }
-    for (const { stream, consumer, flow } of this.#receiving.values()) {
-      if (flow.id !== counts.id) continue;
-      const before = flow.counts.passed;
-      flow.counts = counts;
-      if (before > 0 || counts.passed === 0) continue;
-      this.#options.on.track(stream.peer, stream.kind, consumer.track);
-      this.#tellState(stream.peer);
-    }
-  }
-
-  #stop(producer: StreamId): void {
-    this.#asked.delete(producer);
-    const receiving = this.#receiving.get(producer);
-    if (!receiving) return;
-    this.#receiving.delete(producer);
-    receiving.consumer.close();
-    this.#options.port.call('transform.end', { id: receiving.flow.id }).catch(() => undefined);
-    this.#options.on.track(receiving.stream.peer, receiving.stream.kind, null);
   }
 
   #drop(): void {
+    this.#attempt++;
+    clearTimeout(this.#reopenTimer);
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = undefined;
     for (const restart of this.#restarts.values()) clearTimeout(restart);
-    for (const producer of [...this.#receiving.keys()]) this.#stop(producer);
-    this.#streams.clear();
-    this.#asked.clear();
-    for (const { sealed } of this.#sending.values()) {
-      sealed.close();
-      this.#options.port.call('transform.end', { id: sealed.id }).catch(() => undefined);
-    }
-    this.#sending.clear();
-    if (this.#transports) closeAll(this.#transports);
+    this.#sending.drop();
+    this.#receiving.drop();
+    this.#transports?.send.close();
+    this.#transports?.receive.close();
     this.#transports = null;
-    for (const peer of this.#peers) this.#tellState(peer);
+    this.#tellStates();
   }
 
-  /** What flows is not sealed, or does not open: nothing more of it, at once. */
-  #distrust(detail: 'clearFrames' | 'nothingOpened'): void {
-    for (const peer of this.#peers) this.#become(peer, { at: 'unsafe', detail });
-    this.#again();
+  /** What leaves is not sealed: nothing more of it, at once. */
+  #unsealed(): void {
+    this.#isUnsealed = true;
+    this.#unsealedTimes++;
+    this.#reopen();
   }
 
-  #tellState(peer: PeerId): void {
-    const receive = this.#transports?.receive.connectionState;
-    const opened = [...this.#receiving.values()].some(
-      ({ stream, flow }) => stream.peer === peer && flow.counts.passed > 0,
-    );
-    if (opened && (receive === 'disconnected' || receive === 'failed'))
-      return this.#become(peer, { at: 'reconnecting', since: Date.now() });
-    if (opened) return this.#become(peer, { at: 'connected', poor: false });
-    this.#become(peer, receive === 'connected' ? { at: 'securing' } : { at: 'connecting' });
+  #tellStates(): void {
+    for (const peer of [...this.#states.keys()]) this.#tellState(peer);
   }
 
-  #become(peer: PeerId, state: PathState): void {
-    if (this.#states.get(peer)?.at === state.at || this.#closed) return;
+  /** @param begin  also of a peer that was not here before */
+  #tellState(peer: PeerId, begin = false): void {
+    const before = this.#states.get(peer);
+    if (this.#closed || (before === undefined && !begin)) return;
+    const state = this.#stateOf(peer);
+    if (before && isSame(before, state)) return;
     this.#states.set(peer, state);
-    this.#options.on.state(peer, state);
+    this.#events.emit('state', peer, state);
   }
+
+  #stateOf(peer: PeerId): PathState {
+    const receive = this.#transports?.receive.connectionState;
+    if (this.#isUnsealed) return { at: 'unsafe', detail: 'clearFrames' };
+    if (this.#receiving.isUnsafe(peer)) return { at: 'unsafe', detail: 'nothingOpened' };
+    if (!this.#receiving.opens(peer)) return { at: receive === 'connected' ? 'securing' : 'connecting' };
+    if (receive === 'disconnected' || receive === 'failed') return { at: 'reconnecting', since: Date.now() };
+    return { at: 'connected', poor: this.#isPoor };
+  }
+}
+
+/** A state that only began at another time is the same. */
+function isSame(one: PathState, other: PathState): boolean {
+  if (one.at === 'connected' && other.at === 'connected') return one.poor === other.poor;
+  if (one.at === 'unsafe' && other.at === 'unsafe') return one.detail === other.detail;
+  return one.at === other.at;
 }
 
 function settings(): RTCConfiguration & { encodedInsertableStreams?: boolean } {
   return 'RTCRtpScriptTransform' in globalThis ? {} : { encodedInsertableStreams: true };
-}
-
-function preferred(device: Device, codec: 'opus' | 'vp8'): { codec?: types.RtpCodecCapability } {
-  const found = device.sendRtpCapabilities.codecs?.find(({ mimeType }) => mimeType.toLowerCase().endsWith(`/${codec}`));
-  return found ? { codec: found } : {};
-}
-
-function closeAll({ send, receive }: Transports): void {
-  send.close();
-  receive.close();
 }

@@ -3,12 +3,14 @@
  * opens, and how good the way is.
  */
 import type { PeerId } from '../../signal/protocol/ids.ts';
-import type { TransformCounts } from '../e2ee/messages.ts';
+import type { TrackKind, TransformCounts } from '../e2ee/messages.ts';
 import { Quality, readReport, type ReportTotals } from './stats.ts';
 import type { PathStats } from './transport.ts';
 import { OpenWatch, seenFrames, Watch, type WatchSample } from './watchdog.ts';
 
 const LOOK_MS = 500;
+const WATCH_MS = 1000;
+const QUALITY_MS = 2000;
 /** The worker tells its totals twice a second while they change. */
 const REPORT_MS = 600;
 /** Frames come for this long and none opens: longer than any change of epoch. */
@@ -17,8 +19,13 @@ const NOTHING_OPENS_MS = 8000;
 /** One sender's or receiver's transform. */
 export interface RelayFlow {
   id: string;
+  kind: TrackKind;
   mid: () => string | null;
   counts: TransformCounts;
+}
+
+export interface ReceivedFlow extends RelayFlow {
+  peer: PeerId;
 }
 
 interface Measured {
@@ -29,24 +36,38 @@ interface Measured {
 export interface RelayMonitorOptions {
   transports(): { send: Measured; receive: Measured } | null;
   sending(): RelayFlow[];
-  receiving(): (RelayFlow & { peer: PeerId })[];
+  receiving(): ReceivedFlow[];
   /** Resolves when the worker answered. */
   ping(): Promise<unknown>;
-  /** What flows is not sealed, or does not open. */
-  distrust(detail: 'clearFrames' | 'nothingOpened'): void;
+  /** The worker does not count at present. */
+  paused(): boolean;
+  /** What leaves is not sealed. */
+  unsealed(): void;
+  /** What comes by this transform does not open, or passes it by. */
+  unopened(id: string): void;
+  /** The way from the relay is bad enough for people to notice, or no more. */
+  poor(poor: boolean): void;
   stats(peer: PeerId, stats: PathStats): void;
+}
+
+interface Remembered {
+  watch: Watch;
+  opens: OpenWatch;
+  suspected: boolean;
+  passed: number;
+  passedAt: number;
 }
 
 export class RelayMonitor {
   readonly #options: RelayMonitorOptions;
   readonly #timer: ReturnType<typeof setInterval>;
-  readonly #watches = new Map<string, Watch>();
-  readonly #opens = new Map<string, OpenWatch>();
-  readonly #passed = new Map<string, { passed: number; at: number }>();
+  /** What is remembered of each transform, as long as it is there. */
+  readonly #remembered = new Map<string, Remembered>();
   readonly #known = new Map<PeerId, PathStats>();
-  readonly #quality = new Quality();
-  readonly #suspected = new Set<string>();
-  #round = 0;
+  #quality = new Quality();
+  #measured: Measured | null = null;
+  #watchedAt = 0;
+  #qualityAt = 0;
   #busy = false;
 
   constructor(options: RelayMonitorOptions) {
@@ -76,20 +97,31 @@ export class RelayMonitor {
     const report = await receive.getStats();
     const levels = levelsIn(report);
     const received = readReport(report as never);
-    if (this.#round++ % 2 === 0) {
+    const now = performance.now();
+    // By the clock, not by counting rounds: timers of a hidden tab are slow.
+    if (now - this.#watchedAt >= WATCH_MS) {
+      this.#watchedAt = now;
       const sent = readReport((await send.getStats()) as never);
       if (this.#options.transports()?.send !== send) return;
       this.#watch(sent, received);
     }
-    const { loss } = this.#quality.sample(received);
-    for (const { peer, mid, id, counts } of this.#options.receiving()) {
-      const isMicrophone = id.includes('.microphone.');
-      const isCamera = id.includes('.camera.');
-      if (!isMicrophone && !isCamera) continue;
+    if (receive !== this.#measured) this.#quality = new Quality();
+    this.#measured = receive;
+    let loss: number | null | undefined;
+    if (now - this.#qualityAt >= QUALITY_MS) {
+      this.#qualityAt = now;
+      const sample = this.#quality.sample(received);
+      loss = sample.loss;
+      this.#options.poor(sample.poor);
+    }
+    const flows = this.#options.receiving();
+    this.#prune([...this.#options.sending(), ...flows], flows);
+    for (const { peer, kind, mid, id, counts } of flows) {
+      if (kind !== 'microphone' && kind !== 'camera') continue;
       const known = this.#known.get(peer) ?? blank();
-      if (isMicrophone) known.level = levels.get(String(mid())) ?? 0;
-      if (isCamera) known.cameraQuietMs = this.#quietMs(id, counts.passed);
-      known.loss = loss;
+      if (kind === 'microphone') known.level = levels.get(String(mid())) ?? 0;
+      else known.cameraQuietMs = quietMs(this.#recall(id), counts.passed);
+      if (loss !== undefined) known.loss = loss;
       known.roundTripMs = received.roundTripMs;
       this.#known.set(peer, known);
       this.#options.stats(peer, { ...known });
@@ -97,6 +129,10 @@ export class RelayMonitor {
   }
 
   #watch(sent: ReportTotals, received: ReportTotals): void {
+    if (this.#options.paused()) {
+      for (const { watch } of this.#remembered.values()) watch.reset();
+      return;
+    }
     const now = performance.now();
     for (const flow of this.#options.sending()) {
       const section = sent.sections.get(String(flow.mid()));
@@ -109,28 +145,24 @@ export class RelayMonitor {
       if (!section) continue;
       const moved = section.assembledFrames ?? section.receivedPackets;
       this.#judge(flow, { side: 'receive', seen: seenFrames(flow.counts), moved }, now);
-      const opens = this.#opens.get(flow.id) ?? new OpenWatch();
-      this.#opens.set(flow.id, opens);
-      if (opens.quietMs(flow.counts, now) > NOTHING_OPENS_MS) return this.#options.distrust('nothingOpened');
+      if (this.#recall(flow.id).opens.quietMs(flow.counts, now) > NOTHING_OPENS_MS) this.#options.unopened(flow.id);
     }
   }
 
   #judge(flow: RelayFlow, sample: WatchSample, now: number): void {
-    const watch = this.#watches.get(flow.id) ?? new Watch();
-    this.#watches.set(flow.id, watch);
-    const verdict = watch.judge(sample, now);
-    if (verdict !== 'fine') void this.#suspect(flow, verdict);
+    if (this.#recall(flow.id).watch.judge(sample, now) !== 'fine') void this.#suspect(flow, sample.side);
   }
 
   /**
    * The worker's totals stand still. On a busy machine it may only be late: it answers first, tells its totals once more, and is
    * believed then.
    */
-  async #suspect(flow: RelayFlow, verdict: 'clearFrames' | 'nothingOpened'): Promise<void> {
-    if (this.#suspected.has(flow.id)) return;
-    this.#suspected.add(flow.id);
+  async #suspect(flow: RelayFlow, side: WatchSample['side']): Promise<void> {
+    const known = this.#recall(flow.id);
+    if (known.suspected) return;
+    known.suspected = true;
     const before = seenFrames(flow.counts);
-    const { ping, sending, receiving, distrust } = this.#options;
+    const { ping, paused, sending, receiving, unsealed, unopened } = this.#options;
     try {
       await ping();
       await new Promise((resolve) => setTimeout(resolve, REPORT_MS));
@@ -138,18 +170,39 @@ export class RelayMonitor {
     } catch {
       return; // A worker that does not answer is somebody else's alarm.
     } finally {
-      this.#suspected.delete(flow.id);
+      known.suspected = false;
     }
     const isCurrent = [...sending(), ...receiving()].some(({ id }) => id === flow.id);
-    if (isCurrent && seenFrames(flow.counts) === before) distrust(verdict);
+    if (!isCurrent || paused() || seenFrames(flow.counts) !== before) return;
+    if (side === 'send') unsealed();
+    else unopened(flow.id);
   }
 
-  #quietMs(id: string, passed: number): number {
-    const now = performance.now();
-    const known = this.#passed.get(id);
-    if (!known || known.passed !== passed) this.#passed.set(id, { passed, at: now });
-    return passed === 0 ? 0 : now - (this.#passed.get(id)?.at ?? now);
+  #recall(id: string): Remembered {
+    const known = this.#remembered.get(id) ?? {
+      watch: new Watch(),
+      opens: new OpenWatch(),
+      suspected: false,
+      passed: 0,
+      passedAt: 0,
+    };
+    this.#remembered.set(id, known);
+    return known;
   }
+
+  #prune(flows: readonly RelayFlow[], received: readonly ReceivedFlow[]): void {
+    const ids = new Set(flows.map(({ id }) => id));
+    for (const id of this.#remembered.keys()) if (!ids.has(id)) this.#remembered.delete(id);
+    const peers = new Set(received.map(({ peer }) => peer));
+    for (const peer of this.#known.keys()) if (!peers.has(peer)) this.#known.delete(peer);
+  }
+}
+
+/** Since the last camera frame that opened; 0 before the first. */
+function quietMs(known: Remembered, passed: number): number {
+  const now = performance.now();
+  if (known.passed !== passed) Object.assign(known, { passed, passedAt: now });
+  return passed === 0 ? 0 : now - known.passedAt;
 }
 
 function blank(): PathStats {

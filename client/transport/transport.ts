@@ -5,7 +5,7 @@
  */
 import type { ServerEvent } from '../../signal/protocol/events.ts';
 import type { PeerId } from '../../signal/protocol/ids.ts';
-import type { Topology } from '../../signal/protocol/model.ts';
+import type { RelayStream, StreamId, Topology } from '../../signal/protocol/model.ts';
 import type { TrackKind } from '../e2ee/messages.ts';
 
 /** State of the path to one peer. `unsafe`: the watchdog closed it, and `detail` says why. */
@@ -36,29 +36,52 @@ export interface TransportEvents {
   stats: (peer: PeerId, stats: PathStats) => void;
 }
 
-/** One way that media take: the mesh. */
-export type MeshTransport = Omit<MediaTransport, 'follow' | 'relayed'>;
-
-export interface MediaTransport {
-  /** The peers to be connected with: the group's members but ourselves. Called with each change. */
+/** One way that media take. */
+export interface Way {
+  /** The peers to be connected with. Called with each change. */
   setPeers(peers: readonly PeerId[]): void;
-  /** These may be members soon, by the server's word: the way to them is made ready, and nothing is sent. */
-  expect(peers: readonly PeerId[]): void;
   /** What is sent as `kind` to everybody from now on; null sends nothing. Resolves when every sender has it (or waits behind its seal check). */
   publish(kind: TrackKind, track: MediaStreamTrack | null): Promise<void>;
-  /** A `mesh.signal` message of a member. */
-  receive(from: PeerId, body: string): void;
-  /** Sealed bytes over every open data channel. */
-  broadcast(body: string): void;
   on<E extends keyof TransportEvents>(event: E, listener: TransportEvents[E]): () => void;
-  /** Media take this way now; an older decision is ignored. */
-  follow(topology: Topology): void;
-  /** An event of the server about the relay. */
-  relayed(event: ServerEvent): void;
   /** Takes every real track off at once: the worker failed, or sending is paused. `false` puts them back behind the seal check. */
   hold(held: boolean): void;
   /** The network changed: restart ICE everywhere. */
   refresh(): void;
   /** Idempotent. */
   close(): Promise<void>;
+}
+
+/** A way that can say whether it delivers: what senders begin with, a black picture and silence, is nothing. */
+export interface MeasuredWay extends Way {
+  /** Kinds of which real pictures or real sound of this peer come at present. */
+  flowing(peer: PeerId): Promise<ReadonlySet<TrackKind>>;
+}
+
+interface Direct {
+  /** These may be members soon, by the server's word: the way to them is made ready, and nothing is sent. */
+  expect(peers: readonly PeerId[]): void;
+  /** A `mesh.signal` message of a member. */
+  receive(from: PeerId, body: string): void;
+  /** Sealed bytes over every open data channel. */
+  broadcast(body: string): void;
+}
+
+export interface MeshTransport extends MeasuredWay, Direct {}
+
+export interface RelayTransport extends MeasuredWay {
+  /** Somebody sends a track there. */
+  produced(stream: RelayStream): void;
+  ended(producer: StreamId): void;
+  /** The socket is back: what could not be asked for is asked for again. */
+  retry(): void;
+}
+
+export interface MediaTransport extends Way, Direct {
+  /**
+   * Media take this way now; an older decision is ignored. The same one again: the socket is back, and what could not be asked for
+   * meanwhile is asked for.
+   */
+  follow(topology: Topology): void;
+  /** An event of the server about the relay. */
+  relayed(event: ServerEvent): void;
 }

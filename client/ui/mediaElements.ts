@@ -2,29 +2,37 @@
 import type { Attachment } from 'svelte/attachments';
 
 /** Elements whose track has gone a moment ago, and may get another in the same task. */
-const between = new WeakSet<HTMLVideoElement>();
+const between = new WeakSet<HTMLMediaElement>();
 
 /**
- * Shows a track as long as the element is there. Videos are muted, so they may always play. Another track in its place goes into the
- * stream that is playing: a new stream would show nothing for some frames.
+ * Another track in the place of one goes into the stream that is playing, both in one task: a new stream would show nothing for some
+ * frames, and be silent for as long.
+ * @returns lets go of it
  */
+function attach(element: HTMLMediaElement, track: MediaStreamTrack): () => void {
+  const playing = element.srcObject;
+  if (between.delete(element) && playing instanceof MediaStream) {
+    const former = playing.getTracks();
+    playing.addTrack(track);
+    for (const one of former) if (one !== track) playing.removeTrack(one);
+  } else {
+    element.srcObject = new MediaStream([track]);
+  }
+  return () => {
+    between.add(element);
+    queueMicrotask(() => {
+      if (between.delete(element)) element.srcObject = null;
+    });
+  };
+}
+
+/** Shows a track as long as the element is there. Videos are muted, so they may always play. */
 export function showTrack(track: MediaStreamTrack): Attachment<HTMLVideoElement> {
   return (video) => {
-    const playing = video.srcObject;
-    if (between.delete(video) && playing instanceof MediaStream) {
-      for (const former of playing.getTracks()) playing.removeTrack(former);
-      playing.addTrack(track);
-    } else {
-      video.srcObject = new MediaStream([track]);
-    }
+    const letGo = attach(video, track);
     // A rejected promise means that the element went first.
     video.play().catch(() => {});
-    return () => {
-      between.add(video);
-      queueMicrotask(() => {
-        if (between.delete(video)) video.srcObject = null;
-      });
-    };
+    return letGo;
   };
 }
 
@@ -37,13 +45,11 @@ export function playTrack(
   onBlocked: (element: HTMLAudioElement) => void,
 ): Attachment<HTMLAudioElement> {
   return (audio) => {
-    audio.srcObject = new MediaStream([track]);
+    const letGo = attach(audio, track);
     audio.play().catch((error: unknown) => {
       if (error instanceof DOMException && error.name === 'NotAllowedError') onBlocked(audio);
     });
-    return () => {
-      audio.srcObject = null;
-    };
+    return letGo;
   };
 }
 

@@ -48,7 +48,14 @@ runs(
   async () => {
     const { people, link } = await here.meet(['Anna', 'Ben', 'Carla', 'Dan']);
     await allSeeEachOther(people);
-    for (const person of people) expect(await opened(person)).toEqual({ connections: 3, toRelay: 0 });
+    // On a busy machine ICE may have been slow enough for the relay to be asked for: then they are back in half a minute.
+    for (const person of people) {
+      await until(
+        async () => (await opened(person)).connections === 3,
+        async () => `${person.name} is in the mesh; instead: ${await person.situation()}`,
+        90_000,
+      );
+    }
 
     const eve = await here.invite('Eve');
     for (const person of people) for (const other of people) if (other !== person) await person.watch(other.name);
@@ -62,7 +69,7 @@ runs(
         60_000,
       );
     }
-    console.info('longest gap between pictures across the switch up, ms:', (await longestGaps(people)).join(' '));
+    expectNoGap('up', await longestGaps(people));
     await allSeeEachOther(all);
     const tone = await eve.hear('Anna', 1500);
     expect(isTone(tone, CAST.Anna.tone), JSON.stringify(tone)).toBe(true);
@@ -82,17 +89,92 @@ runs(
         90_000,
       );
     }
-    console.info('longest gap between pictures across the switch down, ms:', (await longestGaps(staying)).join(' '));
+    expectNoGap('down', await longestGaps(staying));
     await allSeeEachOther(staying);
     await noFrameWasLost(staying);
   },
 );
+
+runs(
+  'worker killed at the relay: the real tracks come off, nothing leaves any more, and every tile says so',
+  { timeout: 180_000 },
+  async () => {
+    const { anna, ben, carla } = await threeAtRelay();
+    await anna.page.evaluate(() => {
+      for (const worker of parleyProbe.workers) worker.terminate();
+    });
+    await until(
+      async () => (await anna.stateOf('Ben')) === 'unsafe' && (await anna.stateOf('Carla')) === 'unsafe',
+      async () => `Anna is told that the worker is gone; instead: ${await anna.situation()}`,
+    );
+    expect(await realTracksOf(anna)).toEqual([]);
+    for (const other of [ben, carla]) expect(await realTracksOf(other)).not.toEqual([]);
+  },
+);
+
+runs(
+  'one member sends what nobody can open: that tile alone says so, and all others go on',
+  { timeout: 180_000 },
+  async () => {
+    const { anna, ben, carla } = await threeAtRelay();
+    await anna.watch('Carla');
+    await ben.page.evaluate(() => {
+      const { id } = parleyProbe.transforms.findLast((one) => one.side === 'send' && one.kind === 'camera')!;
+      const [sender] = parleyProbe.connections
+        .filter(({ connectionState }) => connectionState === 'connected')
+        .flatMap((connection) => connection.getSenders())
+        .filter(({ track }) => track?.kind === 'video');
+      // Sealed, but as another kind: what comes opens for nobody, and counts as before.
+      const wrong = { id, side: 'send', kind: 'screen', codec: 'vp8', peer: null };
+      sender!.transform = new RTCRtpScriptTransform(parleyProbe.workers[0]!, wrong);
+    });
+    await anna.waitForState('Ben', 'unsafe');
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    const { readings } = await anna.watchedOf('Carla');
+    const steps = readings.slice(1).map(({ at }, i) => at - readings[i]!.at);
+    expect(Math.max(...steps)).toBeLessThan(MOST_GAP_MS);
+    expect(await anna.stateOf('Carla')).toBe('connected');
+    await Promise.all([carla.see('Anna', 10), ben.see('Anna', 10)]);
+  },
+);
+
+/** Three who are at the relay, since their meeting takes it from the third on. */
+async function threeAtRelay(): Promise<{ anna: Person; ben: Person; carla: Person }> {
+  const { people } = await here.meet(['Anna', 'Ben', 'Carla'], { options: { probe: { meshLimit: 2 } } });
+  const [anna, ben, carla] = people as [Person, Person, Person];
+  for (const person of people) {
+    await until(
+      async () => (await opened(person)).connections === 2 && (await opened(person)).toRelay > 0,
+      async () => `${person.name} is at the relay; instead: ${await person.situation()}`,
+      60_000,
+    );
+  }
+  await allSeeEachOther(people);
+  return { anna, ben, carla };
+}
+
+/** Tracks of the camera and the microphone on any sender of the page, by kind. */
+const realTracksOf = (person: Person): Promise<string[]> =>
+  person.page.evaluate(() =>
+    parleyProbe.connections
+      .filter(({ connectionState }) => connectionState !== 'closed')
+      .flatMap((connection) => connection.getSenders())
+      .flatMap(({ track }) => (track?.getSettings().deviceId ? [track.kind] : [])),
+  );
 
 /** Frames that this page has sealed for everybody within a second. */
 async function toRelayNow(person: Person): Promise<number> {
   const before = (await opened(person)).toRelay;
   await new Promise((resolve) => setTimeout(resolve, 1000));
   return (await opened(person)).toRelay - before;
+}
+
+/** Pictures are 33 ms apart; five browsers on two cores now and then take a while. */
+const MOST_GAP_MS = 500;
+
+function expectNoGap(way: 'up' | 'down', gaps: readonly number[]): void {
+  console.info(`longest gap between pictures across the switch ${way}, ms:`, gaps.join(' '));
+  expect(gaps.at(-1)).toBeLessThan(MOST_GAP_MS);
 }
 
 async function noFrameWasLost(people: readonly Person[]): Promise<void> {

@@ -43,6 +43,8 @@ export interface ProbeOptions {
   keepConnections?: boolean;
   /** Peer connections use TURN servers alone. */
   relayOnly?: boolean;
+  /** Meetings that are made here go to the relay above this many; the product's own page does not ask. */
+  meshLimit?: number;
 }
 
 function installProbe(options: ProbeOptions): void {
@@ -68,6 +70,15 @@ function installProbe(options: ProbeOptions): void {
     constructor(url: string | URL, workerOptions?: WorkerOptions) {
       super(url, workerOptions);
       probe.workers.push(this);
+      const { meshLimit } = options;
+      if (meshLimit !== undefined) {
+        const post = this.postMessage.bind(this) as (message: ToWorker, transfer?: Transferable[]) => void;
+        this.postMessage = (message: ToWorker, transfer: Transferable[] = []) => {
+          const isCreate = message.type === 'call' && message.name === 'meeting.create';
+          if (isCreate) message.params.settings = { ...message.params.settings, meshLimit };
+          post(message, transfer);
+        };
+      }
       this.addEventListener('message', ({ data }: MessageEvent<FromWorker>) => {
         if (data?.type !== 'notice') return;
         if (data.notice.type !== 'counts') {

@@ -4,7 +4,7 @@ import { Stage } from '../../../client/meeting/stage.ts';
 import type { PeerId } from '../../../signal/protocol/ids.ts';
 
 const given = vi.hoisted(() => ({ iceServers: [] as RTCIceServer[] }));
-vi.mock('../../../client/transport/handover.ts', () => ({
+vi.mock('../../../client/transport/createTransport.ts', () => ({
   createTransport: (options: { iceServers: RTCIceServer[] }) => {
     given.iceServers = options.iceServers;
     const nothing = () => undefined;

@@ -1,5 +1,6 @@
 /**
- * The page side of the mesh tests: several members in one page, each with a mesh and a worker of its own; signals go from hand to hand.
+ * The page side of the mesh tests: several members in one page, each with a transport (in a mesh) and a worker of its own; signals go
+ * from hand to hand.
  */
 import type { PeerId } from '../../../signal/protocol/ids.ts';
 import {
@@ -9,14 +10,15 @@ import {
   type TransformCounts,
   type TransformOptions,
 } from '../../../client/e2ee/messages.ts';
+import { createHandover } from '../../../client/transport/handover.ts';
 import { createMesh } from '../../../client/transport/mesh.ts';
 import { selfTest, type SelfTestResult } from '../../../client/transport/selfTest.ts';
 import type { SealPort } from '../../../client/transport/sealPort.ts';
-import type { MeshTransport, PathState, PathStats } from '../../../client/transport/transport.ts';
+import type { MediaTransport, PathState, PathStats } from '../../../client/transport/transport.ts';
 
 export interface Member {
   peer: PeerId;
-  mesh: MeshTransport;
+  mesh: MediaTransport;
   worker: Worker;
   transforms: TransformOptions[];
   counts: Record<string, TransformCounts>;
@@ -114,11 +116,14 @@ async function addMember(n: number, leaves: Record<string, number>, trap: SealTr
   };
   const port = portTo(worker, trap, member as Member);
   const self = name(n);
-  const mesh = createMesh({
+  const none = () => Promise.reject(new Error('no relay here'));
+  const mesh = createHandover({
     self,
     iceServers: [],
     port,
-    stuck: () => undefined,
+    ways: { mesh: createMesh, relay: none },
+    line: { request: none },
+    topology: { number: 0, at: 'mesh' },
     signal: (to, body) => {
       member.signals!++;
       setTimeout(() => {

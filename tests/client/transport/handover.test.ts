@@ -1,0 +1,392 @@
+/** The change between mesh and relay, with ways that do what the test says: up, down, interrupted. */
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { TrackKind } from '../../../client/e2ee/messages.ts';
+import { Emitter } from '../../../client/transport/emitter.ts';
+import { createHandover } from '../../../client/transport/handover.ts';
+import type { MeshOptions } from '../../../client/transport/mesh.ts';
+import type { RelayOptions } from '../../../client/transport/relay.ts';
+import type { SealPort } from '../../../client/transport/sealPort.ts';
+import type { MediaTransport, MeshTransport, PathState, RelayTransport } from '../../../client/transport/transport.ts';
+import type { PeerId } from '../../../signal/protocol/ids.ts';
+
+const id = (name: string) => name.padEnd(22, 'A') as PeerId;
+const [self, ben, carla, dan] = ['self', 'ben', 'carla', 'dan'].map(id) as [PeerId, PeerId, PeerId, PeerId];
+
+/** A way on which peers appear as connecting, and deliver what the test lets them deliver. */
+class FakeWay implements MeshTransport, RelayTransport {
+  readonly #events = new Emitter();
+  readonly on = this.#events.on.bind(this.#events);
+  readonly flows = new Map<PeerId, Set<TrackKind>>();
+  peers: readonly PeerId[] = [];
+  held: boolean[] = [];
+  retries = 0;
+  closed = false;
+
+  setPeers(peers: readonly PeerId[]): void {
+    const before = this.peers;
+    this.peers = [...peers];
+    for (const peer of before) if (!peers.includes(peer)) this.#leave(peer);
+    for (const peer of peers) if (!before.includes(peer)) this.state(peer, { at: 'connecting' });
+  }
+  #leave(peer: PeerId): void {
+    for (const kind of this.flows.get(peer) ?? []) this.#events.emit('track', peer, kind, null);
+    this.flows.delete(peer);
+    this.state(peer, { at: 'closed' });
+  }
+  state(peer: PeerId, state: PathState): void {
+    this.#events.emit('state', peer, state);
+  }
+  /** First frames are opened: what a sender begins with, and nothing real yet. */
+  open(peer: PeerId, ...kinds: TrackKind[]): void {
+    for (const kind of kinds) this.#events.emit('track', peer, kind, { kind, way: this } as never);
+    this.state(peer, { at: 'connected', poor: false });
+  }
+  /** All that comes is real. */
+  deliver(peer: PeerId, ...kinds: TrackKind[]): void {
+    this.open(peer, ...kinds);
+    this.flows.set(peer, new Set(kinds));
+  }
+  flowing = async (peer: PeerId) => this.flows.get(peer) ?? new Set<TrackKind>();
+  publish = async () => undefined;
+  hold = (held: boolean) => void this.held.push(held);
+  refresh = () => undefined;
+  expect = () => undefined;
+  receive = () => undefined;
+  broadcast = () => undefined;
+  produced = () => undefined;
+  ended = () => undefined;
+  retry = () => void this.retries++;
+  close = async () => void (this.closed = true);
+}
+
+let mesh: FakeWay;
+let relays: FakeWay[];
+let refuseCode: number;
+let transport: MediaTransport;
+let meshOptions: MeshOptions;
+let relayOptions: RelayOptions;
+let dead: () => void;
+let pinged: boolean;
+/** What is shown of each peer's kinds: names of the ways. */
+let shown: Record<string, string>;
+let shows: number;
+let states: Record<string, PathState>;
+let said: { to: PeerId; number: number }[];
+let asked: unknown[];
+
+const relay = () => relays.at(-1)!;
+const wait = (ms = 400) => vi.advanceTimersByTimeAsync(ms);
+const moved = (from: PeerId, number: number) =>
+  transport.receive(from, JSON.stringify({ connection: number, data: { type: 'moved' } }));
+
+function start(at: 'mesh' | 'relay' = 'mesh'): void {
+  const port: SealPort = {
+    call: (() => (pinged ? Promise.resolve({}) : new Promise(() => undefined))) as never,
+    onNotice: () => () => undefined,
+    transform: () => undefined,
+    onDead: (listener) => ((dead = listener), () => undefined),
+  };
+  transport = createHandover({
+    self,
+    iceServers: [],
+    port,
+    signal: (to, body) => said.push({ to, number: JSON.parse(body).connection }),
+    line: {
+      request: async (name: string, params: object) => (asked.push({ name, ...params }), {} as never),
+    },
+    topology: { number: 1, at },
+    ways: {
+      mesh: (options) => ((meshOptions = options), mesh),
+      relay: async () => {
+        if (refuseCode-- > 0) throw new TypeError('offline');
+        return (options) => {
+          relayOptions = options;
+          relays.push(new FakeWay());
+          return relay();
+        };
+      },
+    },
+  });
+  transport.on('track', (peer, kind, track) => {
+    shows++;
+    const key = `${peer.replace(/A+$/, '')} ${kind}`;
+    if (track) shown[key] = (track as never as { way: FakeWay }).way === mesh ? 'mesh' : 'relay';
+    else delete shown[key];
+  });
+  transport.on('state', (peer, state) => (states[peer.replace(/A+$/, '')] = state));
+}
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  mesh = new FakeWay();
+  relays = [];
+  refuseCode = 0;
+  pinged = true;
+  shown = {};
+  shows = 0;
+  states = {};
+  said = [];
+  asked = [];
+});
+afterEach(async () => {
+  await transport.close();
+  vi.useRealTimers();
+});
+
+/** Two see and hear each other in the mesh. */
+async function inMesh(...peers: PeerId[]): Promise<void> {
+  start();
+  transport.setPeers([self, ...peers]);
+  for (const peer of peers) mesh.deliver(peer, 'microphone', 'camera');
+  await wait();
+}
+
+/** And then at the relay. */
+async function atRelay(...peers: PeerId[]): Promise<void> {
+  await inMesh(...peers);
+  transport.follow({ number: 2, at: 'relay' });
+  await wait();
+  for (const peer of peers) relay().deliver(peer, 'microphone', 'camera');
+  await wait();
+  for (const peer of peers) moved(peer, 2);
+}
+
+describe('up to the relay', () => {
+  test('a picture stays in the mesh until the real one comes, and the black one that comes first is not shown', async () => {
+    await inMesh(ben);
+    transport.follow({ number: 2, at: 'relay' });
+    await wait();
+    relay().open(ben, 'microphone', 'camera');
+    await wait(5000);
+    expect(shown).toEqual({ 'ben microphone': 'mesh', 'ben camera': 'mesh' });
+    expect(said).toEqual([]);
+    relay().deliver(ben, 'microphone', 'camera');
+    await wait();
+    expect(shown).toEqual({ 'ben microphone': 'relay', 'ben camera': 'relay' });
+    expect(said).toEqual([{ to: ben, number: 2 }]);
+  });
+
+  test('a mesh closes when both have said so, each picture shown once', async () => {
+    await inMesh(ben, carla);
+    transport.follow({ number: 2, at: 'relay' });
+    await wait();
+    const before = shows;
+    relay().deliver(ben, 'microphone', 'camera');
+    relay().deliver(carla, 'microphone', 'camera');
+    await wait();
+    expect(mesh.peers).toEqual([ben, carla]);
+    moved(ben, 2);
+    expect(mesh.peers).toEqual([carla]);
+    moved(carla, 2);
+    expect(mesh.peers).toEqual([]);
+    await wait(5000);
+    expect(shows - before).toBe(4);
+    expect(Object.values(shown)).toEqual(['relay', 'relay', 'relay', 'relay']);
+  });
+
+  test('a mesh stays where the relay never delivers, whatever the other says and however long it takes', async () => {
+    await inMesh(ben);
+    transport.follow({ number: 2, at: 'relay' });
+    await wait();
+    moved(ben, 2);
+    await wait(120_000);
+    expect(mesh.peers).toEqual([ben]);
+    expect(shown['ben camera']).toBe('mesh');
+    expect(states['ben']).toEqual({ at: 'connected', poor: false });
+  });
+
+  test('one who never says that he has moved is not waited for longer than 20 s after we have', async () => {
+    await inMesh(ben);
+    transport.follow({ number: 2, at: 'relay' });
+    await wait();
+    relay().deliver(ben, 'microphone', 'camera');
+    await wait(19_000);
+    expect(mesh.peers).toEqual([ben]);
+    await wait(2000);
+    expect(mesh.peers).toEqual([]);
+  });
+
+  test('a screen that is shared is waited for, a camera that is off is not', async () => {
+    await inMesh(ben, carla);
+    mesh.deliver(ben, 'microphone', 'camera', 'screen');
+    mesh.flows.set(carla, new Set(['microphone']));
+    transport.follow({ number: 2, at: 'relay' });
+    await wait();
+    relay().deliver(ben, 'microphone', 'camera');
+    relay().deliver(carla, 'microphone');
+    await wait();
+    expect(said).toEqual([{ to: carla, number: 2 }]);
+    expect(shown['ben screen']).toBe('mesh');
+    relay().deliver(ben, 'microphone', 'camera', 'screen');
+    await wait();
+    expect(said.map(({ to }) => to)).toEqual([carla, ben]);
+    expect(shown['ben screen']).toBe('relay');
+  });
+
+  test('newcomers come by the relay alone', async () => {
+    await atRelay(ben);
+    transport.setPeers([self, ben, dan]);
+    relay().deliver(dan, 'camera');
+    expect(shown['dan camera']).toBe('relay');
+    expect(mesh.peers).toEqual([]);
+  });
+
+  test('code that cannot be fetched is fetched again', async () => {
+    await inMesh(ben);
+    refuseCode = 2;
+    transport.follow({ number: 2, at: 'relay' });
+    await wait();
+    expect(relays).toHaveLength(0);
+    expect(mesh.peers).toEqual([ben]);
+    await wait(10_000);
+    expect(relays).toHaveLength(1);
+  });
+});
+
+describe('down to the mesh', () => {
+  test('the relay closes when both have said so to everybody, each picture shown once', async () => {
+    await atRelay(ben, carla);
+    const before = shows;
+    transport.follow({ number: 3, at: 'mesh' });
+    mesh.deliver(ben, 'microphone', 'camera');
+    mesh.deliver(carla, 'microphone', 'camera');
+    await wait();
+    expect(said.filter(({ number }) => number === 3)).toHaveLength(2);
+    expect(shown['ben camera']).toBe('mesh');
+    moved(ben, 3);
+    expect(relay().closed).toBe(false);
+    moved(carla, 3);
+    expect(relay().closed).toBe(true);
+    await wait(5000);
+    expect(shows - before).toBe(4);
+  });
+
+  test('nobody new is waited for, and who leaves is not', async () => {
+    await atRelay(ben, carla);
+    transport.follow({ number: 3, at: 'mesh' });
+    transport.setPeers([self, ben, dan]);
+    mesh.deliver(ben, 'microphone', 'camera');
+    await wait();
+    expect(relay().peers).toEqual([ben]);
+    moved(ben, 3);
+    expect(relay().closed).toBe(true);
+  });
+
+  test('the relay is closed before the server would, and then the mesh is all there is', async () => {
+    await atRelay(ben);
+    transport.follow({ number: 3, at: 'mesh' });
+    await wait(27_000);
+    expect(relay().closed).toBe(false);
+    expect(states['ben']).toEqual({ at: 'connected', poor: false });
+    await wait(2000);
+    expect(relay().closed).toBe(true);
+    expect(states['ben']?.at).toBe('reconnecting');
+  });
+});
+
+describe('interrupted', () => {
+  test('down and up again in the middle: the picture stays by the way that shows it', async () => {
+    await atRelay(ben);
+    transport.follow({ number: 3, at: 'mesh' });
+    mesh.open(ben, 'microphone', 'camera');
+    await wait();
+    const before = shows;
+    transport.follow({ number: 4, at: 'relay' });
+    await wait();
+    moved(ben, 4);
+    expect(shown['ben camera']).toBe('relay');
+    expect(mesh.peers).toEqual([]);
+    expect(shows).toBe(before);
+    expect(relays).toHaveLength(1);
+  });
+
+  test('up and down again before the relay has delivered: the mesh goes on', async () => {
+    await inMesh(ben);
+    transport.follow({ number: 2, at: 'relay' });
+    await wait();
+    transport.follow({ number: 3, at: 'mesh' });
+    await wait();
+    moved(ben, 3);
+    expect(relay().closed).toBe(true);
+    expect(shown['ben camera']).toBe('mesh');
+  });
+
+  test('the relay loses the room: another is opened, and people are reconnecting, not new', async () => {
+    await atRelay(ben);
+    transport.follow({ number: 3, at: 'relay' });
+    expect(relays[0]!.closed).toBe(true);
+    expect(states['ben']?.at).toBe('reconnecting');
+    expect(shown).toEqual({});
+    await wait();
+    expect(relays).toHaveLength(2);
+    relay().deliver(ben, 'camera');
+    expect(states['ben']?.at).toBe('connected');
+  });
+
+  test('older decisions are ignored; the same one again asks anew for what is missing', async () => {
+    await atRelay(ben);
+    transport.follow({ number: 1, at: 'mesh' });
+    expect(relay().closed).toBe(false);
+    transport.follow({ number: 2, at: 'relay' });
+    expect(relay().retries).toBe(1);
+  });
+});
+
+test('who leaves is shown no more', async () => {
+  await inMesh(ben, carla);
+  transport.setPeers([self, carla]);
+  expect(Object.keys(shown)).toEqual(['carla microphone', 'carla camera']);
+});
+
+describe('the worker', () => {
+  test('dies: both ways are held, and everybody is shown as unsafe', async () => {
+    await inMesh(ben, carla);
+    transport.follow({ number: 2, at: 'relay' });
+    await wait();
+    dead();
+    expect(mesh.held.at(-1)).toBe(true);
+    expect(relay().held.at(-1)).toBe(true);
+    expect(states).toEqual({
+      ben: { at: 'unsafe', detail: 'workerLost' },
+      carla: { at: 'unsafe', detail: 'workerLost' },
+    });
+    relay().deliver(ben, 'camera');
+    expect(states['ben']?.at).toBe('unsafe');
+    transport.hold(false);
+    expect(relay().held.at(-1)).toBe(true);
+  });
+
+  test('is dead before the relay opens: it opens held', async () => {
+    await inMesh(ben);
+    dead();
+    transport.follow({ number: 2, at: 'relay' });
+    await wait();
+    expect(relayOptions.held).toBe(true);
+    expect(relayOptions.isWorkerLost()).toBe(true);
+  });
+
+  test('is silent for a second: likewise, until it answers', async () => {
+    await atRelay(ben);
+    pinged = false;
+    await wait(2000);
+    expect(relay().held.at(-1)).toBe(true);
+    expect(states['ben']).toEqual({ at: 'unsafe', detail: 'workerLost' });
+  });
+});
+
+describe('a peer out of reach', () => {
+  test('is reported while in the mesh, and taken back when it is found after all', async () => {
+    start();
+    transport.setPeers([self, ben]);
+    meshOptions.stuck(ben);
+    mesh.state(ben, { at: 'securing' });
+    mesh.state(ben, { at: 'connected', poor: false });
+    expect(asked).toEqual([
+      { name: 'path.failed', peer: ben },
+      { name: 'path.failed', peer: ben, withdrawn: true },
+    ]);
+    transport.follow({ number: 2, at: 'relay' });
+    meshOptions.stuck(ben);
+    expect(asked).toHaveLength(2);
+  });
+});
