@@ -19,7 +19,7 @@ import type { MediaTransport, MeshTransport, PathState, PathStats, RelayTranspor
 import { watchPulse } from './workerPulse.ts';
 
 /** So often we look whether the new way delivers. */
-const LOOK_MS = 150;
+const LOOK_MS = 250;
 /** We have told the other that it may close the old way and heard nothing for so long: we close ours. */
 const MOVE_MS = 20_000;
 /** On the way down the relay is closed after this in any case: the server closes the room a little later (topology.ts). */
@@ -196,7 +196,9 @@ class Handover implements MediaTransport {
     if (this.#looking || !relay) return;
     this.#looking = true;
     const former = otherWay(topology.at);
-    for (const peer of this.#between()) {
+    // Statistics cost something, and whom we have told needs no more of them.
+    const untold = this.#between().filter((peer) => this.#others.get(peer)?.told !== topology.number);
+    for (const peer of untold) {
       const [byMesh, byRelay] = await Promise.all([this.#mesh.flowing(peer), relay.flowing(peer)]).catch(() => []);
       const other = this.#others.get(peer);
       if (!byMesh || !byRelay || !other || this.#topology !== topology || this.#relay !== relay) continue;
@@ -205,7 +207,7 @@ class Handover implements MediaTransport {
         if (other.tracks[topology.at][kind]) other.real[topology.at].add(kind);
         this.#show(peer, other, kind);
       }
-      if (other.told === topology.number || !takes(other, topology.at, flows[former])) continue;
+      if (!takes(other, topology.at, flows[former])) continue;
       other.told = topology.number;
       other.toldAt = performance.now();
       this.#options.signal(peer, JSON.stringify({ connection: topology.number, data: { type: 'moved' } }));

@@ -41,6 +41,7 @@ export function emptyRoom(
     only,
     troubles: [],
     burdened: new Set<PeerId>(),
+    hasGrown: false,
     calmSince: null,
     relayClosesAt: null,
   } as const;

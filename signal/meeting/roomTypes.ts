@@ -91,6 +91,8 @@ export interface Room {
   readonly troubles: readonly (readonly [PeerId, PeerId])[];
   /** Who cannot carry a mesh: one's uplink or device is too weak to send the same to each. */
   readonly burdened: ReadonlySet<PeerId>;
+  /** There have been more than a mesh carries since it went to the relay. */
+  readonly hasGrown: boolean;
   /** Since when a mesh would do again; null: it would not. */
   readonly calmSince: Ms | null;
   /** When the room at the relay is closed, after its peers have gone back to the mesh. */
@@ -133,7 +135,7 @@ export type Input =
   /** What was open for the meeting at the relay is gone. */
   | { type: 'relayLost' }
   /** `withdrawn`: it works after all. */
-  | { type: 'pathFailed'; by: PeerId; peer: PeerId; withdrawn: boolean }
+  | { type: 'pathFailed'; by: PeerId; peer: PeerId; withdrawn?: boolean }
   | { type: 'burdened'; by: PeerId }
   | { type: 'remove'; peer: PeerId }
   | { type: 'end'; command: Signed };

@@ -2,7 +2,8 @@
  * Mesh or relay, decided for the whole meeting and numbered, so that a client never follows an older decision. Pure.
  *
  * Up at once: when there are more peers than a mesh carries, or two of them cannot reach each other. Down only after it has been
- * small enough for a while, and by one more than the limit, so that nobody who comes and goes at the limit makes it swing.
+ * small enough for a while, and where it had grown beyond the limit by one more, so that nobody who comes and goes at the limit makes
+ * it swing.
  */
 import type { PeerId } from '../protocol/ids.ts';
 import type { Effect, Room, Step } from './roomTypes.ts';
@@ -38,11 +39,12 @@ export function settleTopology([room, effects]: Step, now: number): Step {
     return kept === room.troubles ? [room, effects] : [settled, effects];
   }
   if (!room.hasRelay) return become(settled, 'mesh', effects, now);
-  const isCalm = !needsRelay && room.peers.size < room.meshLimit;
+  const hasGrown = room.hasGrown || room.peers.size > room.meshLimit;
+  const isCalm = !needsRelay && room.peers.size <= room.meshLimit - (hasGrown ? 1 : 0);
   const calmSince = isCalm ? (room.calmSince ?? now) : null;
   if (calmSince !== null && now - calmSince >= CALM_MS) return become(settled, 'mesh', effects, now);
-  if (calmSince === room.calmSince && kept === room.troubles) return [room, effects];
-  return [{ ...settled, calmSince }, effects];
+  if (calmSince === room.calmSince && hasGrown === room.hasGrown && kept === room.troubles) return [room, effects];
+  return [{ ...settled, hasGrown, calmSince }, effects];
 }
 
 /** `by` says that it cannot reach `peer`, with all that ICE has. */
@@ -93,5 +95,6 @@ function become(room: Room, at: 'mesh' | 'relay', effects: readonly Effect[], no
     transient: false,
   };
   const relayClosesAt = at === 'mesh' ? now + FAREWELL_MS : null;
-  return [{ ...room, topology, calmSince: null, relayClosesAt }, [...effects, tell]];
+  const hasGrown = room.peers.size > room.meshLimit;
+  return [{ ...room, topology, hasGrown, calmSince: null, relayClosesAt }, [...effects, tell]];
 }

@@ -102,6 +102,23 @@ test('they may take it back when they find each other after all, and nobody else
   expect(meeting.after(30_000).told).toEqual(['1 relay to 3', '2 mesh to 3']);
 });
 
+test('a full mesh that was only slow to connect is a mesh again, and one that had grown waits for one more to leave', () => {
+  const slow = { type: 'pathFailed', by: peer(1), peer: peer(2), withdrawn: false } as const;
+  const meeting = new Meeting()
+    .join(1, 2, 3, 4)
+    .do(slow)
+    .do({ ...slow, withdrawn: true });
+  expect(meeting.after(30_000).told).toEqual(['1 relay to 4', '2 mesh to 4']);
+  meeting
+    .do(slow)
+    .do({ ...slow, withdrawn: true })
+    .join(5)
+    .leave(5);
+  expect(meeting.after(60_000).room.topology.at).toBe('relay');
+  meeting.leave(4);
+  expect(meeting.after(30_000).room.topology.at).toBe('mesh');
+});
+
 test('nobody invents trouble with somebody who is not there', () => {
   const meeting = new Meeting().join(1, 2).do({ type: 'pathFailed', by: peer(1), peer: peer(9), withdrawn: false });
   meeting.do({ type: 'pathFailed', by: peer(1), peer: peer(1), withdrawn: false });
