@@ -1,6 +1,7 @@
 /**
  * Whether something is worth a sound, and whether this person wants any. The sounds themselves (tones.ts) are fetched with the first.
  */
+import type { NoticeView } from '../meeting/view.ts';
 import { recall, remember } from './remembered.ts';
 
 /** In a larger meeting somebody comes all the time. */
@@ -11,6 +12,8 @@ const PAUSE_MS = 1500;
 export class Sounds {
   #on = $state(recall().sounds ?? true);
   #playedAt = -Infinity;
+  /** The newest notice that was looked at: each is news once. */
+  #newest = 0;
 
   get on(): boolean {
     return this.#on;
@@ -22,8 +25,10 @@ export class Sounds {
   }
 
   /** @param people  in the meeting, oneself included · @param now  milliseconds */
-  about(news: string, people: number, now: number): void {
-    const tone = news === 'handRaised' ? news : news === 'joined' && people <= SMALL_MEETING ? news : null;
+  about({ id, key }: Pick<NoticeView, 'id' | 'key'>, people: number, now: number): void {
+    if (id <= this.#newest) return;
+    this.#newest = id;
+    const tone = key === 'handRaised' || (key === 'joined' && people <= SMALL_MEETING) ? key : null;
     if (!this.#on || tone === null || now - this.#playedAt < PAUSE_MS) return;
     this.#playedAt = now;
     void import('./tones.ts').then(({ play }) => play(tone)).catch(() => undefined);

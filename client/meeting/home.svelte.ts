@@ -4,6 +4,7 @@
 import { ProtocolError } from '../../signal/protocol/errors.ts';
 import type { MeetingId } from '../../signal/protocol/ids.ts';
 import type { Settings } from '../../signal/protocol/documents.ts';
+import type { Port } from '../e2ee/port.ts';
 import { createMeeting } from '../net/api.ts';
 import { inviteUrl, readInvite } from '../net/links.ts';
 import { OfflineError } from '../net/offline.ts';
@@ -57,19 +58,34 @@ class Home implements HomeFacade {
     forgetMeeting(meeting);
     this.#known = knownMeetings();
   }
+
+  async replaceIdentity(): Promise<boolean> {
+    try {
+      await withPort((port) => port.call('identity.replace', {}));
+      return true;
+    } catch {
+      return false;
+    }
+  }
 }
 
-/** Keys are made in a worker of their own, which keeps the host's and then ends. Loaded only now: most visitors follow a link. */
-async function make(title: string, password: string | null): Promise<{ meeting: MeetingId; secret: string }> {
+/** Keys are made in a worker of their own, which keeps them and then ends. Loaded only now: most visitors follow a link. */
+async function withPort<T>(work: (port: Port) => Promise<T>): Promise<T> {
   const { createPort } = await import('../e2ee/port.ts');
   const port = createPort();
   try {
-    const { meeting, secret, ...terms } = await port.call('meeting.create', { title, password, settings: SETTINGS });
-    await createMeeting(terms);
-    return { meeting, secret };
+    return await work(port);
   } finally {
     port.terminate();
   }
+}
+
+function make(title: string, password: string | null): Promise<{ meeting: MeetingId; secret: string }> {
+  return withPort(async (port) => {
+    const { meeting, secret, ...terms } = await port.call('meeting.create', { title, password, settings: SETTINGS });
+    await createMeeting(terms);
+    return { meeting, secret };
+  });
 }
 
 function problemOf(error: unknown): NonNullable<HomeFacade['problem']> {

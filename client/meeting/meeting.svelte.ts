@@ -8,7 +8,6 @@ import { createPort, canTransform } from '../e2ee/port.ts';
 import { trackKinds } from '../e2ee/messages.ts';
 import { Devices, type DeviceEvent } from '../media/devices.svelte.ts';
 import { recall, remember } from '../media/remembered.ts';
-import { Sounds } from '../media/sounds.svelte.ts';
 import { inviteUrl } from '../net/links.ts';
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
 import { Runner } from './effects.ts';
@@ -44,7 +43,6 @@ class Meeting implements MeetingFacade {
   readonly #devices: Devices;
   #view = $state.raw<MeetingView>({ at: 'opening', slow: false });
   readonly #notices = new Notices();
-  readonly #sounds = new Sounds();
   #name = $state(recall().name ?? '');
   #needsGesture = false;
   readonly #ownSpeaking = new Speaking(OURSELVES);
@@ -80,12 +78,6 @@ class Meeting implements MeetingFacade {
   }
   get notices(): readonly NoticeView[] {
     return this.#notices.list;
-  }
-  get sounds(): boolean {
-    return this.#sounds.on;
-  }
-  setSounds(on: boolean): void {
-    this.#sounds.setOn(on);
   }
   get name(): string {
     return this.#name;
@@ -180,12 +172,7 @@ class Meeting implements MeetingFacade {
       createPort,
       on: {
         changed: () => this.#refresh(),
-        notice: ({ type: _type, ...notice }) => {
-          this.#notices.add(notice);
-          const { state } = runner;
-          const people = state.at === 'live' ? state.live.members.length : 0;
-          this.#sounds.about(notice.key, people, performance.now());
-        },
+        notice: ({ type: _type, ...notice }) => this.#notices.add(notice),
         address: (next) => {
           const url = inviteUrl(origin, meeting, next);
           if (location.pathname === new URL(url).pathname) history.replaceState(history.state, '', url);

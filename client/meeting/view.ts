@@ -145,9 +145,6 @@ export interface MeetingFacade {
   readonly notices: readonly NoticeView[];
   /** Remembered in this browser. */
   name: string;
-  /** Somebody's coming or raised hand is heard; remembered too. */
-  readonly sounds: boolean;
-  setSounds(on: boolean): void;
   submitPassword(password: string): void;
   join(): void;
   /** @returns false if it should be on and does not open: its slot says why */
@@ -220,4 +217,6 @@ export interface HomeFacade {
   /** Where a pasted link, id#secret or bare id leads; null if it is none of these. */
   resolve(text: string): { url: string; hasSecret: boolean } | null;
   forget(meeting: MeetingId): void;
+  /** Another identity for this browser, the present one gone for good. @returns false if nothing changed */
+  replaceIdentity(): Promise<boolean>;
 }

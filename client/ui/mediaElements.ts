@@ -1,4 +1,4 @@
-/** Tracks on elements: attachments for `<video>` and `<audio>` that let go of what they showed. */
+/** Pictures on elements: attachments for `<video>` that let go of what they showed, and what soundElements.ts shares with them. */
 import type { Attachment } from 'svelte/attachments';
 
 /** Elements whose track has gone a moment ago, and may get another in the same task. */
@@ -9,7 +9,7 @@ const between = new WeakSet<HTMLMediaElement>();
  * frames, and be silent for as long.
  * @returns lets go of it
  */
-function attach(element: HTMLMediaElement, track: MediaStreamTrack): () => void {
+export function attach(element: HTMLMediaElement, track: MediaStreamTrack): () => void {
   const playing = element.srcObject;
   if (between.delete(element) && playing instanceof MediaStream) {
     const former = playing.getTracks();
@@ -33,31 +33,5 @@ export function showTrack(track: MediaStreamTrack): Attachment<HTMLVideoElement>
     // A rejected promise means that the element went first.
     video.play().catch(() => {});
     return letGo;
-  };
-}
-
-/**
- * Plays a track's sound.
- * @param onBlocked the browser wants a click first; call `play()` on the element from one
- */
-export function playTrack(
-  track: MediaStreamTrack,
-  onBlocked: (element: HTMLAudioElement) => void,
-): Attachment<HTMLAudioElement> {
-  return (audio) => {
-    const letGo = attach(audio, track);
-    audio.play().catch((error: unknown) => {
-      if (error instanceof DOMException && error.name === 'NotAllowedError') onBlocked(audio);
-    });
-    return letGo;
-  };
-}
-
-/** Sends an element's sound to a speaker; null is the system's. Where the browser cannot choose, nothing happens. */
-export function routeTo(speaker: string | null): Attachment<HTMLAudioElement> {
-  return (audio) => {
-    if (!('setSinkId' in audio)) return;
-    // Gone, or not allowed: the sound stays where it is.
-    audio.setSinkId(speaker ?? '').catch(() => {});
   };
 }

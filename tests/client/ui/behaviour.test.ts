@@ -101,6 +101,19 @@ describe('home', () => {
     expect(await calls('forget')).toEqual([]);
   });
 
+  test('another identity is drawn only after saying so', async () => {
+    await show('home');
+    await page.getByTestId('identity-new').click();
+    await page.getByRole('heading', { name: 'Draw a new identity' }).waitFor();
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await expect.poll(focused).toBe('identity-new');
+    expect(await calls('replaceIdentity')).toEqual([]);
+    await page.getByTestId('identity-new').click();
+    await page.getByTestId('identity-confirm').click();
+    await page.getByText('This browser has a new identity now.').waitFor();
+    expect(await calls('replaceIdentity')).toHaveLength(1);
+  });
+
   test('a removal is final once another follows, or the page goes', async () => {
     await show('home-known');
     await page.getByRole('button', { name: 'Remove Weekly catch-up from this device' }).click();
@@ -471,7 +484,7 @@ describe('sheets', () => {
     const item = page.getByRole('menuitemcheckbox', { name: /Sounds/ });
     expect(await item.getAttribute('aria-checked')).toBe('true');
     await item.click();
-    expect(await calls('setSounds')).toEqual([[false]]);
+    expect(await page.evaluate(() => localStorage.getItem('parley.settings'))).toBe('{"sounds":false}');
     await page.getByTestId('control-more').click();
     expect(await item.getAttribute('aria-checked')).toBe('false');
   });
