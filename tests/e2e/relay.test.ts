@@ -110,6 +110,30 @@ runs(
   },
 );
 
+runs('two of four leave: the mesh takes the others back, and neither notices', { timeout: 240_000 }, async () => {
+  const { people } = await here.meet(['Anna', 'Ben', 'Carla', 'Dan'], { options: { probe: { meshLimit: 3 } } });
+  const [anna, ben, carla, dan] = people as [Person, Person, Person, Person];
+  for (const person of people) await atRelay(person);
+  await Promise.all([carla.leave(), dan.leave()]);
+  await Promise.all([carla.close(), dan.close()]);
+  const staying = [anna, ben];
+  await allSeeEachOther(staying);
+  await watchSwitch(anna, ben);
+  await watchSwitch(ben, anna);
+  for (const person of staying) {
+    await until(
+      async () => (await opened(person)).connections === 1 && (await toRelayNow(person)) === 0,
+      async () => `${person.name} is in the mesh; instead: ${await person.situation()}`,
+      90_000,
+    );
+  }
+  expectSmall(await gapsAround('down', staying));
+  const tone = await ben.hear('Anna', 1500);
+  expect(isTone(tone, CAST.Anna.tone), JSON.stringify(tone)).toBe(true);
+  for (const person of staying)
+    expect(await person.stateOf(person === anna ? 'Ben' : 'Anna'), person.name).toBe('connected');
+});
+
 runs(
   'worker killed at the relay: the real tracks come off, nothing leaves any more, and every tile says so',
   { timeout: 180_000 },
