@@ -7,6 +7,7 @@ import type { Person } from '../support/person.ts';
 import { CAST, People, until } from '../support/person.ts';
 import type { App } from '../support/servedApp.ts';
 import { serveApp } from '../support/servedApp.ts';
+import { longestGap } from '../support/watching.ts';
 
 let app: App;
 let server: HostileServer | undefined;
@@ -20,12 +21,6 @@ afterEach(async () => {
   await server?.close();
 });
 afterAll(() => app?.close());
-
-/** Longest time without a new picture, milliseconds, since watching began. */
-async function longestGap(person: Person, who: Person): Promise<number> {
-  const { readings } = await person.watchedOf(who.name);
-  return readings.reduce((gap, reading, i) => (i === 0 ? 0 : Math.max(gap, reading.at - readings[i - 1]!.at)), 0);
-}
 
 test('a socket that dies comes back without a frame lost: keys and media are kept', async () => {
   server = await startHostileServer(app.origin);
@@ -45,6 +40,7 @@ test('a socket that dies comes back without a frame lost: keys and media are kep
   );
   await new Promise((resolve) => setTimeout(resolve, 2000));
   expect(await longestGap(ben, anna)).toBeLessThan(500);
+  await Promise.all([ben.see('Anna'), anna.see('Ben')]);
   expect(isTone(await ben.hear('Anna'), CAST.Anna.tone)).toBe(true);
   expect((await anna.totals()).transforms).toBe(transforms);
   expect((await ben.totals()).unopened).toBe(0);
@@ -69,6 +65,7 @@ test(
       60_000,
     );
     expect(await longestGap(ben, anna)).toBeLessThan(500);
+    await Promise.all([ben.see('Anna'), anna.see('Ben')]);
     const carla = await here.invite('Carla');
     await carla.come(link);
     await carla.waitForOthers('Anna', 'Ben');

@@ -79,6 +79,22 @@ test(
   },
 );
 
+test('the verification sheet says which keys there are, by the suite that the meeting was made with', async () => {
+  const anna = await here.invite('Anna');
+  const record = anna.page.waitForRequest((request) => request.method() === 'POST' && /meetings$/.test(request.url()));
+  await anna.createMeeting(app.origin);
+  const { body } = ((await record).postDataJSON() as { record: { body: string } }).record;
+  expect((JSON.parse(body) as { suite: string }).suite).toMatch(/^X-Wing\/AES-256-GCM\//);
+  await anna.join();
+  await anna.by('lock').click();
+  await anna.shows('verification-code');
+  for (const words of ['X-Wing post-quantum', 'built to withstand quantum computers', 'stays closed tomorrow'])
+    expect(await anna.page.getByText(words).isVisible(), words).toBe(true);
+  await anna.page.locator('summary').click();
+  for (const words of ['X-Wing (ML-KEM-768 + X25519), AES-256-GCM, Ed25519', 'SFrame'])
+    expect(await anna.page.getByText(words).first().isVisible(), words).toBe(true);
+});
+
 test('the whole way from home into a meeting can be gone by keyboard alone', async () => {
   const anna = await here.invite('Anna');
   await anna.page.goto(app.origin);

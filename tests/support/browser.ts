@@ -66,7 +66,7 @@ export function chromiumArgs({
     '--disable-features=MediaRouter,OptimizationHints,Translate,WebRtcHideLocalIpsWithMdns',
     // Also for addresses: ICE over TCP asks the resolver, too.
     `--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1${within ? ', EXCLUDE 10.*' : ''}`,
-    permission === 'granted' ? '--use-fake-ui-for-media-stream' : '--use-fake-ui-for-media-stream=deny',
+    promptFlag(permission, shareTab),
     ...args,
   ];
   if (film !== undefined) {
@@ -78,6 +78,12 @@ export function chromiumArgs({
   }
   if (shareTab !== undefined) flags.push(`--auto-select-tab-capture-source-by-title=${shareTab}`);
   return flags;
+}
+
+/** Chromium's fake prompt shares a fake screen, whatever tab was named: then the real one answers, and only for devices by itself. */
+function promptFlag(permission: 'granted' | 'denied', shareTab: string | undefined): string {
+  if (permission === 'denied') return '--use-fake-ui-for-media-stream=deny';
+  return shareTab === undefined ? '--use-fake-ui-for-media-stream' : '--auto-accept-camera-and-microphone-capture';
 }
 
 export async function launchBrowser(options: LaunchOptions = {}): Promise<Browser> {

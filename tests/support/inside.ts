@@ -29,6 +29,28 @@ export const openedFrom = (viewer: Person, peer: string): Promise<number> =>
     peer,
   );
 
+/**
+ * Of everybody whose tile is shown, the newest transforms that passed nothing, as "Ben send camera": 0 frames are a failure, of screens
+ * too, since each kind begins with a black picture or silence. What was tried with who has left since does not count.
+ */
+export const idleTransforms = (person: Person): Promise<string[]> =>
+  person.page.evaluate(() => {
+    const idle: string[] = [];
+    for (const tile of document.querySelectorAll('[data-testid=tile][data-self=false]')) {
+      for (const side of ['send', 'receive']) {
+        for (const kind of ['microphone', 'camera', 'screen', 'screenAudio']) {
+          const newest = parleyProbe.transforms.findLast(
+            (options) =>
+              options.peer === tile.getAttribute('data-peer') && options.side === side && options.kind === kind,
+          );
+          if ((parleyProbe.counts[newest?.id ?? '']?.passed ?? 0) === 0)
+            idle.push(`${tile.getAttribute('data-name')} ${side} ${kind}`);
+        }
+      }
+    }
+    return idle;
+  });
+
 /** Frames of a peer and kind that this page's worker has dropped, by reason. */
 export const droppedFrom = (viewer: Person, peer: string, kind: string): Promise<Record<string, number>> =>
   viewer.page.evaluate(
