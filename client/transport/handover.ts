@@ -24,8 +24,10 @@ const LOOK_MS = 250;
 const MOVE_MS = 20_000;
 /** On the way down the relay is closed after this in any case: the server closes the room a little later (topology.ts). */
 const DOWN_MS = 28_000;
-/** The relay's code is fetched so long after the first connection, when nothing else is urgent; and tried again after a failure. */
-const LOAD_MS = 3000;
+/** The relay's code is fetched so long after the first peer: after what is urgent, and before ICE is called stuck (meshPeer.ts). */
+const PRELOAD_MS = 1200;
+/** Code that could not be fetched is tried again after this. */
+const RELOAD_MS = 3000;
 
 export interface HandoverOptions extends Omit<MeshOptions, 'stuck' | 'isWorkerLost'> {
   line: RelayLine;
@@ -88,6 +90,8 @@ class Handover implements MediaTransport {
       this.#reported.delete(peer);
     }
     for (const peer of wanted) if (!this.#others.has(peer)) this.#others.set(peer, newOther());
+    if (wanted.length > 0)
+      this.#loadTimer ??= setTimeout(() => void this.#options.ways.relay().catch(() => undefined), PRELOAD_MS);
     this.#settle();
   }
 
@@ -235,7 +239,7 @@ class Handover implements MediaTransport {
     } catch {
       // The code could not be fetched: the mesh stays until it can.
       clearTimeout(this.#loadTimer);
-      this.#loadTimer = setTimeout(() => this.#settle(), LOAD_MS);
+      this.#loadTimer = setTimeout(() => this.#settle(), RELOAD_MS);
       return;
     } finally {
       this.#opening = false;
@@ -292,8 +296,6 @@ class Handover implements MediaTransport {
     else other.states[way] = state;
     this.#tellState(peer);
     if (way === 'mesh' && (state.at === 'securing' || state.at === 'connected')) this.#reached(peer);
-    if (state.at === 'connected' && way === 'mesh')
-      this.#loadTimer ??= setTimeout(() => void this.#options.ways.relay().catch(() => undefined), LOAD_MS);
   }
 
   #tellState(peer: PeerId): void {

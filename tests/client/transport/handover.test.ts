@@ -62,6 +62,7 @@ class FakeWay implements MeshTransport, RelayTransport {
 let mesh: FakeWay;
 let relays: FakeWay[];
 let refuseCode: number;
+let fetched: number;
 let transport: MediaTransport;
 let meshOptions: MeshOptions;
 let relayOptions: RelayOptions;
@@ -98,6 +99,7 @@ function start(at: 'mesh' | 'relay' = 'mesh'): void {
     ways: {
       mesh: (options) => ((meshOptions = options), mesh),
       relay: async () => {
+        fetched++;
         if (refuseCode-- > 0) throw new TypeError('offline');
         return (options) => {
           relayOptions = options;
@@ -121,6 +123,7 @@ beforeEach(() => {
   mesh = new FakeWay();
   relays = [];
   refuseCode = 0;
+  fetched = 0;
   pinged = true;
   shown = {};
   shows = 0;
@@ -229,6 +232,13 @@ describe('up to the relay', () => {
     relay().deliver(dan, 'camera');
     expect(shown['dan camera']).toBe('relay');
     expect(mesh.peers).toEqual([]);
+  });
+
+  test('its code is there before ICE is called stuck', async () => {
+    await inMesh(ben);
+    expect(fetched).toBe(0);
+    await wait(1000);
+    expect(fetched).toBe(1);
   });
 
   test('code that cannot be fetched is fetched again', async () => {
