@@ -20,6 +20,8 @@ export interface Parties {
 export interface Opened {
   title: string;
   needsPassword: boolean;
+  /** The one way that media may take, by the host's own word. */
+  only: 'mesh' | 'relay' | null;
   /** For the access key and the leaf key; good for this connection. */
   challenge: string;
 }
@@ -32,8 +34,8 @@ export async function open({ meeting, rpc, port }: Parties): Promise<Opened> {
   const { challenge } = await rpc.request('hello', { protocol: PROTOCOL, meeting });
   const { signature } = await port.call('invite.proveLink', { challenge });
   const proven = await rpc.request('meeting.proveLink', { signature });
-  const { title, needsPassword } = await port.call('invite.acceptRecord', { record: proven.record });
-  return { title, needsPassword, challenge: proven.challenge };
+  const { title, needsPassword, record } = await port.call('invite.acceptRecord', { record: proven.record });
+  return { title, needsPassword, only: record.settings.only ?? null, challenge: proven.challenge };
 }
 
 /** @param password  null where there is none, or where the worker has kept what it turned into */

@@ -50,6 +50,7 @@ export class Runner {
   #stage: Stage | null = null;
   #host = false;
   #challenge = '';
+  #only: 'mesh' | 'relay' | null = null;
   #token = '';
   #words: conversation.JoinWords | null = null;
   /** A leaf that was made before anybody asked for it. */
@@ -246,8 +247,9 @@ export class Runner {
 
   async #open(attempt: number): Promise<void> {
     await this.#invited;
-    const { title, needsPassword, challenge } = await conversation.open(this.#parties());
+    const { title, needsPassword, only, challenge } = await conversation.open(this.#parties());
     this.#challenge = challenge;
+    this.#only = only;
     this.input({ type: 'opened', attempt, title, needsPassword });
     if (this.#port && this.#state.at === 'lobby') this.#options.on.idle(this.#port);
   }
@@ -277,7 +279,7 @@ export class Runner {
     this.#inside = true;
     this.#release?.();
     this.#release = livesAs(meeting, words.peer);
-    void this.#stage?.start(words.peer, joined.iceServers as RTCIceServer[], joined.topology);
+    void this.#stage?.start(words.peer, joined.iceServers as RTCIceServer[], joined.topology, this.#only);
     this.#stage?.expect(
       joined.peers.filter(({ inGroup, presence }) => inGroup && presence === 'here').map(({ peer }) => peer),
     );
@@ -305,8 +307,7 @@ export class Runner {
 
   #event(event: ServerEvent): void {
     void this.#port?.call('server.event', { event }).catch(() => undefined);
-    if (event.type === 'topology' || event.type === 'relay.produced' || event.type === 'relay.ended')
-      this.#stage?.happened(event);
+    this.#stage?.happened(event);
     if (event.type === 'peer.joined') this.#stage?.expect([event.peer.peer]);
     if (event.type === 'server.draining') this.input({ type: 'draining', retryMs: event.retryMs });
   }

@@ -9,7 +9,7 @@ import type { ServerEvent } from '../../signal/protocol/events.ts';
 import type { Topology } from '../../signal/protocol/model.ts';
 import type { RelayLine } from '../transport/relayLine.ts';
 import type { SealPort } from '../transport/sealPort.ts';
-import type { MediaTransport, PathState, PathStats } from '../transport/transport.ts';
+import type { MediaTransport, PathState, PathStats, Shown } from '../transport/transport.ts';
 import { Speaking } from './present.ts';
 import type { MediaState } from './state.ts';
 
@@ -32,6 +32,7 @@ export class Stage {
   #expected: readonly PeerId[] = [];
   /** One array for the life of the transport, which reads it for each new connection. */
   readonly #iceServers: RTCIceServer[] = [];
+  #shown: readonly Shown[] | null = null;
   #held = false;
   #transport: MediaTransport | null = null;
   #earlyEvents: ServerEvent[] = [];
@@ -50,7 +51,12 @@ export class Stage {
   }
 
   /** Starts as this peer. A former transport ends: its connections belong to a leaf that is gone. */
-  async start(self: PeerId, iceServers: RTCIceServer[], topology: Topology): Promise<void> {
+  async start(
+    self: PeerId,
+    iceServers: RTCIceServer[],
+    topology: Topology,
+    only: Topology['at'] | null = null,
+  ): Promise<void> {
     const starting = ++this.#starting;
     this.#peers = [];
     this.setIceServers(iceServers);
@@ -60,11 +66,12 @@ export class Stage {
     const { port, line } = this.#options;
     const signal = (to: PeerId, body: string) =>
       void port.call('message.send', { to, kind: 'mesh.signal', body }).catch(() => undefined);
-    const transport = createTransport({ self, iceServers: this.#iceServers, port, signal, line, topology });
+    const transport = createTransport({ self, iceServers: this.#iceServers, port, signal, line, topology, only });
     this.#transport = transport;
     this.#listen(transport);
     for (const [kind, track] of this.#published) void transport.publish(kind, track);
     if (this.#held) transport.hold(true);
+    if (this.#shown) transport.show(this.#shown);
     transport.setPeers(this.#peers);
     transport.expect(this.#expected);
     this.#expected = [];
@@ -116,9 +123,16 @@ export class Stage {
 
   /** What the server says of the way that media take. */
   happened(event: ServerEvent): void {
+    if (event.type !== 'topology' && !event.type.startsWith('relay.')) return;
     if (!this.#transport) this.#earlyEvents.push(event);
     else if (event.type === 'topology') this.#transport.follow(event.topology);
     else this.#transport.relayed(event);
+  }
+
+  /** What is on the screen by now: pictures that are not need not come. */
+  show(pictures: readonly Shown[]): void {
+    this.#shown = pictures;
+    this.#transport?.show(pictures);
   }
 
   broadcast(body: string): void {

@@ -5,6 +5,7 @@
  * camera, which a bad hotel network and two cores can carry.
  */
 import type { TrackKind } from '../e2ee/messages.ts';
+import type { Codec } from './sealPort.ts';
 
 export interface Budget {
   maxBitrate: number;
@@ -36,16 +37,27 @@ export function budgetOf(kind: TrackKind, others: number): Budget {
  * What a sender sends to the relay: the camera in three sizes, of which each receiver gets the one that its tile needs.
  * Smallest first: layer 0, 1, 2.
  */
-export function encodingsOf(kind: TrackKind): RTCRtpEncodingParameters[] {
+export function encodingsOf(
+  kind: TrackKind,
+  codec: Codec,
+): (RTCRtpEncodingParameters & { scalabilityMode?: string })[] {
   if (kind !== 'camera') {
     const { maxBitrate, maxFramerate } = budgetOf(kind, 1);
     return [{ maxBitrate, ...(maxFramerate === undefined ? {} : { maxFramerate }) }];
   }
+  // One stream of three layers, each of which a receiver can be cut down to (W3C webrtc-svc §5).
+  if (codec === 'vp9') return [{ scalabilityMode: 'L3T3_KEY', maxBitrate: 1_200_000 }];
   return [
     { rid: 'r0', scaleResolutionDownBy: 4, maxBitrate: 120_000 },
     { rid: 'r1', scaleResolutionDownBy: 2, maxBitrate: 400_000 },
     { rid: 'r2', scaleResolutionDownBy: 1, maxBitrate: 1_200_000 },
   ];
+}
+
+/** The smallest of a camera's three sizes that fills a tile so high: of 720 lines there are 180, 360 and all. */
+export function layerOfHeight(height: number): 0 | 1 | 2 {
+  if (height <= 200) return 0;
+  return height <= 420 ? 1 : 2;
 }
 
 /** The largest of a camera's three sizes that a tile among so many others can show. */

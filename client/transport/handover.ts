@@ -15,7 +15,7 @@ import type { MeshOptions } from './mesh.ts';
 import type { RelayOptions } from './relay.ts';
 import type { RelayLine } from './relayLine.ts';
 import { readSignal } from './signals.ts';
-import type { MediaTransport, MeshTransport, PathState, PathStats, RelayTransport } from './transport.ts';
+import type { MediaTransport, MeshTransport, PathState, PathStats, RelayTransport, Shown } from './transport.ts';
 import { watchPulse } from './workerPulse.ts';
 
 /** So often we look whether the new way delivers. */
@@ -29,9 +29,11 @@ const PRELOAD_MS = 1200;
 /** Code that could not be fetched is tried again after this. */
 const RELOAD_MS = 3000;
 
-export interface HandoverOptions extends Omit<MeshOptions, 'stuck' | 'isWorkerLost'> {
+export interface HandoverOptions extends Omit<MeshOptions, 'stuck' | 'burdened' | 'isWorkerLost'> {
   line: RelayLine;
   topology: Topology;
+  /** The one way that the host has fixed, by the signed record: no server leads off it. */
+  only: WayName | null;
   ways: {
     mesh(options: MeshOptions): MeshTransport;
     relay(): Promise<(options: RelayOptions) => RelayTransport>;
@@ -56,6 +58,7 @@ class Handover implements MediaTransport {
   #since = performance.now();
   #relay: RelayTransport | null = null;
   #opening = false;
+  #shown: readonly Shown[] | null = null;
   #held = false;
   #workerLost = false;
   #lookTimer: ReturnType<typeof setTimeout> | undefined;
@@ -65,10 +68,15 @@ class Handover implements MediaTransport {
 
   constructor(options: HandoverOptions) {
     this.#options = options;
-    this.#topology = options.topology;
+    this.#topology = this.#fixed(options.topology);
     const { port } = options;
     const isWorkerLost = () => this.#workerLost;
-    this.#mesh = options.ways.mesh({ ...options, stuck: (peer) => this.#stuck(peer), isWorkerLost });
+    this.#mesh = options.ways.mesh({
+      ...options,
+      stuck: (peer) => this.#stuck(peer),
+      burdened: () => this.#burdened(),
+      isWorkerLost,
+    });
     this.#listen('mesh', this.#mesh);
     this.#stop = [
       port.onDead(() => this.#setWorkerLost(true)),
@@ -121,8 +129,9 @@ class Handover implements MediaTransport {
     if (this.#closed) return;
     if (topology.number === this.#topology.number) return this.#relay?.retry();
     if (topology.number < this.#topology.number) return;
-    const again = topology.at === 'relay' && this.#topology.at === 'relay';
-    this.#topology = topology;
+    const before = this.#topology.at;
+    this.#topology = this.#fixed(topology);
+    const again = before === 'relay' && this.#topology.at === 'relay';
     this.#since = performance.now();
     // The relay lost the room: what we had there is worth nothing.
     if (again) this.#closeRelay();
@@ -134,6 +143,12 @@ class Handover implements MediaTransport {
     // What happens before there is a way to the relay is in the answer that opens one.
     if (event.type === 'relay.produced') this.#relay?.produced(event.stream);
     if (event.type === 'relay.ended') this.#relay?.ended(event.producer);
+    if (event.type === 'relay.wanted') this.#relay?.watched(event.producer, event.layer);
+  }
+
+  show(pictures: readonly Shown[]): void {
+    this.#shown = pictures;
+    this.#applyShown();
   }
 
   hold(held: boolean): void {
@@ -175,6 +190,7 @@ class Handover implements MediaTransport {
         if (isLate || former.every((peer) => this.#hasMoved(peer))) this.#closeRelay();
       }
     }
+    this.#applyShown();
     clearTimeout(this.#lookTimer);
     if (this.#relay && this.#between().length > 0)
       this.#lookTimer = setTimeout(() => void this.#look(this.#topology), LOOK_MS);
@@ -319,6 +335,11 @@ class Handover implements MediaTransport {
     void this.#options.line.request('path.failed', { peer }).catch(() => undefined);
   }
 
+  /** Our uplink or this device cannot carry the mesh: the relay takes one copy for all. */
+  #burdened(): void {
+    if (this.#topology.at === 'mesh') void this.#options.line.request('path.burdened', {}).catch(() => undefined);
+  }
+
   /** It was only slow. */
   #reached(peer: PeerId): void {
     if (!this.#reported.delete(peer)) return;
@@ -330,6 +351,15 @@ class Handover implements MediaTransport {
     this.#workerLost = lost;
     this.#applyHold();
     for (const peer of this.#others.keys()) this.#tellState(peer);
+  }
+
+  #fixed(topology: Topology): Topology {
+    return { ...topology, at: this.#options.only ?? topology.at };
+  }
+
+  /** While somebody is between two ways all is asked for: what comes by the one must come by the other. */
+  #applyShown(): void {
+    this.#relay?.show(this.#between().length > 0 ? null : this.#shown);
   }
 
   #applyHold(): void {

@@ -23,6 +23,8 @@ export interface MeshOptions {
   signal(to: PeerId, body: string): void;
   /** ICE cannot reach this peer. */
   stuck(peer: PeerId): void;
+  /** This device, or its uplink, cannot carry the mesh. */
+  burdened(): void;
   /** The worker does not count at present: nothing is judged by its totals. */
   isWorkerLost(): boolean;
 }
@@ -54,6 +56,7 @@ class Mesh implements MeshTransport {
       ping: () => options.port.call('ping', {}),
       paused: () => options.isWorkerLost(),
       stats: (peer, stats) => this.#events.emit('stats', peer, stats),
+      burdened: () => options.burdened(),
     });
     this.#stop = [
       options.port.onNotice((notice) => {

@@ -4,6 +4,7 @@
  */
 import type { PeerId } from '../../signal/protocol/ids.ts';
 import type { TransformCounts } from '../e2ee/messages.ts';
+import { Burden, isStrained } from './burden.ts';
 import type { MeshConnection } from './meshConnection.ts';
 import type { MeshPeer } from './meshPeer.ts';
 import { Quality, readReport, type ReportTotals } from './stats.ts';
@@ -25,6 +26,8 @@ export interface MonitorOptions {
   /** The worker does not count at present. */
   paused(): boolean;
   stats(peer: PeerId, stats: PathStats): void;
+  /** This device, or its uplink, cannot carry so many copies. */
+  burdened(): void;
 }
 
 /** What is remembered of one connection. A new attempt starts anew. */
@@ -38,12 +41,15 @@ interface Remembered {
   suspected: boolean;
   qualityAt: number;
   last: PathStats;
+  /** Whether our camera suffers on the way to this peer; null: none is sent. */
+  strained: boolean | null;
 }
 
 export class MeshMonitor {
   readonly #options: MonitorOptions;
   readonly #remembered = new WeakMap<MeshConnection, Remembered>();
   readonly #timer: ReturnType<typeof setInterval>;
+  readonly #burden = new Burden();
   #busy = false;
 
   constructor(options: MonitorOptions) {
@@ -61,6 +67,11 @@ export class MeshMonitor {
     this.#busy = true;
     await Promise.all([...this.#options.peers.values()].map((peer) => this.#lookAt(peer).catch(() => undefined)));
     this.#busy = false;
+    const strained = [...this.#options.peers.values()].flatMap(({ connection }) => {
+      const known = connection && this.#remembered.get(connection);
+      return known && known.strained !== null ? [known.strained] : [];
+    });
+    if (this.#burden.look(strained, performance.now())) this.#options.burdened();
   }
 
   async #lookAt(peer: MeshPeer): Promise<void> {
@@ -76,6 +87,9 @@ export class MeshMonitor {
       const totals = readReport(await connection.pc.getStats());
       if (peer.connection !== connection) return;
       this.#watch(peer, connection, known, totals);
+      const camera = connection.sending.get('camera');
+      const section = totals.sections.get(String(camera?.mid()));
+      known.strained = section && camera?.sealed.isReal ? isStrained(section) : null;
       if (now - known.qualityAt >= QUALITY_MS) {
         known.qualityAt = now;
         const { loss, poor } = known.quality.sample(totals);
@@ -126,6 +140,7 @@ export class MeshMonitor {
         suspected: false,
         qualityAt: 0,
         last,
+        strained: null,
       };
       this.#remembered.set(connection, known);
     }

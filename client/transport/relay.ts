@@ -7,7 +7,7 @@ import { Device } from 'mediasoup-client';
 import type { types } from 'mediasoup-client';
 import type { PeerId } from '../../signal/protocol/ids.ts';
 import { mediaRequests } from '../../signal/protocol/mediaRequests.ts';
-import type { RelayStream, StreamId } from '../../signal/protocol/model.ts';
+import type { Layer, RelayStream, StreamId } from '../../signal/protocol/model.ts';
 import type { Direction } from '../../signal/protocol/relayControl.ts';
 import type { Params } from '../../signal/protocol/requests.ts';
 import type { TrackKind } from '../e2ee/messages.ts';
@@ -21,7 +21,7 @@ import { RelayMonitor } from './relayMonitor.ts';
 import { RelayReceiving } from './relayReceiving.ts';
 import { RelaySending } from './relaySending.ts';
 import type { SealPort } from './sealPort.ts';
-import type { PathState, RelayTransport } from './transport.ts';
+import type { PathState, RelayTransport, Shown } from './transport.ts';
 
 export interface RelayOptions {
   port: SealPort;
@@ -127,6 +127,14 @@ class RelayPath implements RelayTransport {
 
   ended(producer: StreamId): void {
     this.#receiving.ended(producer);
+  }
+
+  watched(producer: StreamId, layer: Layer | null): void {
+    this.#sending.watched(producer, layer);
+  }
+
+  show(pictures: readonly Shown[] | null): void {
+    this.#receiving.show(pictures);
   }
 
   publish(kind: TrackKind, track: MediaStreamTrack | null): Promise<void> {

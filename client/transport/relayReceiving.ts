@@ -6,17 +6,19 @@
  */
 import type { types } from 'mediasoup-client';
 import type { PeerId } from '../../signal/protocol/ids.ts';
-import type { RelayStream, StreamId } from '../../signal/protocol/model.ts';
+import type { Layer, RelayStream, StreamId } from '../../signal/protocol/model.ts';
 import type { Params } from '../../signal/protocol/requests.ts';
+import type { RtpParameters } from '../../signal/protocol/rtp.ts';
 import type { TrackKind, TransformCounts } from '../e2ee/messages.ts';
 import { backoffMs } from '../net/backoff.ts';
 import { Arrival, type Arriving } from './arrival.ts';
-import { layerFor } from './bitrate.ts';
+import { layerFor, layerOfHeight } from './bitrate.ts';
 import { noCounts } from './counts.ts';
 import type { AskRelay } from './relayLine.ts';
 import type { ReceivedFlow } from './relayMonitor.ts';
 import { isRefusal, type Leg } from './relaySending.ts';
-import { codecOf, drawTransformId, mediaOf, type SealPort } from './sealPort.ts';
+import { codecOf, drawTransformId, mediaOf, type Codec, type SealPort } from './sealPort.ts';
+import type { Shown } from './transport.ts';
 
 /** What does not open is asked for again this often, of each kind of each member. */
 const UNSAFE_RETRIES = 3;
@@ -36,6 +38,16 @@ interface Receiving extends Arriving {
   stream: RelayStream;
   consumer: types.Consumer;
   flow: ReceivedFlow;
+  /** The wish that the relay knows. */
+  told: string;
+}
+
+/** What is wanted of a stream. */
+interface Wish {
+  paused: boolean;
+  layer?: Layer;
+  /** Where the way is narrow, the larger goes first, and a screen before any face. */
+  priority?: number;
 }
 
 export class RelayReceiving {
@@ -48,8 +60,9 @@ export class RelayReceiving {
   /** What did not open: how often, and whether it has since. */
   readonly #unsafe = new Map<PeerId, Map<TrackKind, { times: number; opened: boolean }>>();
   readonly #pauses = new Map<StreamId, ReturnType<typeof setTimeout>>();
+  /** Heights of the pictures that are shown, by peer and kind; null: all are wanted. */
+  #shown: ReadonlyMap<string, number> | null = null;
   #leg: Leg | null = null;
-  #layer = layerFor(0);
 
   constructor(options: RelayReceivingOptions) {
     this.#options = options;
@@ -82,8 +95,14 @@ export class RelayReceiving {
     }
     const isMore = peers.some((peer) => !this.#peers.has(peer));
     for (const peer of peers) this.#peers.add(peer);
-    this.#setLayer(layerFor(peers.length));
     if (isMore) this.retry();
+    else this.#tellWishes();
+  }
+
+  /** What is on the screen. What never was is not asked for, and what is no more is paused. */
+  show(pictures: readonly Shown[] | null): void {
+    this.#shown = pictures && new Map(pictures.map(({ peer, kind, height }) => [`${peer} ${kind}`, height]));
+    this.retry();
   }
 
   /** Streams that the relay has as it opens; before anything is loaded, so that what ends meanwhile is known to have ended. */
@@ -115,10 +134,12 @@ export class RelayReceiving {
     for (const stream of this.#streams.values()) {
       const { producer, peer, kind } = stream;
       if (!this.#peers.has(peer) || this.#asked.has(producer) || this.#pauses.has(producer)) continue;
+      if (this.#wishFor(stream).paused) continue;
       if ((this.#unsafe.get(peer)?.get(kind)?.times ?? 0) > UNSAFE_RETRIES) continue;
       this.#asked.add(producer);
       void this.#consume(leg, stream);
     }
+    this.#tellWishes();
   }
 
   counted(counts: TransformCounts, now: number): void {
@@ -204,7 +225,10 @@ export class RelayReceiving {
         rtpParameters,
         streamId: peer,
         onRtpReceiver: (receiver) =>
-          port.transform({ id: transformId, side: 'receive', kind, codec: codecOf[kind], peer }, receiver),
+          port.transform(
+            { id: transformId, side: 'receive', kind, codec: codecIn(rtpParameters, kind), peer },
+            receiver,
+          ),
       })
       .catch((error: unknown) => {
         endTransform();
@@ -218,8 +242,9 @@ export class RelayReceiving {
     }
     const mid = () => consumer.rtpParameters.mid ?? null;
     const flow = { id: transformId, kind, peer, mid, counts: noCounts(transformId) };
-    this.#receiving.set(producer, { stream, kind, consumer, receiver, flow, arrival: new Arrival() });
-    await ask('relay.set', { consumer: id, paused: false, layer: this.#layer });
+    const receiving = { stream, kind, consumer, receiver, flow, arrival: new Arrival(), told: '' };
+    this.#receiving.set(producer, receiving);
+    await this.#tellWish(receiving);
   }
 
   #stop(producer: StreamId): void {
@@ -241,16 +266,38 @@ export class RelayReceiving {
     this.#options.ask('relay.forget', { consumer }).catch(() => undefined);
   }
 
-  /** The more tiles, the smaller each. */
-  #setLayer(layer: 0 | 1 | 2): void {
-    if (layer === this.#layer) return;
-    this.#layer = layer;
-    for (const { consumer, stream } of this.#receiving.values()) {
-      if (stream.kind !== 'camera') continue;
-      const params = { consumer: consumer.id as StreamId, paused: false, layer };
-      this.#options.ask('relay.set', params).catch(() => undefined);
+  #wishFor({ peer, kind }: RelayStream): Wish {
+    if (mediaOf[kind] === 'audio') return { paused: false };
+    const height = this.#shown?.get(`${peer} ${kind}`);
+    if (this.#shown && height === undefined) return { paused: true };
+    if (kind === 'screen') return { paused: false, priority: 10 };
+    const layer = height === undefined ? layerFor(this.#peers.size) : layerOfHeight(height);
+    return { paused: false, layer, priority: 1 + layer };
+  }
+
+  #tellWishes(): void {
+    for (const receiving of this.#receiving.values())
+      this.#tellWish(receiving).catch(() => this.#options.failed('consumer'));
+  }
+
+  async #tellWish(receiving: Receiving): Promise<void> {
+    const wish = this.#wishFor(receiving.stream);
+    const told = JSON.stringify(wish);
+    if (told === receiving.told) return;
+    receiving.told = told;
+    try {
+      await this.#options.ask('relay.set', { consumer: receiving.consumer.id as StreamId, ...wish });
+    } catch (error) {
+      // Said again when we try again.
+      if (receiving.told === told) receiving.told = '';
+      throw error;
     }
   }
+}
+
+/** The relay's word for it, which cannot lead astray: what a codec leaves clear is authenticated. */
+function codecIn({ codecs }: Pick<RtpParameters, 'codecs'>, kind: TrackKind): Codec {
+  return codecs[0]?.mimeType.toLowerCase() === 'video/vp9' && mediaOf[kind] === 'video' ? 'vp9' : codecOf[kind];
 }
 
 /** The browser would not take what the relay offered. */

@@ -4,12 +4,14 @@
  */
 import type { types } from 'mediasoup-client';
 import { type ErrorCode, ProtocolError } from '../../signal/protocol/errors.ts';
+import type { Layer, StreamId } from '../../signal/protocol/model.ts';
 import { trackKinds, type TrackKind, type TransformCounts } from '../e2ee/messages.ts';
 import type { Placeholders } from '../media/placeholder.ts';
 import { encodingsOf } from './bitrate.ts';
+import { cameraCodec, limitLayers } from './layers.ts';
 import { noCounts } from './counts.ts';
 import type { RelayFlow } from './relayMonitor.ts';
-import { codecOf, drawTransformId, mediaOf, type SealPort } from './sealPort.ts';
+import { codecOf, drawTransformId, mediaOf, type Codec, type SealPort } from './sealPort.ts';
 import { SealedSender } from './sealedSender.ts';
 
 /** Sent from the start; the others when there is something to send. */
@@ -33,12 +35,17 @@ export interface Leg {
 interface Sending {
   sealed: SealedSender;
   flow: RelayFlow;
+  /** What the relay calls it, once it has said. */
+  producer: string | null;
 }
 
 export class RelaySending {
   readonly #options: RelaySendingOptions;
   readonly #sending = new Map<TrackKind, Sending>();
   readonly #making = new Set<TrackKind>();
+  /** The largest layer that anybody watches, by stream; where nothing was said, all are sent. */
+  readonly #watched = new Map<string, Layer | null>();
+  #limiting: Promise<void> = Promise.resolve();
   #leg: Leg | null = null;
   #held: boolean;
 
@@ -72,6 +79,12 @@ export class RelaySending {
     else if (track) await this.#make(kind);
   }
 
+  /** What nobody watches is not sent. */
+  watched(producer: StreamId, layer: Layer | null): void {
+    this.#watched.set(producer, layer);
+    this.#limit();
+  }
+
   hold(held: boolean): void {
     this.#held = held;
     for (const { sealed } of this.#sending.values()) sealed.hold(held);
@@ -90,6 +103,7 @@ export class RelaySending {
     this.#leg = null;
     for (const kind of [...this.#sending.keys()]) this.#end(kind);
     this.#making.clear();
+    this.#watched.clear();
   }
 
   async #make(kind: TrackKind): Promise<void> {
@@ -99,7 +113,10 @@ export class RelaySending {
     try {
       const producer = await this.#produce(leg, kind);
       const sending = this.#sending.get(kind);
-      if (this.#leg === leg && sending) sending.flow.mid = () => producer.rtpParameters.mid ?? null;
+      if (this.#leg !== leg || !sending) return;
+      sending.flow.mid = () => producer.rtpParameters.mid ?? null;
+      sending.producer = producer.id;
+      if (this.#watched.has(producer.id)) this.#limit();
     } catch (error) {
       if (this.#leg !== leg) return;
       this.#end(kind);
@@ -112,9 +129,20 @@ export class RelaySending {
     }
   }
 
-  #produce({ device, transport }: Leg, kind: TrackKind): Promise<types.Producer> {
+  /** Switches layers of all senders on and off, one change after the other: parameters that were read go stale. */
+  #limit(): void {
+    this.#limiting = this.#limiting.then(async () => {
+      for (const { sealed, producer } of this.#sending.values()) {
+        const layer = producer === null ? undefined : this.#watched.get(producer);
+        if (layer !== undefined) await limitLayers(sealed.sender, layer).catch(() => undefined);
+      }
+    });
+  }
+
+  async #produce({ device, transport }: Leg, kind: TrackKind): Promise<types.Producer> {
     const { port, placeholders, wanted } = this.#options;
-    const codec = codecOf[kind];
+    const codec = kind === 'camera' ? await cameraCodec(device) : codecOf[kind];
+    if (this.#leg?.transport !== transport) throw new Error('the transport is gone');
     const id = drawTransformId(kind, 'send');
     const isVideo = mediaOf[kind] === 'video';
     const leg = this.#leg;
@@ -122,7 +150,7 @@ export class RelaySending {
       track: isVideo ? placeholders.video() : placeholders.audio(),
       stopTracks: false,
       disableTrackOnPause: false,
-      encodings: encodingsOf(kind),
+      encodings: encodingsOf(kind, codec),
       ...(isVideo ? {} : { codecOptions: { opusDtx: true, opusFec: true } }),
       ...preferred(device, codec),
       appData: { kind },
@@ -132,7 +160,7 @@ export class RelaySending {
         if (this.#leg !== leg) return;
         const sealed = new SealedSender({ id, kind, sender, placeholders });
         if (this.#held) sealed.hold(true);
-        this.#sending.set(kind, { sealed, flow: { id, kind, mid: () => null, counts: noCounts(id) } });
+        this.#sending.set(kind, { sealed, flow: { id, kind, mid: () => null, counts: noCounts(id) }, producer: null });
         void sealed.set(wanted.get(kind) ?? null);
       },
     });
@@ -151,7 +179,7 @@ export function isRefusal(error: unknown, code: ErrorCode): boolean {
   return error instanceof ProtocolError && error.code === code;
 }
 
-function preferred(device: types.Device, codec: 'opus' | 'vp8'): { codec?: types.RtpCodecCapability } {
+function preferred(device: types.Device, codec: Codec): { codec?: types.RtpCodecCapability } {
   const found = device.sendRtpCapabilities.codecs?.find(({ mimeType }) => mimeType.toLowerCase().endsWith(`/${codec}`));
   return found ? { codec: found } : {};
 }

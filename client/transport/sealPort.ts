@@ -17,13 +17,16 @@ export const mediaOf = {
   screenAudio: 'audio',
 } as const satisfies Record<TrackKind, 'audio' | 'video'>;
 
-/** The one codec of each kind: H264 and AV1 break when sealed (docs/design.md, "Frames"). */
+/** What survives being sealed: H264 and AV1 do not (docs/design.md, "Frames"). */
+export type Codec = 'opus' | 'vp8' | 'vp9';
+
+/** The one codec of each kind in a mesh, and of most at the relay (layers.ts). */
 export const codecOf = {
   microphone: 'opus',
   camera: 'vp8',
   screen: 'vp8',
   screenAudio: 'opus',
-} as const satisfies Record<TrackKind, 'opus' | 'vp8'>;
+} as const satisfies Record<TrackKind, Codec>;
 
 let drawn = 0;
 

@@ -42,6 +42,11 @@ export class SealedSender {
     return this.#passed > this.#gate;
   }
 
+  /** The real track is on, no placeholder. */
+  get isReal(): boolean {
+    return !this.#held && this.sealing && this.#want !== null;
+  }
+
   /** What should be sent from now on; null sends nothing, once the check has passed. Resolves when the sender has it, or waits behind the check. */
   set(track: MediaStreamTrack | null): Promise<void> {
     this.#want = track;

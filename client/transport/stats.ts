@@ -10,6 +10,11 @@ export interface SectionTotals {
   receivedPackets: number;
   lostPackets: number;
   assembledFrames: number | null;
+  /** What holds the encoder down: `none`, `cpu`, `bandwidth`, `other`; null where nothing is encoded. */
+  limitedBy: string | null;
+  sentFps: number | null;
+  /** Bits per second that the encoder is allowed. */
+  targetBitrate: number | null;
 }
 
 export interface ReportTotals {
@@ -36,11 +41,17 @@ export function readReport(report: Report): ReportTotals {
       receivedPackets: 0,
       lostPackets: 0,
       assembledFrames: null,
+      limitedBy: null,
+      sentFps: null,
+      targetBitrate: null,
     };
     if (entry.type === 'outbound-rtp') {
       totals.sentPackets += numberOr(entry.packetsSent, 0);
       // Simulcast has one entry for each size: the worker seals them all.
       if (entry.kind === 'video') totals.encodedFrames = (totals.encodedFrames ?? 0) + numberOr(entry.framesEncoded, 0);
+      if (typeof entry.qualityLimitationReason === 'string') totals.limitedBy = entry.qualityLimitationReason;
+      totals.sentFps = numberOr(entry.framesPerSecond, totals.sentFps);
+      totals.targetBitrate = numberOr(entry.targetBitrate, totals.targetBitrate);
     } else {
       totals.receivedPackets += numberOr(entry.packetsReceived, 0);
       totals.lostPackets += Math.max(0, numberOr(entry.packetsLost, 0));

@@ -5,7 +5,7 @@
  */
 import type { ServerEvent } from '../../signal/protocol/events.ts';
 import type { PeerId } from '../../signal/protocol/ids.ts';
-import type { RelayStream, StreamId, Topology } from '../../signal/protocol/model.ts';
+import type { Layer, RelayStream, StreamId, Topology } from '../../signal/protocol/model.ts';
 import type { TrackKind } from '../e2ee/messages.ts';
 
 /** State of the path to one peer. `unsafe`: the watchdog closed it, and `detail` says why. */
@@ -34,6 +34,14 @@ export interface TransportEvents {
   track: (peer: PeerId, kind: TrackKind, track: MediaStreamTrack | null) => void;
   state: (peer: PeerId, state: PathState) => void;
   stats: (peer: PeerId, stats: PathStats) => void;
+}
+
+/** A picture that is on the screen. */
+export interface Shown {
+  peer: PeerId;
+  kind: 'camera' | 'screen';
+  /** Of its tile, in device pixels. */
+  height: number;
 }
 
 /** One way that media take. */
@@ -72,6 +80,10 @@ export interface RelayTransport extends MeasuredWay {
   /** Somebody sends a track there. */
   produced(stream: RelayStream): void;
   ended(producer: StreamId): void;
+  /** The largest picture that anybody watches of a track that we send; null: nobody watches it. */
+  watched(producer: StreamId, layer: Layer | null): void;
+  /** Pictures that are asked for, each as large as it is shown; null: all of them, as large as so many can be shown. */
+  show(pictures: readonly Shown[] | null): void;
   /** The socket is back: what could not be asked for is asked for again. */
   retry(): void;
 }
@@ -84,4 +96,6 @@ export interface MediaTransport extends Way, Direct {
   follow(topology: Topology): void;
   /** An event of the server about the relay. */
   relayed(event: ServerEvent): void;
+  /** What is on the screen by now. Pictures that are not need not come; sound always does. */
+  show(pictures: readonly Shown[]): void;
 }

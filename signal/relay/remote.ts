@@ -81,6 +81,7 @@ export class RemoteRelay implements RelayPort {
 
   async close(): Promise<void> {
     clearInterval(this.#pulse);
+    this.#status = AWAY;
     this.#socket.close(1012, 'draining');
   }
 

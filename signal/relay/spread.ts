@@ -173,8 +173,9 @@ export class Spread {
     await coming;
   }
 
-  async #pipe(producer: StreamId, { home, peer, kind }: Stream, at: PoolMember): Promise<void> {
+  async #pipe(producer: StreamId, stream: Stream, at: PoolMember): Promise<void> {
     const meeting = this.#meeting;
+    const { home, peer, kind } = stream;
     const key = [home.id, at.id].sort().join(' ');
     let pipe = this.#pipes.get(key);
     if (!pipe) {
@@ -183,6 +184,8 @@ export class Spread {
       pipe.catch(() => this.#pipes.delete(key));
     }
     await pipe;
+    // The other relay takes it to be watched whole, too, until it says less; at home perhaps nobody watches it at all.
+    this.#want(producer, stream, () => stream.wanted.set(at.id, 2));
     const { rtpParameters } = await home.port.request('pipe.send', { meeting, relay: at.id, producer });
     await at.port.request('pipe.receive', { meeting, peer, relay: home.id, kind, producer, rtpParameters });
   }

@@ -157,11 +157,17 @@ runs('two relays by their sockets: one meeting over both, piped once, and ended 
   const voice = { meeting, peer: ben, kind: 'microphone' as const, rtpParameters: microphone() };
   const { producer: sound } = await pool.request('produce', voice);
   await pool.request('consume', { meeting, peer: anna, producer: sound, capabilities });
-  await pool.request('consumer.set', { meeting, peer: ben, consumer: one.consumer, paused: false, layer: 1 });
+  const set = (layer: 1 | 2) =>
+    pool.request('consumer.set', { meeting, peer: ben, consumer: one.consumer, paused: false, layer });
+  const wanted = () => signal.events.filter((event) => event.type === 'producer.wanted' && event.producer === producer);
+  // Nobody watches it where it is at home, and that is no reason to stop.
+  await set(2);
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  expect(wanted()).toEqual([]);
+  await set(1);
   await pool.request('transport.connect', { meeting, peer: ben, direction: 'receive', dtlsParameters: dtls });
 
   // What is watched at the far relay counts at home.
-  const wanted = () => signal.events.filter((event) => event.type === 'producer.wanted' && event.producer === producer);
   await expect.poll(wanted, { timeout: 5000 }).toContainEqual(expect.objectContaining({ peer: anna, layer: 1 }));
 
   await pool.request('peer.close', { meeting, peer: anna });

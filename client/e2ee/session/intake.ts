@@ -80,6 +80,7 @@ export class Intake {
       case 'topology':
       case 'relay.produced':
       case 'relay.ended':
+      case 'relay.wanted':
         return;
     }
   }

@@ -40,7 +40,7 @@ export class FakeRelay {
     this.asked.push(what === undefined ? name : `${name} ${String(what)}`);
     const answer = this.answers.get(name);
     if (answer) return (await answer()) as never;
-    return { consumer: `of ${String(params['producer'])}`, rtpParameters: {}, producer: 'mine' } as never;
+    return { consumer: `of ${String(params['producer'])}`, rtpParameters: { codecs: [] }, producer: 'mine' } as never;
   };
 
   /** The newest transform whose id has these words in it. */

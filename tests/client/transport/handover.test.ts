@@ -6,7 +6,13 @@ import { createHandover } from '../../../client/transport/handover.ts';
 import type { MeshOptions } from '../../../client/transport/mesh.ts';
 import type { RelayOptions } from '../../../client/transport/relay.ts';
 import type { SealPort } from '../../../client/transport/sealPort.ts';
-import type { MediaTransport, MeshTransport, PathState, RelayTransport } from '../../../client/transport/transport.ts';
+import type {
+  MediaTransport,
+  MeshTransport,
+  PathState,
+  RelayTransport,
+  Shown,
+} from '../../../client/transport/transport.ts';
 import type { PeerId } from '../../../signal/protocol/ids.ts';
 
 const id = (name: string) => name.padEnd(22, 'A') as PeerId;
@@ -55,6 +61,10 @@ class FakeWay implements MeshTransport, RelayTransport {
   broadcast = () => undefined;
   produced = () => undefined;
   ended = () => undefined;
+  shows: (readonly Shown[] | null)[] = [];
+  watches: unknown[] = [];
+  show = (pictures: readonly Shown[] | null) => void this.shows.push(pictures);
+  watched = (producer: string, layer: number | null) => void this.watches.push([producer, layer]);
   retry = () => void this.retries++;
   close = async () => void (this.closed = true);
 }
@@ -80,7 +90,7 @@ const wait = (ms = 400) => vi.advanceTimersByTimeAsync(ms);
 const moved = (from: PeerId, number: number) =>
   transport.receive(from, JSON.stringify({ connection: number, data: { type: 'moved' } }));
 
-function start(at: 'mesh' | 'relay' = 'mesh'): void {
+function start(at: 'mesh' | 'relay' = 'mesh', only: 'mesh' | 'relay' | null = null): void {
   const port: SealPort = {
     call: (() => (pinged ? Promise.resolve({}) : new Promise(() => undefined))) as never,
     onNotice: () => () => undefined,
@@ -96,6 +106,7 @@ function start(at: 'mesh' | 'relay' = 'mesh'): void {
       request: async (name: string, params: object) => (asked.push({ name, ...params }), {} as never),
     },
     topology: { number: 1, at },
+    only,
     ways: {
       mesh: (options) => ((meshOptions = options), mesh),
       relay: async () => {
@@ -399,4 +410,61 @@ describe('a peer out of reach', () => {
     meshOptions.stuck(ben);
     expect(asked).toHaveLength(2);
   });
+});
+
+describe('a way that the host has fixed', () => {
+  test('whatever the server says, a meeting that hides addresses makes no mesh', async () => {
+    start('mesh', 'relay');
+    transport.setPeers([ben]);
+    transport.follow({ number: 2, at: 'mesh' });
+    transport.follow({ number: 3, at: 'relay' });
+    await wait();
+    expect(mesh.peers).toEqual([]);
+    expect(relay().peers).toEqual([ben]);
+  });
+
+  test('and one that trusts no relay opens none', async () => {
+    start('relay', 'mesh');
+    transport.setPeers([ben]);
+    transport.follow({ number: 2, at: 'relay' });
+    await wait();
+    expect(relays).toEqual([]);
+    expect(mesh.peers).toEqual([ben]);
+  });
+});
+
+describe('what is on the screen', () => {
+  const pictures = [{ peer: ben, kind: 'camera', height: 180 }] as const;
+
+  test('is all that the relay is asked for, but for the time of a change', async () => {
+    start();
+    transport.setPeers([ben, carla]);
+    for (const peer of [ben, carla]) mesh.deliver(peer, 'camera', 'microphone');
+    transport.show(pictures);
+    transport.follow({ number: 2, at: 'relay' });
+    await wait();
+    expect(relay().shows.at(-1)).toBeNull();
+    for (const peer of [ben, carla]) {
+      relay().deliver(peer, 'camera', 'microphone');
+      moved(peer, 2);
+    }
+    await wait(1000);
+    expect(mesh.peers).toEqual([]);
+    expect(relay().shows.at(-1)).toEqual(pictures);
+  });
+
+  test('of others is told to the relay that we send to', async () => {
+    start('relay');
+    await wait();
+    transport.relayed({ type: 'relay.wanted', producer: 'x' as never, layer: 1 });
+    expect(relay().watches).toEqual([['x', 1]]);
+  });
+});
+
+test('who cannot carry the mesh says so, and only there', async () => {
+  start();
+  meshOptions.burdened();
+  transport.follow({ number: 2, at: 'relay' });
+  meshOptions.burdened();
+  expect(asked.filter((one) => (one as { name: string }).name === 'path.burdened')).toHaveLength(1);
 });

@@ -124,6 +124,7 @@ async function addMember(n: number, leaves: Record<string, number>, trap: SealTr
     ways: { mesh: createMesh, relay: none },
     line: { request: none },
     topology: { number: 0, at: 'mesh' },
+    only: null,
     signal: (to, body) => {
       member.signals!++;
       setTimeout(() => {

@@ -2,10 +2,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { TransformCounts } from '../../../client/e2ee/messages.ts';
 import type { PeerId } from '../../../signal/protocol/ids.ts';
-import { budgetOf, scaleDown } from '../../../client/transport/bitrate.ts';
+import { layerOfHeight, budgetOf, scaleDown } from '../../../client/transport/bitrate.ts';
 import { restrictSdp } from '../../../client/transport/sdp.ts';
 import { offers, readSignal } from '../../../client/transport/signals.ts';
-import { Quality, readReport } from '../../../client/transport/stats.ts';
+import { Quality, readReport, type SectionTotals } from '../../../client/transport/stats.ts';
+import { Burden, isStrained } from '../../../client/transport/burden.ts';
 import { OpenWatch, seenFrames, Watch, type WatchSample } from '../../../client/transport/watchdog.ts';
 import { watchPulse } from '../../../client/transport/workerPulse.ts';
 
@@ -168,7 +169,7 @@ describe('statistics', () => {
         { id: 'a', type: 'inbound-rtp', kind: 'audio', mid: '0', packetsReceived: 50, packetsLost: -1 },
       ),
     );
-    expect(sections.get('1')).toEqual({
+    expect(sections.get('1')).toMatchObject({
       sentPackets: 9,
       encodedFrames: 4,
       receivedPackets: 8,
@@ -199,12 +200,46 @@ describe('statistics', () => {
     expect(readReport(report()).path).toBeNull();
   });
 
+  const section = (given: Partial<SectionTotals>): SectionTotals => ({
+    sentPackets: 0,
+    encodedFrames: null,
+    receivedPackets: 0,
+    lostPackets: 0,
+    assembledFrames: null,
+    limitedBy: null,
+    sentFps: null,
+    targetBitrate: null,
+    ...given,
+  });
+
+  test('a copy suffers when the browser says why and it shows', () => {
+    expect(isStrained(section({ limitedBy: 'cpu', sentFps: 5 }))).toBe(true);
+    expect(isStrained(section({ limitedBy: 'cpu', sentFps: 15 }))).toBe(false);
+    expect(isStrained(section({ limitedBy: 'bandwidth', targetBitrate: 80_000 }))).toBe(true);
+    expect(isStrained(section({ limitedBy: 'none', sentFps: 3, targetBitrate: 50_000 }))).toBe(false);
+  });
+
+  test('a mesh is too much when most copies suffer for ten seconds, and it is said once a minute', () => {
+    const burden = new Burden();
+    expect(burden.look([true, true, false], 0)).toBe(false);
+    expect(burden.look([true, true, false], 9_999)).toBe(false);
+    expect(burden.look([true, true, false], 10_000)).toBe(true);
+    expect(burden.look([true, true, false], 60_000)).toBe(false);
+    expect(burden.look([true, true, false], 70_000)).toBe(true);
+    // A moment's relief begins the time anew; and one copy is what a relay would get, too.
+    expect(burden.look([true, false], 140_000)).toBe(false);
+    expect(burden.look([true, true], 141_000)).toBe(false);
+    expect(burden.look([true], 200_000)).toBe(false);
+  });
+
+  test('a tile is given the smallest size that fills it', () => {
+    expect([90, 200, 201, 420, 421, 1080].map(layerOfHeight)).toEqual([0, 0, 1, 1, 2, 2]);
+  });
+
   test('twice bad in a row is poor, once good is not', () => {
     const quality = new Quality();
     const totals = (receivedPackets: number, lostPackets: number) => ({
-      sections: new Map([
-        ['0', { sentPackets: 0, encodedFrames: null, receivedPackets, lostPackets, assembledFrames: null }],
-      ]),
+      sections: new Map([['0', section({ receivedPackets, lostPackets })]]),
       path: null,
       roundTripMs: 20,
     });
