@@ -93,7 +93,7 @@ export interface Calls {
 export type CallName = keyof Calls;
 
 /** Kinds of member messages that the page sends and receives. Heartbeats, profiles, generations and leaves stay in the worker. */
-export type MessageKind = 'mesh.signal' | 'media.state' | 'hand' | 'reaction';
+export type MessageKind = 'mesh.signal' | 'media.state' | 'hand' | 'speaking' | 'reaction';
 
 export type ToWorker = { [N in CallName]: { type: 'call'; id: number; name: N; params: Calls[N]['in'] } }[CallName];
 

@@ -17,6 +17,9 @@ const Remembered = z.object({
   cameraOn: z.optional(z.boolean()),
   microphoneOn: z.optional(z.boolean()),
   sounds: z.optional(z.boolean()),
+  /** Of people on the screen, and of one's own picture among them (ui/showing.svelte.ts). */
+  view: z.optional(z.string()),
+  ownTile: z.optional(z.string()),
 });
 export type Remembered = z.infer<typeof Remembered>;
 

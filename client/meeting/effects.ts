@@ -16,6 +16,8 @@ import * as conversation from './conversation.ts';
 import { begin, initial, step } from './machine.ts';
 import { Stage } from './stage.ts';
 import type { Effect, Input, State } from './state.ts';
+import { Paced } from './paced.ts';
+import { CROWD } from './present.ts';
 import { forgetTab, formerPeer, livesAs } from './tab.ts';
 
 export interface RunnerOptions {
@@ -38,6 +40,8 @@ export interface RunnerOptions {
 
 /** What we say of our tracks is said again this often: a message that a server held back or bent is mended by the next. */
 const REPEAT_MS = 4000;
+/** Speech has pauses: not each is news. */
+const SPEAKING_PAUSE_MS = 500;
 /** Good-bye is worth a moment, not more: the tab may be closing. */
 const GOODBYE_MS = 500;
 
@@ -62,6 +66,9 @@ export class Runner {
   /** Our sealed good-bye, should the page be closed. */
   #farewell: string | null = null;
   #handRaised = false;
+  /** Our own microphone hears us. */
+  #speaking = false;
+  readonly #speakingWord = new Paced(false, SPEAKING_PAUSE_MS, (on) => this.#say(null, 'speaking', { on }));
   readonly #tracks = new Map<TrackKind, MediaStreamTrack | null>();
   readonly #queue: Input[] = [];
   #working = false;
@@ -130,6 +137,13 @@ export class Runner {
   publish(kind: TrackKind, track: MediaStreamTrack | null): void {
     this.#tracks.set(kind, track);
     if (this.#stage?.publish(kind, track)) this.#tellMedia(null);
+    if (kind === 'microphone') this.#tellSpeaking();
+  }
+
+  /** We speak, or no more, by what our own microphone hears. */
+  speak(speaking: boolean): void {
+    this.#speaking = speaking;
+    this.#tellSpeaking();
   }
 
   raiseHand(raised: boolean): void {
@@ -374,13 +388,21 @@ export class Runner {
     if (this.#state.at !== 'live' || !this.#inside || this.#state.live.members.length < 2) return;
     this.#tellMedia(null);
     if (this.#handKnown) this.#say(null, 'hand', { raised: this.#handRaised });
+    if (!this.#speakingWord.isInitial) this.#say(null, 'speaking', { on: true });
+    this.#tellSpeaking();
+  }
+
+  /** Only where it is needed: when a sealed word comes says when somebody speaks, to a server that would else not learn it. */
+  #tellSpeaking(): void {
+    const isCrowd = this.#state.at === 'live' && this.#state.live.members.length >= CROWD;
+    this.#speakingWord.say(isCrowd && this.#speaking && (this.#tracks.get('microphone') ?? null) !== null);
   }
 
   #tellMedia(to: PeerId | null): void {
     if (this.#stage) this.#say(to, 'media.state', this.#stage.mediaState());
   }
 
-  #say(to: PeerId | null, kind: 'media.state' | 'hand', body: object): void {
+  #say(to: PeerId | null, kind: 'media.state' | 'hand' | 'speaking', body: object): void {
     if (this.#state.at !== 'live') return;
     void this.#port?.call('message.send', { to, kind, body: JSON.stringify(body) }).catch(() => undefined);
   }
@@ -403,6 +425,7 @@ export class Runner {
     this.#timers.clear();
     this.#inside = false;
     this.#handRaised = false;
+    this.#speakingWord.close();
     this.#words = this.#ahead = null;
     this.#farewell = null;
     this.#rpc?.close();

@@ -18,6 +18,7 @@ const MediaStateBody = z.object({
   screenAudio: z.boolean(),
 });
 const HandBody = z.object({ raised: z.boolean() });
+const SpeakingBody = z.object({ on: z.boolean() });
 
 export function hear(state: Alive, notice: DecidedNotice, now: number): Step {
   switch (notice.type) {
@@ -94,6 +95,7 @@ function bare(self: PeerId, now: number): Live {
     paused: false,
     media: {},
     hands: [],
+    speaking: {},
     paths: {},
     lostSince: {},
     announced: [],
@@ -116,6 +118,7 @@ function withMembers(live: Live, { members, code, authenticator, epoch }: Member
     epoch,
     media: only(live.media),
     paths: only(live.paths),
+    speaking: only(live.speaking),
     hands: live.hands.filter((peer) => present.has(peer)),
     lostSince: Object.fromEntries(lost.map(({ peer }) => [peer, live.lostSince[peer] ?? now])) as Record<
       PeerId,
@@ -179,6 +182,7 @@ function announcements(before: Live, notice: MembersNotice): { effects: Effect[]
 export function listen(
   live: Live,
   { from, kind, body }: { from: PeerId; kind: MessageKind; body: string },
+  now: number,
 ): { live: Live; told: Effect[] } {
   const member = live.members.find(({ peer }) => peer === from);
   if (!member) return { live, told: [] };
@@ -203,6 +207,12 @@ export function listen(
       live: { ...live, hands: hand.raised ? [...others, from] : others },
       told: isNew ? tell('handRaised') : [],
     };
+  }
+  if (kind === 'speaking') {
+    const speaking = parsed(SpeakingBody, body);
+    if (!speaking) return { live, told: [] };
+    const { [from]: _before, ...others } = live.speaking;
+    return { live: { ...live, speaking: speaking.on ? { ...others, [from]: now } : others }, told: [] };
   }
   return { live, told: [] };
 }

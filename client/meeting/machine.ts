@@ -61,7 +61,7 @@ export function step(state: State, input: Input, now: number): Step {
       return hear(state, input.notice, now);
     case 'message': {
       if (state.at !== 'live') return [state, []];
-      const { live, told } = listen(state.live, input);
+      const { live, told } = listen(state.live, input, now);
       return [{ ...state, live }, told];
     }
     case 'path':

@@ -16,8 +16,9 @@ import { initial, step } from './machine.ts';
 import { Notices } from './notices.svelte.ts';
 import { OURSELVES, present, Speaking, type Surroundings } from './present.ts';
 import { Stage } from './stage.ts';
+import { Shown } from './shown.ts';
 import { watchPage } from './watchPage.ts';
-import type { DevicesFacade, MeetingFacade, MeetingView, NoticeView } from './view.ts';
+import type { DevicesFacade, MeetingFacade, MeetingView, NoticeView, ShownPicture } from './view.ts';
 
 export interface MeetingOptions {
   meeting: MeetingId;
@@ -50,6 +51,7 @@ class Meeting implements MeetingFacade {
   readonly #ends: (() => void)[] = [];
   /** The microphone was off before it was held to talk. */
   #holding = false;
+  readonly #shown = new Shown(() => undefined);
   #destroyed = false;
   #typing: ReturnType<typeof setTimeout> | undefined;
 
@@ -126,6 +128,9 @@ class Meeting implements MeetingFacade {
   goOn(): void {
     this.#ask('group.goOn', {});
   }
+  show(pictures: readonly ShownPicture[]): void {
+    this.#shown.show(pictures, Date.now());
+  }
   resumePlayback(): void {
     this.#needsGesture = false;
     this.#refresh();
@@ -147,6 +152,7 @@ class Meeting implements MeetingFacade {
     if (this.#destroyed) return;
     this.#destroyed = true;
     clearTimeout(this.#typing);
+    this.#shown.close();
     for (const end of this.#ends) end();
     this.#devices.endShare();
     this.#runner?.destroy();
@@ -232,6 +238,7 @@ class Meeting implements MeetingFacade {
     const speaking = this.#ownSpeaking.heard(level, performance.now());
     if (speaking === this.#wasSpeaking) return;
     this.#wasSpeaking = speaking;
+    this.#runner?.speak(speaking);
     this.#refresh();
   }
 
@@ -270,6 +277,7 @@ class Meeting implements MeetingFacade {
       tracks: stage?.tracks ?? new Map(),
       stats: stage?.stats ?? new Map(),
       speaking: stage?.speaking ?? new Set(),
+      shownSince: this.#shown.since,
       own: {
         tracks,
         microphoneOn: tracks.microphone !== null,

@@ -16,6 +16,8 @@ export interface Surroundings {
   stats: ReadonlyMap<PeerId, PathStats>;
   /** Who speaks, as present judges it with `isSpeaking`. */
   speaking: ReadonlySet<PeerId>;
+  /** Whose camera is on the screen, and since when. */
+  shownSince: ReadonlyMap<PeerId, number>;
   own: {
     tracks: Readonly<Record<TrackKind, MediaStreamTrack | null>>;
     microphoneOn: boolean;
@@ -30,6 +32,12 @@ export interface Surroundings {
 const FROZEN_MS = 3000;
 
 const FLOWING_MS = 1000;
+
+/** From this many people on, senders say themselves when they speak: nobody hears all of them at once to judge it. */
+export const CROWD = 9;
+
+/** Who says that they speak says so again before this has passed: a word that got lost, or was held back, ends. */
+const SPEAKING_MS = 10_000;
 
 /** After these a person may try again as they are. */
 const REJOINABLE: ReadonlySet<ClosedReason> = new Set([
@@ -134,16 +142,22 @@ function tile(member: MemberView, live: Live, around: Surroundings): TileView {
     self: false,
     host: member.host,
     unknown: member.unknown,
-    state: tileState(member, live, stats, media, around.now),
+    state: tileState(member, live, stats, media, around),
     camera: media.camera ? (tracks.camera ?? null) : null,
     microphone: tracks.microphone ?? null,
     cameraOn: media.camera,
     microphoneOn: media.microphone,
-    speaking: media.microphone && around.speaking.has(peer),
+    speaking: media.microphone && speaks(peer, live, around),
     handRaised: live.hands.includes(peer),
     pairCode: member.pairCode,
     path: stats?.path ?? null,
   };
+}
+
+function speaks(peer: PeerId, live: Live, { speaking, now }: Surroundings): boolean {
+  if (live.members.length < CROWD) return speaking.has(peer);
+  const said = live.speaking[peer];
+  return said !== undefined && now - said < SPEAKING_MS;
 }
 
 function tileState(
@@ -151,7 +165,7 @@ function tileState(
   live: Live,
   stats: PathStats | undefined,
   media: MediaState,
-  now: number,
+  { now, shownSince }: Surroundings,
 ): TileState {
   const path = live.paths[member.peer];
   if (path?.at === 'unsafe') return { at: 'unsafe', detail: path.detail };
@@ -166,7 +180,9 @@ function tileState(
     const isSilent = said !== undefined && Object.values(said).every((on) => !on);
     return { at: isSilent ? 'connected' : 'securing' };
   }
-  const quietMs = stats?.cameraQuietMs ?? 0;
+  // Nobody sends the pictures of a page that nobody looks at.
+  const shown = shownSince.get(member.peer);
+  const quietMs = shown === undefined ? 0 : Math.min(stats?.cameraQuietMs ?? 0, now - shown);
   if (media.camera && quietMs >= FROZEN_MS) return { at: 'frozen', since: now - quietMs };
   return { at: path.poor ? 'poor' : 'connected' };
 }

@@ -47,6 +47,8 @@ export interface Live {
   paused: boolean;
   media: Readonly<Record<PeerId, MediaState>>;
   hands: readonly PeerId[];
+  /** Who says that they speak, and when they last said so. */
+  speaking: Readonly<Record<PeerId, number>>;
   paths: Readonly<Record<PeerId, PathState>>;
   /** Since when somebody is silent. */
   lostSince: Readonly<Record<PeerId, number>>;

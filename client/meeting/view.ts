@@ -59,6 +59,13 @@ export interface ScreenShareView {
   audio: MediaStreamTrack | null;
 }
 
+/** What is to be seen of somebody: `height` in pixels of the screen. */
+export interface ShownPicture {
+  peer: PeerId;
+  kind: 'camera' | 'screen';
+  height: number;
+}
+
 /** A line for people, shown as a toast and read out; `key` names it in the message catalogue. */
 export interface NoticeView {
   id: number;
@@ -157,6 +164,8 @@ export interface MeetingFacade {
   leave(): void;
   rejoin(): void;
   goOn(): void;
+  /** What is on the screen: pictures that nobody sees need not come. Often called; passed on at times. */
+  show(pictures: readonly ShownPicture[]): void;
   resumePlayback(): void;
   removePeer(peer: PeerId): void;
   setLocked(locked: boolean): void;

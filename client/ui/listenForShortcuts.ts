@@ -7,6 +7,9 @@ export interface ShortcutTargets {
   camera: () => void;
   screen: () => void;
   hand: () => void;
+  view: () => void;
+  earlier: () => void;
+  later: () => void;
   help: () => void;
 }
 
@@ -29,6 +32,7 @@ export function listenForShortcuts(targets: ShortcutTargets): () => void {
       onButton: !focusedByPointer && (focus?.matches(PRESSABLE) ?? false),
       inDialog:
         document.querySelector('[role="dialog"][data-state="open"], [role="alertdialog"], [role="menu"]') !== null,
+      inSheet: (focus?.closest('aside') ?? null) !== null,
     });
     if (action === null) return;
     event.preventDefault();

@@ -1,6 +1,7 @@
 /** Keys of the meeting, and what each does. Letters of the layout count, not places on the keyboard. */
 
-export type ShortcutAction = 'talk' | 'microphone' | 'camera' | 'screen' | 'hand' | 'help';
+export type ShortcutAction =
+  'talk' | 'microphone' | 'camera' | 'screen' | 'hand' | 'view' | 'earlier' | 'later' | 'help';
 
 /** What of a keyboard event decides. */
 export interface KeyPress {
@@ -18,6 +19,8 @@ export interface FocusPlace {
   onButton: boolean;
   /** A dialog or a menu is open. */
   inDialog: boolean;
+  /** The focus is in something that scrolls by page. */
+  inSheet: boolean;
 }
 
 const LETTERS: Record<string, ShortcutAction> = {
@@ -25,12 +28,17 @@ const LETTERS: Record<string, ShortcutAction> = {
   v: 'camera',
   s: 'screen',
   h: 'hand',
+  g: 'view',
   '?': 'help',
 };
+
+const PAGES: Record<string, ShortcutAction> = { PageUp: 'earlier', PageDown: 'later' };
 
 /** What a key pressed here asks for; null leaves it to the browser. */
 export function shortcutFor(press: KeyPress, place: FocusPlace): ShortcutAction | null {
   if (press.ctrlKey || press.altKey || press.metaKey || place.typing || place.inDialog) return null;
   if (press.key === ' ') return place.onButton ? null : 'talk';
+  const turn = PAGES[press.key];
+  if (turn !== undefined) return place.inSheet ? null : turn;
   return press.repeat ? null : (LETTERS[press.key.toLowerCase()] ?? null);
 }

@@ -19,7 +19,10 @@ const isComponent = (path: string): boolean => path.endsWith('.svelte');
 const isE2ee = (path: string): boolean => inside(path, 'client/e2ee');
 
 /** The cores that are only functions: (state, input, now) → [state, effects]. */
-const CORES = [/^client\/meeting\/(machine|layout)\.ts$/, /^signal\/meeting\/(room|permissions|epochs)\.ts$/];
+const CORES = [
+  /^client\/meeting\/(machine|layout|gallery|order)\.ts$/,
+  /^signal\/meeting\/(room|permissions|epochs)\.ts$/,
+];
 const isCore = (path: string): boolean => CORES.some((pattern) => pattern.test(path));
 
 /** The cores and every module of ours that runs because of them. The protocol's schemas are not followed: they are data. */

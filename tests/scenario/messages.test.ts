@@ -50,6 +50,25 @@ test('the server carries nothing that it could read', async () => {
   for (const { body } of seen) expect(Buffer.from(body, 'base64url').toString('latin1')).not.toContain('eagle');
 });
 
+test('who speaks is a sealed message like any other: members hear of it, and the server cannot tell it from a hand', async () => {
+  const [ann, ben] = await three();
+  const seen = tap();
+  await ann.say(null, '{"on":true}', 'speaking');
+  await scene.world.advance(10);
+  expect(ben.notices.findLast((notice) => notice.type === 'message')).toMatchObject({
+    from: ann.peer,
+    kind: 'speaking',
+    body: '{"on":true}',
+  });
+  await ann.say(null, '{"on":false}', 'speaking');
+  await ann.say(null, '{"raised":true}', 'hand');
+  await scene.world.advance(10);
+  expect(seen).toHaveLength(6);
+  expect(new Set(seen.map(({ body }) => body.length)).size).toBe(1);
+  for (const { body } of seen)
+    expect(Buffer.from(body, 'base64url').toString('latin1')).not.toMatch(/speaking|"on"|true/);
+});
+
 describe('the server tampers', () => {
   test('a message that comes twice is handed on once', async () => {
     const [ann, ben] = await three();

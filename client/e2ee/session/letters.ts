@@ -33,6 +33,7 @@ const pageKinds: ReadonlySet<string> = new Set([
   'mesh.signal',
   'media.state',
   'hand',
+  'speaking',
   'reaction',
 ] satisfies MessageKind[]);
 

@@ -25,7 +25,7 @@ const overlap = (a: Rect, b: Rect): boolean =>
 const solid = (layout: StageLayout): Rect[] => [
   ...layout.others,
   ...layout.screens,
-  ...(layout.selfFloats ? [] : [layout.self]),
+  ...(layout.selfFloats || !layout.self ? [] : [layout.self]),
 ];
 
 const area = (rects: Rect[]): number => rects.reduce((sum, rect) => sum + rect.width * rect.height, 0);
@@ -47,7 +47,7 @@ describe('with any number of people and shares', () => {
         ...left,
         others: left.others.map(mirrored),
         screens: left.screens.map(mirrored),
-        self: mirrored(left.self),
+        self: left.self && mirrored(left.self),
       });
     }
   });
@@ -55,7 +55,7 @@ describe('with any number of people and shares', () => {
   test.each(spaces)('nothing leaves the space: $name', ({ space }) => {
     for (const count of counts) {
       const layout = layOut(count, space);
-      for (const { x, y, width, height } of [...solid(layout), layout.self]) {
+      for (const { x, y, width, height } of [...solid(layout), layout.self!]) {
         expect(x).toBeGreaterThanOrEqual(0);
         expect(y).toBeGreaterThanOrEqual(0);
         expect(x + width).toBeLessThanOrEqual(space.width);
@@ -118,7 +118,7 @@ describe('faces are large', () => {
   test('four people are two by two, all of one size', () => {
     for (const space of [SPACES.desktop, SPACES.phone]) {
       const layout = layOut({ others: 3, screens: 0 }, space);
-      const rects = [...layout.others, layout.self];
+      const rects = [...layout.others, layout.self!];
       expect(new Set(rects.map(({ width, height }) => `${width}×${height}`)).size).toBe(1);
       expect(new Set(rects.map(({ x }) => x)).size).toBe(2);
     }
@@ -129,7 +129,7 @@ describe('one’s own picture', () => {
   test('fills the space while nobody else is there', () => {
     const { self, selfFloats } = layOut({ others: 0, screens: 0 }, SPACES.desktop);
     expect(selfFloats).toBe(false);
-    expect(self.height).toBe(SPACES.desktop.height);
+    expect(self!.height).toBe(SPACES.desktop.height);
   });
 
   test('floats in the last tile’s far lower corner with one or two others, a small part of it', () => {
@@ -137,10 +137,11 @@ describe('one’s own picture', () => {
       for (const others of [1, 2]) {
         const layout = layOut({ others, screens: 0 }, space);
         const last = layout.others.at(-1)!;
+        const self = layout.self!;
         expect(layout.selfFloats).toBe(true);
-        expect(layout.self.x + layout.self.width).toBe(last.x + last.width - space.gap);
-        expect(layout.self.x).toBeGreaterThan(last.x);
-        expect(area([layout.self]) / area([last])).toBeLessThan(0.25);
+        expect(self.x + self.width).toBe(last.x + last.width - space.gap);
+        expect(self.x).toBeGreaterThan(last.x);
+        expect(area([self]) / area([last])).toBeLessThan(0.25);
       }
     }
   });
@@ -148,7 +149,7 @@ describe('one’s own picture', () => {
   test('stands beside one other on a phone on its side, where that costs them little', () => {
     const { selfFloats, self, others } = layOut({ others: 1, screens: 0 }, SPACES['phone on its side']);
     expect(selfFloats).toBe(false);
-    expect(self.y).toBe(others[0]!.y);
+    expect(self!.y).toBe(others[0]!.y);
   });
 
   test('is one tile among equals from three others on', () => {
@@ -160,12 +161,12 @@ describe('a shared screen', () => {
   test('takes most of a desktop, with people beside it', () => {
     const { screens, others, self } = layOut({ others: 2, screens: 1 }, SPACES.desktop);
     expect(area(screens) / (SPACES.desktop.width * SPACES.desktop.height)).toBeGreaterThan(0.7);
-    for (const rect of [...others, self]) expect(rect.x).toBeGreaterThan(screens[0]!.width);
+    for (const rect of [...others, self!]) expect(rect.x).toBeGreaterThan(screens[0]!.width);
   });
 
   test('stands above the people on a phone, and leaves them the larger part', () => {
     const { screens, others, self } = layOut({ others: 2, screens: 1 }, SPACES.phone);
-    for (const rect of [...others, self]) expect(rect.y).toBeGreaterThan(screens[0]!.y + screens[0]!.height);
+    for (const rect of [...others, self!]) expect(rect.y).toBeGreaterThan(screens[0]!.y + screens[0]!.height);
     expect(screens[0]!.width).toBe(SPACES.phone.width);
     expect(screens[0]!.height).toBeLessThan(SPACES.phone.height / 2);
   });

@@ -341,11 +341,16 @@ describe('in the meeting', () => {
   });
 
   test('what members say of their tracks and hands is heard; what strangers say, or garbage, is not', () => {
-    const say = (from: PeerId, kind: 'media.state' | 'hand', body: string) =>
+    const say = (from: PeerId, kind: 'media.state' | 'hand' | 'speaking', body: string) =>
       play(...live, { type: 'message', from, kind, body }).state;
     const media = { microphone: true, camera: false, screen: false, screenAudio: false };
     expect(say(peer(1), 'media.state', JSON.stringify(media))).toMatchObject({ live: { media: { [peer(1)]: media } } });
     expect(say(peer(1), 'hand', '{"raised":true}')).toMatchObject({ live: { hands: [peer(1)] } });
+    expect(say(peer(1), 'speaking', '{"on":true}')).toMatchObject({
+      live: { speaking: { [peer(1)]: expect.any(Number) } },
+    });
+    expect(say(peer(1), 'speaking', '{"on":false}')).toMatchObject({ live: { speaking: {} } });
+    expect(say(peer(1), 'speaking', '{"on":"loud"}')).toEqual(play(...live).state);
     for (const body of ['', '{', '[]', '{"microphone":1}', 'null'])
       expect(say(peer(1), 'media.state', body)).toEqual(play(...live).state);
     expect(say(peer(9), 'media.state', JSON.stringify(media))).toEqual(play(...live).state);

@@ -214,7 +214,7 @@ test('noise in any order never breaks an invariant', () => {
       () => ({
         type: 'message',
         from: peer(pick([0, 1, 9])),
-        kind: pick(['media.state', 'hand', 'reaction'] as const),
+        kind: pick(['media.state', 'hand', 'speaking', 'reaction'] as const),
         body: pick(['{}', '{', '{"raised":true}']),
       }),
       () => ({ type: 'path', peer: peer(1), path: { at: 'securing' } }),

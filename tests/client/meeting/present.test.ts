@@ -20,6 +20,7 @@ const around = (more: Partial<Surroundings> = {}): Surroundings => ({
   tracks: new Map(),
   stats: new Map(),
   speaking: new Set(),
+  shownSince: new Map([[bob, 0]]),
   own: { tracks: noTracks, microphoneOn: false, cameraOn: false, handRaised: false, speaking: false },
   needsGesture: false,
   ...more,
@@ -48,6 +49,7 @@ function together(live: Partial<Live> = {}, more: Partial<State & { at: 'live' }
     paused: false,
     media: {},
     hands: [],
+    speaking: {},
     paths: {},
     lostSince: {},
     announced: [],
@@ -124,6 +126,18 @@ describe('a tile', () => {
       ]);
       expect(liveView(state, around({ stats })).tiles[0]?.state).toEqual(expected);
     });
+
+  test('of a picture that nobody looked at lately is not frozen for that', () => {
+    const state = together({ paths: { [bob]: { at: 'connected', poor: false } }, media: { [bob]: on } });
+    const stats = new Map([
+      [bob, { path: 'relay' as const, roundTripMs: 1, loss: 0, level: 0, cameraQuietMs: 60_000 }],
+    ]);
+    const stateSince = (since: [PeerId, number][]) =>
+      liveView(state, around({ stats, shownSince: new Map(since) })).tiles[0]?.state;
+    expect(stateSince([])).toEqual({ at: 'connected' });
+    expect(stateSince([[bob, T - 1000]])).toEqual({ at: 'connected' });
+    expect(stateSince([[bob, T - 5000]])).toEqual({ at: 'frozen', since: T - 5000 });
+  });
 
   test('shows a camera only of somebody who says it is on, but plays the microphone always', () => {
     const tracks = new Map([[bob, { camera: track('c'), microphone: track('m') }]]);
@@ -246,6 +260,20 @@ test('an empty screen says after three seconds that it is slow', () => {
 });
 
 describe('speaking', () => {
+  test('is judged by what is heard in a small meeting, and by the senders’ own sealed word in a large one', () => {
+    const crowd = (count: number) => [member(me), member(bob), ...others(count - 2)];
+    const others = (count: number) => Array.from({ length: count }, (_, index) => member(`${index}` as PeerId));
+    const speaks = (count: number, said: number | null, heard: boolean, microphone = true) => {
+      const speaking = said === null ? {} : { [bob]: said };
+      const state = together({ members: crowd(count), media: { [bob]: { ...on, microphone } }, speaking });
+      return liveView(state, around({ speaking: new Set(heard ? [bob] : []) })).tiles[0]?.speaking;
+    };
+    expect([speaks(8, null, true), speaks(8, T, false)]).toEqual([true, false]);
+    expect([speaks(9, null, true), speaks(9, T, false)]).toEqual([false, true]);
+    // A word that was not said again, and one of somebody whose microphone is off.
+    expect([speaks(9, T - 11_000, false), speaks(9, T, false, false)]).toEqual([false, false]);
+  });
+
   test('starts with a voice, goes on over pauses between words, and ends in silence', () => {
     const speaking = new Speaking();
     expect([speaking.heard(0.001, 0), speaking.heard(0.05, 250), speaking.heard(0.001, 500)]).toEqual([

@@ -48,7 +48,7 @@ describe('a key in the meeting', () => {
     metaKey: false,
     ...changes,
   });
-  const free = { typing: false, onButton: false, inDialog: false };
+  const free = { typing: false, onButton: false, inDialog: false, inSheet: false };
 
   test.each([
     ['m', 'microphone'],
@@ -57,6 +57,9 @@ describe('a key in the meeting', () => {
     ['s', 'screen'],
     ['h', 'hand'],
     ['?', 'help'],
+    ['g', 'view'],
+    ['PageUp', 'earlier'],
+    ['PageDown', 'later'],
     [' ', 'talk'],
     ['x', null],
     ['Enter', null],
@@ -78,6 +81,11 @@ describe('a key in the meeting', () => {
   test('space belongs to a button that was reached by keyboard; letters do not', () => {
     expect(shortcutFor(press(' '), { ...free, onButton: true })).toBeNull();
     expect(shortcutFor(press('m'), { ...free, onButton: true })).toBe('microphone');
+  });
+
+  test('pages of people turn unless the focus is in something that scrolls by page', () => {
+    expect(shortcutFor(press('PageDown'), { ...free, inSheet: true })).toBeNull();
+    expect(shortcutFor(press('m'), { ...free, inSheet: true })).toBe('microphone');
   });
 
   test('held down toggles once', () => {
