@@ -18,6 +18,7 @@ import { Stage } from './stage.ts';
 import type { Effect, Input, State } from './state.ts';
 import { Paced } from './paced.ts';
 import { CROWD } from './present.ts';
+import type { ShownPicture } from './view.ts';
 import { forgetTab, formerPeer, livesAs } from './tab.ts';
 
 export interface RunnerOptions {
@@ -66,6 +67,7 @@ export class Runner {
   /** Our sealed good-bye, should the page be closed. */
   #farewell: string | null = null;
   #handRaised = false;
+  #pictures: readonly ShownPicture[] | null = null;
   /** Our own microphone hears us. */
   #speaking = false;
   readonly #speakingWord = new Paced(false, SPEAKING_PAUSE_MS, (on) => this.#say(null, 'speaking', { on }));
@@ -144,6 +146,12 @@ export class Runner {
   speak(speaking: boolean): void {
     this.#speaking = speaking;
     this.#tellSpeaking();
+  }
+
+  /** These pictures are on the screen, so high. */
+  show(pictures: readonly ShownPicture[]): void {
+    this.#pictures = pictures;
+    this.#stage?.show(pictures);
   }
 
   raiseHand(raised: boolean): void {
@@ -226,6 +234,7 @@ export class Runner {
       changed: () => this.#options.on.changed(),
     });
     for (const [kind, track] of this.#tracks) this.#stage.publish(kind, track);
+    if (this.#pictures) this.#stage.show(this.#pictures);
     port.onNotice((notice) => {
       if (port === this.#port) this.#noticed(notice);
     });

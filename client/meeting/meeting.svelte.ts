@@ -51,7 +51,7 @@ class Meeting implements MeetingFacade {
   readonly #ends: (() => void)[] = [];
   /** The microphone was off before it was held to talk. */
   #holding = false;
-  readonly #shown = new Shown(() => undefined);
+  readonly #shown = new Shown((pictures) => this.#runner?.show(pictures));
   #destroyed = false;
   #typing: ReturnType<typeof setTimeout> | undefined;
 

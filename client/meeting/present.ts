@@ -6,7 +6,7 @@ import type { MemberView, TrackKind } from '../e2ee/messages.ts';
 import type { PathStats } from '../transport/transport.ts';
 import { SLOW_MS } from './machine.ts';
 import type { Live, MediaState, State } from './state.ts';
-import type { ClosedReason, LiveView, MeetingView, ScreenShareView, TileState, TileView } from './view.ts';
+import type { ClosedReason, LiveView, MeetingView, QualityView, ScreenShareView, TileState, TileView } from './view.ts';
 
 /** What is not in the state, since it is no plain data or changes many times a second. */
 export interface Surroundings {
@@ -151,7 +151,13 @@ function tile(member: MemberView, live: Live, around: Surroundings): TileView {
     handRaised: live.hands.includes(peer),
     pairCode: member.pairCode,
     path: stats?.path ?? null,
+    quality: stats ? qualityOf(stats) : null,
   };
+}
+
+function qualityOf(stats: PathStats): QualityView {
+  const { roundTripMs, loss, bitrateKbps = null, width = null, height = null, fps = null, codec = null } = stats;
+  return { roundTripMs, loss, bitrateKbps, width, height, fps, codec };
 }
 
 function speaks(peer: PeerId, live: Live, { speaking, now }: Surroundings): boolean {
@@ -175,9 +181,11 @@ function tileState(
   if (path === undefined || path.at === 'closed') return { at: 'joining' };
   if (path.at === 'connecting') return { at: 'connecting' };
   if (path.at === 'securing') {
-    // By their own sealed word nothing of theirs is on, so no frame is to be waited for.
+    // By their own sealed word nothing comes of theirs, or only pictures of a page that nobody looks at: no frame is to be waited for.
     const said = live.media[member.peer];
-    const isSilent = said !== undefined && Object.values(said).every((on) => !on);
+    const isSeen = shownSince.has(member.peer);
+    const isSilent =
+      said !== undefined && !(said.microphone || said.screen || said.screenAudio || (said.camera && isSeen));
     return { at: isSilent ? 'connected' : 'securing' };
   }
   // Nobody sends the pictures of a page that nobody looks at.
@@ -204,6 +212,7 @@ function selfTile(member: MemberView, name: string, live: Live, { own }: Surroun
     handRaised: own.handRaised,
     pairCode: [],
     path: null,
+    quality: null,
   };
 }
 

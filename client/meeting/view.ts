@@ -49,6 +49,20 @@ export interface TileView {
   handRaised: boolean;
   pairCode: string[];
   path: 'direct' | 'turn' | 'relay' | null;
+  /** How the way to them is, as far as it is measured; null for oneself, and before. */
+  quality: QualityView | null;
+}
+
+export interface QualityView {
+  roundTripMs: number | null;
+  /** Share of packets that did not come, 0 … 1. */
+  loss: number | null;
+  bitrateKbps: number | null;
+  /** The picture as it comes. */
+  width: number | null;
+  height: number | null;
+  fps: number | null;
+  codec: string | null;
 }
 
 export interface ScreenShareView {

@@ -7,6 +7,7 @@ import type { TransformCounts } from '../e2ee/messages.ts';
 import { Burden, isStrained } from './burden.ts';
 import type { MeshConnection } from './meshConnection.ts';
 import type { MeshPeer } from './meshPeer.ts';
+import { ReceivedRate } from './received.ts';
 import { Quality, readReport, type ReportTotals } from './stats.ts';
 import type { PathStats } from './transport.ts';
 import { OpenWatch, seenFrames, Watch } from './watchdog.ts';
@@ -35,6 +36,7 @@ interface Remembered {
   watches: Map<string, Watch>;
   opens: Map<string, OpenWatch>;
   quality: Quality;
+  received: ReceivedRate;
   cameraPassed: number;
   cameraAt: number;
   watchedAt: number;
@@ -84,7 +86,8 @@ export class MeshMonitor {
     // By the clock, not by counting rounds: timers of a hidden tab are slow.
     if (now - known.watchedAt >= WATCH_MS) {
       known.watchedAt = now;
-      const totals = readReport(await connection.pc.getStats());
+      const report = await connection.pc.getStats();
+      const totals = readReport(report);
       if (peer.connection !== connection) return;
       this.#watch(peer, connection, known, totals);
       const camera = connection.sending.get('camera');
@@ -93,7 +96,8 @@ export class MeshMonitor {
       if (now - known.qualityAt >= QUALITY_MS) {
         known.qualityAt = now;
         const { loss, poor } = known.quality.sample(totals);
-        last = { ...last, loss, roundTripMs: totals.roundTripMs, path: totals.path ?? last.path };
+        const received = known.received.sample(report, () => true, now);
+        last = { ...last, ...received, loss, roundTripMs: totals.roundTripMs, path: totals.path ?? last.path };
         peer.setPoor(poor);
       }
     }
@@ -134,6 +138,7 @@ export class MeshMonitor {
         watches: new Map(),
         opens: new Map(),
         quality: new Quality(),
+        received: new ReceivedRate(),
         cameraPassed: 0,
         cameraAt: 0,
         watchedAt: 0,

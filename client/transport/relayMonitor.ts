@@ -4,6 +4,7 @@
  */
 import type { PeerId } from '../../signal/protocol/ids.ts';
 import type { TrackKind, TransformCounts } from '../e2ee/messages.ts';
+import { ReceivedRate } from './received.ts';
 import { Quality, readReport, type ReportTotals } from './stats.ts';
 import type { PathStats } from './transport.ts';
 import { OpenWatch, seenFrames, Watch, type WatchSample } from './watchdog.ts';
@@ -65,6 +66,7 @@ export class RelayMonitor {
   readonly #remembered = new Map<string, Remembered>();
   readonly #known = new Map<PeerId, PathStats>();
   #quality = new Quality();
+  readonly #rates = new Map<PeerId, ReceivedRate>();
   #measured: Measured | null = null;
   #watchedAt = 0;
   #qualityAt = 0;
@@ -116,6 +118,7 @@ export class RelayMonitor {
     }
     const flows = this.#options.receiving();
     this.#prune([...this.#options.sending(), ...flows], flows);
+    if (loss !== undefined) this.#measureEach(report, flows, now);
     for (const { peer, kind, mid, id, counts } of flows) {
       if (kind !== 'microphone' && kind !== 'camera') continue;
       const known = this.#known.get(peer) ?? blank();
@@ -125,6 +128,17 @@ export class RelayMonitor {
       known.roundTripMs = received.roundTripMs;
       this.#known.set(peer, known);
       this.#options.stats(peer, { ...known });
+    }
+  }
+
+  /** What comes of each peer. */
+  #measureEach(report: RTCStatsReport, flows: readonly ReceivedFlow[], now: number): void {
+    for (const peer of new Set(flows.map((flow) => flow.peer))) {
+      const mids = new Set(flows.filter((flow) => flow.peer === peer).map(({ mid }) => String(mid())));
+      const rate = this.#rates.get(peer) ?? new ReceivedRate();
+      this.#rates.set(peer, rate);
+      const received = rate.sample(report as never, (mid) => mids.has(mid), now);
+      this.#known.set(peer, { ...(this.#known.get(peer) ?? blank()), ...received });
     }
   }
 
@@ -194,7 +208,7 @@ export class RelayMonitor {
     const ids = new Set(flows.map(({ id }) => id));
     for (const id of this.#remembered.keys()) if (!ids.has(id)) this.#remembered.delete(id);
     const peers = new Set(received.map(({ peer }) => peer));
-    for (const peer of this.#known.keys()) if (!peers.has(peer)) this.#known.delete(peer);
+    for (const of of [this.#known, this.#rates]) for (const peer of of.keys()) if (!peers.has(peer)) of.delete(peer);
   }
 }
 

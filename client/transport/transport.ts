@@ -27,6 +27,12 @@ export interface PathStats {
   level: number;
   /** Since the last camera frame that opened, in milliseconds; 0 before the first. Large while the camera is on: the picture is frozen. */
   cameraQuietMs: number;
+  /** For people who look: all that comes of the peer, and its larger picture as it comes. */
+  bitrateKbps?: number | null;
+  width?: number | null;
+  height?: number | null;
+  fps?: number | null;
+  codec?: string | null;
 }
 
 export interface TransportEvents {

@@ -112,6 +112,10 @@ describe('a tile', () => {
     expect(stateWith({ [bob]: off })).toEqual({ at: 'connected' });
     expect(stateWith({ [bob]: { ...off, screen: true } })).toEqual({ at: 'securing' });
     expect(stateWith({})).toEqual({ at: 'securing' });
+    const camera = together({ paths: { [bob]: { at: 'securing' } }, media: { [bob]: { ...off, camera: true } } });
+    const onPage = (shownSince: Map<PeerId, number>) => liveView(camera, around({ shownSince })).tiles[0]?.state;
+    expect(onPage(new Map([[bob, 0]]))).toEqual({ at: 'securing' });
+    expect(onPage(new Map())).toEqual({ at: 'connected' });
   });
 
   for (const [what, { path, quietMs = 0, lost, camera = true }, expected] of cases)
