@@ -3,6 +3,7 @@ import type { Name, Person } from './person.ts';
 
 declare global {
   var parleyStates: Record<string, string[]> | undefined;
+  var parleyShown: Set<string> | undefined;
 }
 
 /** Newest epoch that the page was told. */
@@ -75,6 +76,22 @@ export async function showsNotice(person: Person, ...keys: string[]): Promise<bo
   const selector = keys.map((key) => `[data-testid="notice"][data-key="${key}"]`).join();
   return person.page.locator(selector).first().isVisible();
 }
+
+/** Writes down every line of news that this page shows from now on: some go by themselves. */
+export async function recordNotices(person: Person): Promise<void> {
+  await person.page.evaluate(() => {
+    const shown = (globalThis.parleyShown = new Set<string>());
+    const look = (): void => {
+      for (const notice of document.querySelectorAll('[data-testid=notice]'))
+        shown.add(notice.getAttribute('data-key')!);
+    };
+    new MutationObserver(look).observe(document.body, { subtree: true, childList: true });
+  });
+}
+
+/** Keys of what was shown since. */
+export const noticesOf = (person: Person): Promise<string[]> =>
+  person.page.evaluate(() => [...(globalThis.parleyShown ?? [])]);
 
 /** Writes down every state that this page shows for somebody from now on, also one that lasts a moment; with its reason, if it gives one. */
 export async function recordStates(viewer: Person, who: Name): Promise<void> {
