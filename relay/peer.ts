@@ -90,12 +90,17 @@ export class Peer {
     // Its producer may have ended a moment ago: nothing to set.
     if (known === undefined) return;
     const { consumer } = known;
-    if (layer !== undefined) {
-      known.layer = layer;
-      if (consumer.type !== 'simple') await consumer.setPreferredLayers({ spatialLayer: layer });
+    try {
+      if (layer !== undefined) {
+        known.layer = layer;
+        if (consumer.type !== 'simple') await consumer.setPreferredLayers({ spatialLayer: layer });
+      }
+      if (priority !== undefined && consumer.kind === 'video') await consumer.setPriority(priority);
+      if (paused !== consumer.paused) await (paused ? consumer.pause() : consumer.resume());
+    } catch (error) {
+      // Or it is ending: the worker has closed it already, and its word comes right behind.
+      if (!(error instanceof Error && (error.name === 'NotFoundError' || consumer.closed))) throw error;
     }
-    if (priority !== undefined && consumer.kind === 'video') await consumer.setPriority(priority);
-    if (paused !== consumer.paused) await (paused ? consumer.pause() : consumer.resume());
   }
 
   /** The layer that a consumer asks for; null while it is paused, undefined once it has ended. */

@@ -92,6 +92,19 @@ runs('a peer that goes takes its streams along, and the last one the room', asyn
   expect(relay.status().rooms).toBe(0);
 });
 
+runs('a setting for a stream that ends in the same moment is no failure', async () => {
+  const [{ capabilities }] = await Promise.all([open(anna), open(ben)]);
+  const sent = { meeting, peer: anna, kind: 'camera' as const, rtpParameters: camera(capabilities) };
+  const { producer } = await relay.request('produce', sent);
+  const { consumer } = await relay.request('consume', { meeting, peer: ben, producer, capabilities });
+  await Promise.all([
+    relay.request('peer.close', { meeting, peer: anna }),
+    Promise.resolve().then(() =>
+      relay.request('consumer.set', { meeting, peer: ben, consumer, paused: false, layer: 0 }),
+    ),
+  ]);
+});
+
 runs('opened twice, the later one stays', async () => {
   await Promise.all([open(anna), open(anna)]);
   const again = await open(anna);
