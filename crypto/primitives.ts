@@ -65,6 +65,17 @@ export async function blake2b(data: Bytes, length: number): Promise<Bytes> {
   return owned(library.crypto_generichash(length, data, null));
 }
 
+/**
+ * BLAKE2b of 64 bytes, and `rounds` times more of what came out. In one go: as many awaits would cost as much as the hashes.
+ * @param rounds  a few thousand take a millisecond or two
+ */
+export async function blake2bRounds(data: Bytes, rounds: number): Promise<Bytes> {
+  const library = await sodium();
+  let digest = library.crypto_generichash(64, data, null);
+  for (let round = 0; round < rounds; round++) digest = library.crypto_generichash(64, digest, null);
+  return owned(digest);
+}
+
 /** SHA-256, 32 bytes. */
 export async function sha256(data: Bytes): Promise<Bytes> {
   return new Uint8Array(await crypto.subtle.digest('SHA-256', data));

@@ -11,7 +11,7 @@ import type { Bytes } from './bytes.ts';
 import { hex, labelled } from './bytes.ts';
 import { Writer } from './codec.ts';
 import { CryptoError } from './errors.ts';
-import { blake2b } from './primitives.ts';
+import { blake2bRounds } from './primitives.ts';
 
 /** Makes a collision (2^50 tries for 99 bits) 2^62 hashes of work; costs us a few milliseconds per change. */
 const ROUNDS = 4096;
@@ -48,8 +48,7 @@ export async function authenticatorDigits(authenticator: Bytes): Promise<string>
 }
 
 async function digits(label: string, input: Bytes): Promise<string> {
-  let digest = await blake2b(labelled(label, input), 64);
-  for (let round = 0; round < ROUNDS; round++) digest = await blake2b(digest, 64);
+  const digest = await blake2bRounds(labelled(label, input), ROUNDS);
   const groups: string[] = [];
   for (let group = 0; group < GROUPS; group++) {
     let value = 0;
