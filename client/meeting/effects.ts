@@ -12,12 +12,12 @@ import type { Notice, TrackKind } from '../e2ee/messages.ts';
 import type { Port } from '../e2ee/port.ts';
 import { OfflineError } from '../net/offline.ts';
 import { Rpc, type ResultSchema } from '../net/rpc.ts';
+import type { Announcer, Own } from './announcer.ts';
 import * as conversation from './conversation.ts';
 import { begin, initial, step } from './machine.ts';
 import { Stage } from './stage.ts';
 import type { Effect, Input, State } from './state.ts';
-import { Paced } from './paced.ts';
-import { CROWD } from './present.ts';
+import { CROWD } from './speaking.ts';
 import type { ShownPicture } from './view.ts';
 import { forgetTab, formerPeer, livesAs } from './tab.ts';
 
@@ -39,12 +39,10 @@ export interface RunnerOptions {
   };
 }
 
-/** What we say of our tracks is said again this often: a message that a server held back or bent is mended by the next. */
-const REPEAT_MS = 4000;
-/** Speech has pauses: not each is news. */
-const SPEAKING_PAUSE_MS = 500;
 /** Good-bye is worth a moment, not more: the tab may be closing. */
 const GOODBYE_MS = 500;
+
+const loadAnnouncer = () => import('./announcer.ts');
 
 export class Runner {
   readonly #options: RunnerOptions;
@@ -70,21 +68,23 @@ export class Runner {
   #pictures: readonly ShownPicture[] | null = null;
   /** Our own microphone hears us. */
   #speaking = false;
-  readonly #speakingWord = new Paced(false, SPEAKING_PAUSE_MS, (on) => this.#say(null, 'speaking', { on }));
+  #announcer: Announcer | null = null;
   readonly #tracks = new Map<TrackKind, MediaStreamTrack | null>();
   readonly #queue: Input[] = [];
   #working = false;
-  readonly #repeat: ReturnType<typeof setInterval>;
-  /** A hand was up at some time: that it is down again has to be heard, too. */
-  #handKnown = false;
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
 
   constructor(options: RunnerOptions) {
     this.#options = options;
     this.#secret = options.secret;
     this.#state = initial(options.meeting, options.name, Date.now());
-    this.#repeat = setInterval(() => this.#repeatOurselves(), REPEAT_MS);
     for (const effect of begin(Date.now())) this.#run(effect);
+  }
+
+  /** Fetches ahead of need what only a meeting needs. */
+  static preload(): void {
+    Stage.preload();
+    loadAnnouncer().catch(() => undefined);
   }
 
   get state(): State {
@@ -138,14 +138,14 @@ export class Runner {
   /** What is sent as `kind` from now on; others are told what is on. */
   publish(kind: TrackKind, track: MediaStreamTrack | null): void {
     this.#tracks.set(kind, track);
-    if (this.#stage?.publish(kind, track)) this.#tellMedia(null);
-    if (kind === 'microphone') this.#tellSpeaking();
+    this.#stage?.publish(kind, track);
+    this.#announcer?.update();
   }
 
   /** We speak, or no more, by what our own microphone hears. */
   speak(speaking: boolean): void {
     this.#speaking = speaking;
-    this.#tellSpeaking();
+    this.#announcer?.update();
   }
 
   /** These pictures are on the screen, so high. */
@@ -156,8 +156,7 @@ export class Runner {
 
   raiseHand(raised: boolean): void {
     this.#handRaised = raised;
-    this.#handKnown = true;
-    this.#say(null, 'hand', { raised });
+    this.#announcer?.update();
     this.#options.on.changed();
   }
 
@@ -171,7 +170,6 @@ export class Runner {
 
   /** The screen is gone: says good-bye if there is anybody to say it to. Idempotent. */
   destroy(): void {
-    clearInterval(this.#repeat);
     if (this.#state.at === 'closed') this.#end();
     else this.input({ type: 'leave' });
   }
@@ -206,7 +204,7 @@ export class Runner {
       case 'refresh':
         return this.#stage?.refresh();
       case 'greet':
-        return this.#greet(effect.peers);
+        return this.#announcer?.greet(effect.peers);
       case 'address':
         this.#secret = effect.secret;
         return this.#options.on.address(effect.secret);
@@ -302,6 +300,7 @@ export class Runner {
     this.#inside = true;
     this.#release?.();
     this.#release = livesAs(meeting, words.peer);
+    this.#announce().catch((error: unknown) => globalThis.reportError?.(error));
     void this.#stage?.start(words.peer, joined.iceServers as RTCIceServer[], joined.topology, this.#only);
     this.#stage?.expect(
       joined.peers.filter(({ inGroup, presence }) => inGroup && presence === 'here').map(({ peer }) => peer),
@@ -386,34 +385,26 @@ export class Runner {
     }
   }
 
-  #greet(peers: readonly PeerId[]): void {
-    for (const peer of peers) {
-      this.#tellMedia(peer);
-      if (this.#handRaised) this.#say(peer, 'hand', { raised: true });
-    }
+  /** Null while there is nobody to hear it. */
+  #own(): Own | null {
+    if (this.#state.at !== 'live' || !this.#inside || !this.#stage) return null;
+    const { length } = this.#state.live.members;
+    if (length < 2) return null;
+    // A sealed word comes when somebody speaks: where all hear each other, a server is not to learn even that.
+    const speaking = length >= CROWD && this.#speaking && (this.#tracks.get('microphone') ?? null) !== null;
+    return { media: this.#stage.mediaState(), handRaised: this.#handRaised, speaking };
   }
 
-  #repeatOurselves(): void {
-    if (this.#state.at !== 'live' || !this.#inside || this.#state.live.members.length < 2) return;
-    this.#tellMedia(null);
-    if (this.#handKnown) this.#say(null, 'hand', { raised: this.#handRaised });
-    if (!this.#speakingWord.isInitial) this.#say(null, 'speaking', { on: true });
-    this.#tellSpeaking();
-  }
-
-  /** Only where it is needed: when a sealed word comes says when somebody speaks, to a server that would else not learn it. */
-  #tellSpeaking(): void {
-    const isCrowd = this.#state.at === 'live' && this.#state.live.members.length >= CROWD;
-    this.#speakingWord.say(isCrowd && this.#speaking && (this.#tracks.get('microphone') ?? null) !== null);
-  }
-
-  #tellMedia(to: PeerId | null): void {
-    if (this.#stage) this.#say(to, 'media.state', this.#stage.mediaState());
-  }
-
-  #say(to: PeerId | null, kind: 'media.state' | 'hand' | 'speaking', body: object): void {
-    if (this.#state.at !== 'live') return;
-    void this.#port?.call('message.send', { to, kind, body: JSON.stringify(body) }).catch(() => undefined);
+  async #announce(): Promise<void> {
+    const port = this.#port;
+    const { Announcer } = await loadAnnouncer();
+    if (port !== this.#port) return;
+    this.#announcer?.close();
+    this.#announcer = new Announcer(
+      () => this.#own(),
+      (to, kind, body) =>
+        void port?.call('message.send', { to, kind, body: JSON.stringify(body) }).catch(() => undefined),
+    );
   }
 
   async #leave(): Promise<void> {
@@ -434,7 +425,8 @@ export class Runner {
     this.#timers.clear();
     this.#inside = false;
     this.#handRaised = false;
-    this.#speakingWord.close();
+    this.#announcer?.close();
+    this.#announcer = null;
     this.#words = this.#ahead = null;
     this.#farewell = null;
     this.#rpc?.close();

@@ -14,9 +14,9 @@ import { Runner } from './effects.ts';
 import { knowMeeting } from './known.ts';
 import { initial, step } from './machine.ts';
 import { Notices } from './notices.svelte.ts';
-import { OURSELVES, present, Speaking, type Surroundings } from './present.ts';
-import { Stage } from './stage.ts';
-import { Shown } from './shown.ts';
+import { present } from './present.ts';
+import type { presentLive, Surroundings } from './presentLive.ts';
+import { OURSELVES, Speaking } from './speaking.ts';
 import { watchPage } from './watchPage.ts';
 import type { DevicesFacade, MeetingFacade, MeetingView, NoticeView, ShownPicture } from './view.ts';
 
@@ -46,12 +46,12 @@ class Meeting implements MeetingFacade {
   readonly #notices = new Notices();
   #name = $state(recall().name ?? '');
   #needsGesture = false;
+  #presentLive: typeof presentLive | null = null;
   readonly #ownSpeaking = new Speaking(OURSELVES);
   readonly #runner: Runner | null;
   readonly #ends: (() => void)[] = [];
   /** The microphone was off before it was held to talk. */
   #holding = false;
-  readonly #shown = new Shown((pictures) => this.#runner?.show(pictures));
   #destroyed = false;
   #typing: ReturnType<typeof setTimeout> | undefined;
 
@@ -67,7 +67,7 @@ class Meeting implements MeetingFacade {
         Date.now(),
       );
       this.#runner = null;
-      this.#view = present(state, this.#surroundings());
+      if (state.at !== 'live') this.#view = present(state, Date.now());
       return;
     }
     this.#runner = this.#run(options.secret);
@@ -129,7 +129,7 @@ class Meeting implements MeetingFacade {
     this.#ask('group.goOn', {});
   }
   show(pictures: readonly ShownPicture[]): void {
-    this.#shown.show(pictures, Date.now());
+    this.#runner?.show(pictures);
   }
   resumePlayback(): void {
     this.#needsGesture = false;
@@ -152,7 +152,6 @@ class Meeting implements MeetingFacade {
     if (this.#destroyed) return;
     this.#destroyed = true;
     clearTimeout(this.#typing);
-    this.#shown.close();
     for (const end of this.#ends) end();
     this.#devices.endShare();
     this.#runner?.destroy();
@@ -189,7 +188,8 @@ class Meeting implements MeetingFacade {
           knowMeeting({ meeting, title, url, host, lastUsed: Date.now() });
         },
         idle: (port) => {
-          Stage.preload();
+          Runner.preload();
+          this.#load().catch(() => undefined);
           void import('../transport/selfTest.ts')
             .then(({ selfTest }) => selfTest(port))
             .then((result) => {
@@ -277,7 +277,7 @@ class Meeting implements MeetingFacade {
       tracks: stage?.tracks ?? new Map(),
       stats: stage?.stats ?? new Map(),
       speaking: stage?.speaking ?? new Set(),
-      shownSince: this.#shown.since,
+      shownSince: stage?.shownSince ?? new Map(),
       own: {
         tracks,
         microphoneOn: tracks.microphone !== null,
@@ -289,9 +289,25 @@ class Meeting implements MeetingFacade {
     };
   }
 
+  /** Nothing new until what presents a meeting is loaded. */
+  #present(runner: Runner): MeetingView {
+    const { state } = runner;
+    if (state.at !== 'live') return present(state, Date.now());
+    if (this.#presentLive) return this.#presentLive(state, this.#surroundings());
+    this.#load().then(
+      () => this.#refresh(),
+      () => runner.input({ type: 'unfit', reason: 'internal' }),
+    );
+    return this.#view;
+  }
+
+  async #load(): Promise<void> {
+    ({ presentLive: this.#presentLive } = await import('./presentLive.ts'));
+  }
+
   #refresh(): void {
     if (!this.#runner || this.#destroyed) return;
-    const view = present(this.#runner.state, this.#surroundings());
+    const view = this.#present(this.#runner);
     const wasOpen = this.#view.at === 'lobby' && this.#view.access.at === 'open';
     if (view.at === 'lobby' && view.access.at === 'open' && !wasOpen) queueMicrotask(() => this.#prepareAhead());
     // Sound may play only after a click on this page; after a reload into a meeting there was none.

@@ -1,43 +1,7 @@
-/**
- * What the screens show of a state. Pure: tracks, levels and the link come from outside.
- */
-import type { PeerId } from '../../signal/protocol/ids.ts';
-import type { MemberView, TrackKind } from '../e2ee/messages.ts';
-import type { PathStats } from '../transport/transport.ts';
+/** What the screens show of a state outside of the meeting itself, which presentLive.ts shows. Pure. */
 import { SLOW_MS } from './machine.ts';
-import type { Live, MediaState, State } from './state.ts';
-import type { ClosedReason, LiveView, MeetingView, QualityView, ScreenShareView, TileState, TileView } from './view.ts';
-
-/** What is not in the state, since it is no plain data or changes many times a second. */
-export interface Surroundings {
-  now: number;
-  inviteUrl: string;
-  tracks: ReadonlyMap<PeerId, Partial<Record<TrackKind, MediaStreamTrack>>>;
-  stats: ReadonlyMap<PeerId, PathStats>;
-  /** Who speaks, as present judges it with `isSpeaking`. */
-  speaking: ReadonlySet<PeerId>;
-  /** Whose camera is on the screen, and since when. */
-  shownSince: ReadonlyMap<PeerId, number>;
-  own: {
-    tracks: Readonly<Record<TrackKind, MediaStreamTrack | null>>;
-    microphoneOn: boolean;
-    cameraOn: boolean;
-    handRaised: boolean;
-    speaking: boolean;
-  };
-  needsGesture: boolean;
-}
-
-/** The camera is on and nothing came for this long: the picture on the screen is an old one. */
-const FROZEN_MS = 3000;
-
-const FLOWING_MS = 1000;
-
-/** From this many people on, senders say themselves when they speak: nobody hears all of them at once to judge it. */
-export const CROWD = 9;
-
-/** Who says that they speak says so again before this has passed: a word that got lost, or was held back, ends. */
-const SPEAKING_MS = 10_000;
+import type { State } from './state.ts';
+import type { ClosedReason, LiveView, MeetingView } from './view.ts';
 
 /** After these a person may try again as they are. */
 const REJOINABLE: ReadonlySet<ClosedReason> = new Set([
@@ -50,8 +14,7 @@ const REJOINABLE: ReadonlySet<ClosedReason> = new Set([
   'noSealedFrames',
 ]);
 
-export function present(state: State, around: Surroundings): MeetingView {
-  const { now } = around;
+export function present(state: Exclude<State, { at: 'live' }>, now: number): Exclude<MeetingView, LiveView> {
   switch (state.at) {
     case 'opening':
       return { at: 'opening', slow: now - state.since >= SLOW_MS };
@@ -67,8 +30,6 @@ export function present(state: State, around: Surroundings): MeetingView {
         joining: waiting ? joiningView(joining, now) : null,
       };
     }
-    case 'live':
-      return liveView(state, around);
     case 'closed':
       return {
         at: 'closed',
@@ -92,173 +53,4 @@ function joiningView(joining: { step: 'connecting' | 'securing'; since: number }
   // Keys take a blink: who waits longer waits for people whose devices are away.
   const step = joining.step === 'securing' && slow ? ('waitingForOthers' as const) : joining.step;
   return { step, slow };
-}
-
-function liveView(state: State & { at: 'live' }, around: Surroundings): LiveView {
-  const { live, title, meeting } = state;
-  const { own } = around;
-  const self = live.members.find((member) => member.self);
-  const others = live.members.filter((member) => !member.self).map((member) => tile(member, live, around));
-  const selfName = self?.name ?? state.name;
-  const tiles = self ? [...others, selfTile(self, selfName, live, around)] : others;
-  return {
-    at: 'live',
-    title,
-    meeting,
-    inviteUrl: around.inviteUrl,
-    since: live.since,
-    connection: state.link.at === 'joined' ? 'online' : 'reconnecting',
-    tiles,
-    screens: screens(live, around, selfName),
-    self: {
-      microphoneOn: own.microphoneOn,
-      cameraOn: own.cameraOn,
-      screenOn: own.tracks.screen !== null,
-      handRaised: own.handRaised,
-      host: self?.host ?? false,
-      speakingWhileMuted: !own.microphoneOn && own.speaking,
-    },
-    code: [...live.code],
-    authenticator: [...live.authenticator],
-    epoch: live.epoch,
-    locked: live.locked,
-    sendingPaused: live.paused,
-    needsGesture: around.needsGesture,
-  };
-}
-
-const SILENT: MediaState = { microphone: false, camera: false, screen: false, screenAudio: false };
-
-function tile(member: MemberView, live: Live, around: Surroundings): TileView {
-  const { peer } = member;
-  const tracks = around.tracks.get(peer) ?? {};
-  const stats = around.stats.get(peer);
-  // Until somebody's own word came, frames that open speak for the camera.
-  const flowing = tracks.camera !== undefined && stats !== undefined && stats.cameraQuietMs < FLOWING_MS;
-  const media = live.media[peer] ?? { ...SILENT, camera: flowing };
-  return {
-    peer,
-    name: member.name ?? '',
-    self: false,
-    host: member.host,
-    unknown: member.unknown,
-    state: tileState(member, live, stats, media, around),
-    camera: media.camera ? (tracks.camera ?? null) : null,
-    microphone: tracks.microphone ?? null,
-    cameraOn: media.camera,
-    microphoneOn: media.microphone,
-    speaking: media.microphone && speaks(peer, live, around),
-    handRaised: live.hands.includes(peer),
-    pairCode: member.pairCode,
-    path: stats?.path ?? null,
-    quality: stats ? qualityOf(stats) : null,
-  };
-}
-
-function qualityOf(stats: PathStats): QualityView {
-  const { roundTripMs, loss, bitrateKbps = null, width = null, height = null, fps = null, codec = null } = stats;
-  return { roundTripMs, loss, bitrateKbps, width, height, fps, codec };
-}
-
-function speaks(peer: PeerId, live: Live, { speaking, now }: Surroundings): boolean {
-  if (live.members.length < CROWD) return speaking.has(peer);
-  const said = live.speaking[peer];
-  return said !== undefined && now - said < SPEAKING_MS;
-}
-
-function tileState(
-  member: MemberView,
-  live: Live,
-  stats: PathStats | undefined,
-  media: MediaState,
-  { now, shownSince }: Surroundings,
-): TileState {
-  const path = live.paths[member.peer];
-  if (path?.at === 'unsafe') return { at: 'unsafe', detail: path.detail };
-  if (path?.at === 'reconnecting') return { at: 'reconnecting', since: path.since };
-  const lostSince = live.lostSince[member.peer];
-  if (lostSince !== undefined) return { at: 'reconnecting', since: lostSince };
-  if (path === undefined || path.at === 'closed') return { at: 'joining' };
-  if (path.at === 'connecting') return { at: 'connecting' };
-  if (path.at === 'securing') {
-    // By their own sealed word nothing comes of theirs, or only pictures of a page that nobody looks at: no frame is to be waited for.
-    const said = live.media[member.peer];
-    const isSeen = shownSince.has(member.peer);
-    const isSilent =
-      said !== undefined && !(said.microphone || said.screen || said.screenAudio || (said.camera && isSeen));
-    return { at: isSilent ? 'connected' : 'securing' };
-  }
-  // Nobody sends the pictures of a page that nobody looks at.
-  const shown = shownSince.get(member.peer);
-  const quietMs = shown === undefined ? 0 : Math.min(stats?.cameraQuietMs ?? 0, now - shown);
-  if (media.camera && quietMs >= FROZEN_MS) return { at: 'frozen', since: now - quietMs };
-  return { at: path.poor ? 'poor' : 'connected' };
-}
-
-function selfTile(member: MemberView, name: string, live: Live, { own }: Surroundings): TileView {
-  return {
-    peer: member.peer,
-    name,
-    self: true,
-    host: member.host,
-    unknown: false,
-    state: { at: 'connected' },
-    camera: own.tracks.camera,
-    // Never played here: nobody wants to hear themselves.
-    microphone: null,
-    cameraOn: own.cameraOn,
-    microphoneOn: own.microphoneOn,
-    speaking: own.microphoneOn && own.speaking,
-    handRaised: own.handRaised,
-    pairCode: [],
-    path: null,
-    quality: null,
-  };
-}
-
-function screens(live: Live, { tracks, own }: Surroundings, selfName: string): ScreenShareView[] {
-  const shared: ScreenShareView[] = [];
-  for (const { peer, name, self } of live.members) {
-    const of = tracks.get(peer);
-    if (self || !live.media[peer]?.screen || !of?.screen) continue;
-    shared.push({
-      peer,
-      name: name ?? '',
-      self: false,
-      video: of.screen,
-      audio: live.media[peer].screenAudio ? (of.screenAudio ?? null) : null,
-    });
-  }
-  if (own.tracks.screen)
-    shared.push({ peer: live.self, name: selfName, self: true, video: own.tracks.screen, audio: null });
-  return shared;
-}
-
-/** Levels at which somebody starts and stops to speak: two, so that a border does not flicker. */
-interface Speech {
-  above: number;
-  below: number;
-}
-/** Of full scale, as connections report it. */
-const OTHERS: Speech = { above: 0.02, below: 0.008 };
-/** Of the level meter, which a loud voice fills at a fifth of full scale (media/level.ts): a fan or a keyboard moves it, and says nothing. */
-export const OURSELVES: Speech = { above: 0.12, below: 0.05 };
-/** Pauses between words are no silence. */
-const HOLD_MS = 700;
-
-/** Whether somebody speaks, with memory. */
-export class Speaking {
-  readonly #speech: Speech;
-  #until = -Infinity;
-
-  constructor(speech: Speech = OTHERS) {
-    this.#speech = speech;
-  }
-
-  /** @param level  0 … 1 · @param now  milliseconds */
-  heard(level: number, now: number): boolean {
-    const { above, below } = this.#speech;
-    if (level > above || (level > below && now < this.#until)) this.#until = now + HOLD_MS;
-    return now < this.#until;
-  }
 }

@@ -10,7 +10,7 @@ import type { Topology } from '../../signal/protocol/model.ts';
 import type { RelayLine } from '../transport/relayLine.ts';
 import type { SealPort } from '../transport/sealPort.ts';
 import type { MediaTransport, PathState, PathStats, Shown } from '../transport/transport.ts';
-import { Speaking } from './present.ts';
+import { Speaking } from './speaking.ts';
 import type { MediaState } from './state.ts';
 
 export interface StageOptions {
@@ -26,6 +26,8 @@ export class Stage {
   readonly tracks = new Map<PeerId, Partial<Record<TrackKind, MediaStreamTrack>>>();
   readonly stats = new Map<PeerId, PathStats>();
   readonly speaking = new Set<PeerId>();
+  /** Whose camera is on the screen, and since when, by `Date.now()`: who was on another page has sent nothing, and is not frozen for that. */
+  readonly shownSince = new Map<PeerId, number>();
   readonly #hearing = new Map<PeerId, Speaking>();
   readonly #published = new Map<TrackKind, MediaStreamTrack | null>(trackKinds.map((kind) => [kind, null]));
   #peers: readonly PeerId[] = [];
@@ -103,12 +105,10 @@ export class Stage {
     else this.#expected = [...this.#expected, ...peers].slice(0, 8);
   }
 
-  /** @returns true if it is another track than before */
-  publish(kind: TrackKind, track: MediaStreamTrack | null): boolean {
-    if (this.#published.get(kind) === track) return false;
+  publish(kind: TrackKind, track: MediaStreamTrack | null): void {
+    if (this.#published.get(kind) === track) return;
     this.#published.set(kind, track);
     void this.#transport?.publish(kind, track);
-    return true;
   }
 
   /** What we say of our own tracks. */
@@ -132,6 +132,9 @@ export class Stage {
   /** What is on the screen by now: pictures that are not need not come. */
   show(pictures: readonly Shown[]): void {
     this.#shown = pictures;
+    const cameras = new Set(pictures.filter(({ kind }) => kind === 'camera').map(({ peer }) => peer));
+    for (const peer of this.shownSince.keys()) if (!cameras.has(peer)) this.shownSince.delete(peer);
+    for (const peer of cameras) if (!this.shownSince.has(peer)) this.shownSince.set(peer, Date.now());
     this.#transport?.show(pictures);
   }
 

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Devices, type DeviceEvent } from '../../../client/media/devices.svelte.ts';
 import { levelOf } from '../../../client/media/level.ts';
-import { OURSELVES, Speaking } from '../../../client/meeting/present.ts';
+import { OURSELVES, Speaking } from '../../../client/meeting/speaking.ts';
 import { routeTo } from '../../../client/ui/soundElements.ts';
 import { fakeMedia, type FakeMedia } from './fakeMedia.ts';
 
