@@ -143,7 +143,7 @@ export type Notice =
   | { type: 'request'; request: number; name: RequestName; params: unknown }
   /** Also send this sealed message over every open data channel. */
   | { type: 'broadcast'; body: string }
-  /** Who holds the keys now. The only list of participants there is. `added`/`removed`: what changed, with who said it. */
+  /** Who holds the keys now. The only list of participants there is. Codes are empty while they are computed. `removed`: what changed, with who said it. */
   | {
       type: 'members';
       epoch: number;

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Params } from '../../signal/protocol/requests.ts';
 import { Refusal } from './support/orderingServer.ts';
-import { allOpen, allSee, opens, opensWithHoard, Scene } from './support/people.ts';
+import { allOpen, allSee, opens, opensWithHoard, Scene, type Person } from './support/people.ts';
 
 let scene: Scene;
 afterEach(() => {
@@ -10,6 +10,15 @@ afterEach(() => {
 });
 
 const commits = () => scene.server.seen.filter(({ name }) => name === 'group.commit');
+
+/** Codes follow the list of people, when there is nothing more urgent. */
+const codesAreShown = (people: readonly Person[]): Promise<number> =>
+  scene.world.until(() =>
+    people.every(({ view }) => {
+      const pairs = view!.members.filter(({ self }) => !self).map(({ pairCode }) => pairCode);
+      return [view!.code, view!.authenticator, ...pairs].every((code) => code.length === 6);
+    }),
+  );
 
 describe('coming together', () => {
   test('somebody alone founds a group and is in it', async () => {
@@ -25,6 +34,7 @@ describe('coming together', () => {
     const [ann, ben] = await scene.gather('Ann', 'Ben');
     expect(ann!.names).toEqual(['Ann', 'Ben']);
     expect(ben!.names).toEqual(['Ann', 'Ben']);
+    await codesAreShown([ann!, ben!]);
     expect(ann!.view!.code).toEqual(ben!.view!.code);
     expect(ann!.view!.authenticator).toEqual(ben!.view!.authenticator);
     expect(ann!.members.find(({ self }) => !self)!.pairCode).toEqual(ben!.members.find(({ self }) => !self)!.pairCode);
@@ -217,6 +227,7 @@ describe('going', () => {
     expect(took).toBeLessThan(400);
     expect(ann!.gone).toMatchObject([{ peer: ben!.peer, name: 'Ben', reason: 'replaced' }]);
     expect(scene.server.epoch).toBe(2);
+    await codesAreShown([ann!, again]);
     expect(ann!.view!.code).toEqual(again.view!.code);
     expect(await allOpen([ann!, again])).toBe(true);
   });
@@ -224,14 +235,19 @@ describe('going', () => {
   test('the code changes when people change, not when one of them reloads', async () => {
     scene = await Scene.open();
     const [ann, ben] = await scene.gather('Ann', 'Ben');
+    await codesAreShown([ann!]);
     const before = ann!.view!.code;
     ben!.session.stop();
     scene.server.cut(ben!.peer);
     const again = await scene.arrive('Ben', { replaces: ben! });
     await scene.world.until(() => allSee([ann!, again]));
+    await codesAreShown([ann!]);
     expect(ann!.view!.code).toEqual(before);
     await scene.arrive('Cem');
     await scene.world.until(() => ann!.members.length === 3);
+    // Until it is computed there is none: the code of others is never shown for these.
+    expect(ann!.view!.code).toEqual([]);
+    await codesAreShown([ann!]);
     expect(ann!.view!.code).not.toEqual(before);
   });
 

@@ -272,6 +272,7 @@ export class Person {
   async verificationCode(): Promise<string> {
     await this.by('control-more').click();
     await this.page.getByRole('menuitem').nth(1).click();
+    await this.page.locator('[data-testid=verification-code][aria-busy=false]').waitFor();
     const text = await this.by('verification-code').innerText();
     // Once to look at, once to be read out.
     const digits = /^(\d{30})\1?$/.exec(text.replace(/\D/g, ''))?.[1] ?? text;

@@ -178,7 +178,7 @@ export class Letters {
     const isHost = host !== null && (await verifyBytes(HOST_PROFILE_LABEL, marked, fromBase64url(host), hostPublicKey));
     if (host !== null && !isHost) forged('somebody called themselves host');
     this.#introduced.add(from.peer);
-    await roster.named(from.peer, { name, host: isHost });
+    roster.named(from.peer, { name, host: isHost });
   }
 
   async #leave(from: Member, { signature }: Body<'leave'>): Promise<void> {

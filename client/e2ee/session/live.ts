@@ -35,6 +35,8 @@ import { Work } from './work.ts';
 /** A lock is not known everywhere at once: what is committed within this after we heard of it may be honest. */
 const LOCK_GRACE_MS = 5000;
 
+const FAREWELL_MS = 400;
+
 /** A commit renews our keys when one of them has this many frames left: days before it would run dry. */
 const FRAMES_TO_SPARE = 2 ** 22;
 
@@ -63,6 +65,7 @@ export class Live {
   readonly #letters: Letters;
   readonly #intake: Intake;
   readonly hosting: Hosting | null;
+  #cancelFarewell: (() => void) | null = null;
   /** By `desk.now`; Infinity while it is not locked. */
   #lockedSince = Infinity;
 
@@ -102,7 +105,7 @@ export class Live {
       host: host !== null,
       meet: terms.meet,
       isLost,
-      emit: desk.emit,
+      desk,
     });
     this.hosting =
       host &&
@@ -207,13 +210,13 @@ export class Live {
   async begin(): Promise<void> {
     await this.#epochs.enter(this.group, { removal: false, lost: () => false });
     this.#heartbeat.setPeers(this.#others());
-    await this.#roster.update(null);
+    this.#roster.update(null);
     this.hostStateChanged();
     // The leaf before this one may have been paused: the page holds its tracks until it is told otherwise.
     this.#desk.emit({ type: 'paused', paused: false });
     await this.#letters.ack();
     await this.#letters.introduce(null);
-    await this.#prepareFarewell();
+    this.#planFarewell();
     this.#heartbeat.start();
     for (const letter of await this.#mail.openEarly()) await this.#read(letter);
   }
@@ -262,7 +265,13 @@ export class Live {
     if (word !== null) await this.#mail.send(null, 'leave', word);
   }
 
-  /** The same, sealed ahead: a page that is closed cannot wait for us. */
+  /** Soon, not now: in the first moments of an epoch there is more urgent work, and the farewell of the last one is still good. */
+  #planFarewell(): void {
+    this.#cancelFarewell?.();
+    this.#cancelFarewell = this.#desk.after(FAREWELL_MS, () => this.#desk.post(() => this.#prepareFarewell()));
+  }
+
+  /** Our word that we leave, sealed ahead: a page that is closed cannot wait for us. */
   async #prepareFarewell(): Promise<void> {
     const word = await this.#leaveWord();
     if (word !== null) this.#desk.emit({ type: 'farewell', body: await this.#mail.prepare('leave', word) });
@@ -311,12 +320,12 @@ export class Live {
     await this.#epochs.enter(this.group, { removal, lost: (peer) => this.#heartbeat.isLost(peer) });
     this.#heartbeat.setPeers(this.#others());
     await this.#letters.ack();
-    await this.#roster.update(transition);
+    this.#roster.update(transition);
     this.#committer.moved();
     await this.#letters.greet(transition);
     await this.hosting?.entered(transition);
     for (const letter of await this.#mail.openEarly()) await this.#read(letter);
-    await this.#prepareFarewell();
+    this.#planFarewell();
     await this.#follower.applyEarly();
   }
 
@@ -343,8 +352,8 @@ export class Live {
     if (this.#desk.keyring.framesLeft() < FRAMES_TO_SPARE && this.#epochs.sending >= 0) this.#committer.renew();
   }
 
-  async #lostChanged(): Promise<void> {
-    await this.#roster.tell();
+  #lostChanged(): void {
+    this.#roster.tell();
     this.#committer.plan();
   }
 

@@ -12,6 +12,7 @@ import { authenticatorDigits, groupCode, pairCode } from '../../../crypto/verifi
 import type { PeerId } from '../../../signal/protocol/ids.ts';
 import { PROTOCOL } from '../../../signal/protocol/requests.ts';
 import type { MemberView, Notice } from '../messages.ts';
+import type { Desk } from './ports.ts';
 
 export interface RosterTerms {
   readonly identity: Bytes;
@@ -22,15 +23,19 @@ export interface RosterTerms {
   /** True if this browser met that identity before this meeting. Remembers it from now on. */
   readonly meet: (identity: string) => boolean;
   readonly isLost: (peer: PeerId) => boolean;
-  readonly emit: (notice: Notice) => void;
+  readonly desk: Pick<Desk, 'emit' | 'after' | 'post'>;
 }
 
 interface Seen {
   name: string | null;
   host: boolean;
   readonly unknown: boolean;
-  readonly pairCode: string[];
+  /** Of its identity, base64url. */
+  readonly identity: string;
 }
+
+/** Codes are compared by people: they may come after pictures and sound, which share this thread. */
+const CODES_MS = 300;
 
 type Gone = Extract<Notice, { type: 'members' }>['removed'];
 
@@ -38,9 +43,12 @@ export class Roster {
   readonly #terms: RosterTerms;
   readonly #group: Group;
   readonly #seen = new Map<string, Seen>();
-  readonly #pairCodes = new Map<string, Promise<string>>();
-  /** Codes take milliseconds to compute, and change with the epoch alone. */
-  #codes: { epoch: number; code: string[]; authenticator: string[] } | null = null;
+  /** By identity. */
+  readonly #pairCodes = new Map<string, string[]>();
+  /** The group's, and of which people. */
+  #code: { people: string; digits: string[] } | null = null;
+  #authenticator: { epoch: number; digits: string[] } | null = null;
+  #planned = false;
 
   constructor(group: Group, terms: RosterTerms) {
     this.#group = group;
@@ -53,7 +61,7 @@ export class Roster {
   }
 
   /** Takes in the members of the present epoch, and tells the page who came and who went. */
-  async update(transition: Transition | null): Promise<void> {
+  update(transition: Transition | null): void {
     const members = this.#group.members();
     const gone: Gone = (transition?.removed ?? []).map(({ member, reason }) => ({
       peer: member.peer as PeerId,
@@ -63,34 +71,62 @@ export class Roster {
     }));
     for (const { peer } of gone) this.#seen.delete(peer);
     for (const member of members) {
-      if (!this.#seen.has(member.peer)) this.#seen.set(member.peer, await this.#see(member));
+      if (!this.#seen.has(member.peer)) this.#seen.set(member.peer, this.#see(member));
     }
-    await this.tell(gone);
+    this.tell(gone);
   }
 
-  async named(peer: string, profile: { name: string; host: boolean }): Promise<void> {
+  named(peer: string, profile: { name: string; host: boolean }): void {
     const seen = this.#seen.get(peer);
     if (seen === undefined || (seen.name === profile.name && seen.host === profile.host)) return;
     Object.assign(seen, profile);
-    await this.tell();
+    this.tell();
   }
 
-  /** The list as it stands. */
-  async tell(removed: Gone = []): Promise<void> {
-    const codes = await this.#codesNow();
-    const members = this.#group.members().flatMap((member) => this.#view(member));
-    this.#terms.emit({ type: 'members', ...codes, members, removed });
-  }
-
-  async #codesNow(): Promise<{ epoch: number; code: string[]; authenticator: string[] }> {
+  /** The list as it stands; codes that are not known yet are empty, and follow. */
+  tell(removed: Gone = []): void {
     const { epoch } = this.#group;
-    if (this.#codes?.epoch === epoch) return this.#codes;
-    const identities = this.#group.members().map((member) => member.identity);
-    const { hostPublicKey } = this.#terms;
-    const code = (await groupCode({ version: PROTOCOL, hostPublicKey, identities })).split(' ');
-    const authenticator = (await authenticatorDigits(this.#group.authenticator())).split(' ');
-    this.#codes = { epoch, code, authenticator };
-    return this.#codes;
+    const code = this.#code?.people === this.#people() ? this.#code.digits : [];
+    const authenticator = this.#authenticator?.epoch === epoch ? this.#authenticator.digits : [];
+    const members = this.#group.members().flatMap((member) => this.#view(member));
+    this.#terms.desk.emit({ type: 'members', epoch, code, authenticator, members, removed });
+    this.#plan(CODES_MS);
+  }
+
+  #people(): string {
+    const identities = this.#group.members().map(({ identity }) => base64url(identity));
+    return [...new Set(identities)].sort().join();
+  }
+
+  #plan(ms: number): void {
+    if (this.#planned) return;
+    this.#planned = true;
+    this.#terms.desk.after(ms, () => {
+      this.#planned = false;
+      this.#terms.desk.post(() => this.#computeNext());
+    });
+  }
+
+  /** One code at a time: each takes milliseconds, in which no frame is sealed. All are told at once. */
+  async #computeNext(): Promise<void> {
+    const { identity, hostPublicKey } = this.#terms;
+    const others = this.#group.members().filter(({ leaf }) => leaf !== this.#group.ownLeaf);
+    const next = others.find((other) => !this.#pairCodes.has(base64url(other.identity)));
+    const people = this.#people();
+    if (next !== undefined) {
+      const code = await pairCode(identity, next.identity, hostPublicKey);
+      this.#pairCodes.set(base64url(next.identity), code.split(' '));
+    } else if (this.#code?.people !== people) {
+      const identities = this.#group.members().map((member) => member.identity);
+      const code = await groupCode({ version: PROTOCOL, hostPublicKey, identities });
+      this.#code = { people, digits: code.split(' ') };
+    } else if (this.#authenticator?.epoch !== this.#group.epoch) {
+      const { epoch } = this.#group;
+      const digits = await authenticatorDigits(this.#group.authenticator());
+      this.#authenticator = { epoch, digits: digits.split(' ') };
+      return this.tell();
+    } else return;
+    this.#plan(0);
   }
 
   #view({ peer, leaf }: Member): MemberView[] {
@@ -98,20 +134,16 @@ export class Roster {
     const self = leaf === this.#group.ownLeaf;
     if (seen === undefined) return [];
     const { name, host, unknown } = seen;
+    const pairCode = self ? [] : (this.#pairCodes.get(seen.identity) ?? []);
     const lost = !self && this.#terms.isLost(peer as PeerId);
-    return [{ peer: peer as PeerId, name, self, host, unknown, pairCode: seen.pairCode, lost }];
+    return [{ peer: peer as PeerId, name, self, host, unknown, pairCode, lost }];
   }
 
-  async #see(member: Member): Promise<Seen> {
+  #see(member: Member): Seen {
     const { name, host, meet } = this.#terms;
     const self = member.leaf === this.#group.ownLeaf;
-    const key = base64url(member.identity);
-    let code = this.#pairCodes.get(key);
-    if (code === undefined) {
-      code = pairCode(this.#terms.identity, member.identity, this.#terms.hostPublicKey);
-      this.#pairCodes.set(key, code);
-    }
-    const unknown = !equal(member.identity, this.#terms.identity) && !meet(key);
-    return { name: self ? name : null, host: self && host, unknown, pairCode: (await code).split(' ') };
+    const identity = base64url(member.identity);
+    const unknown = !equal(member.identity, this.#terms.identity) && !meet(identity);
+    return { name: self ? name : null, host: self && host, unknown, identity };
   }
 }

@@ -68,7 +68,7 @@ class Page {
     const { request } = await this.request('group.create');
     await this.call('request.settled', { request, result: { created: true, group: null } });
     for (;;) {
-      const members = this.notices.find((notice) => notice.type === 'members');
+      const members = this.notices.find((notice) => notice.type === 'members' && notice.code.length > 0);
       if (members?.type === 'members') return members.code;
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
