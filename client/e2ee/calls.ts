@@ -11,6 +11,7 @@ import { Frames } from './frames.ts';
 import type { FrameKeys } from './frameTransform.ts';
 import { Keeper, Refused } from './keeper.ts';
 import type { CallErrorCode, CallName, Calls, FromWorker, Notice, ToWorker } from './messages.ts';
+import { rehearse } from './rehearsal.ts';
 import { RepairPace } from './repairPace.ts';
 import { Requests } from './requests.ts';
 import { Session } from './session.ts';
@@ -34,6 +35,7 @@ const AT_ONCE: ReadonlySet<CallName> = new Set<CallName>([
   'request.settled',
   'transform.streams',
   'transform.end',
+  'rehearse',
 ]);
 
 export class CallDesk {
@@ -82,6 +84,10 @@ export class CallDesk {
       'invite.acceptRecord': (params) => keeper.acceptRecord(params),
       'invite.proveAccess': (params) => keeper.proveAccess(params),
       'lobby.openNames': (params) => keeper.openNames(params),
+      rehearse: async () => {
+        await rehearse(this.#ports.now());
+        return {};
+      },
       'peer.prepare': (params) => {
         this.#stop();
         return keeper.prepare(params);

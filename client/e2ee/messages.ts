@@ -47,6 +47,8 @@ export interface Calls {
   'invite.proveAccess': { in: { challenge: string; password: string | null }; out: { signature: string } };
   /** Opens the names of the roster; one that does not open is null. */
   'lobby.openNames': { in: { peers: RosterPeer[] }; out: { names: (string | null)[] } };
+  /** Goes through a join with keys of nobody, so that the real one finds everything compiled. Waits for nothing, holds nothing up. */
+  rehearse: { in: object; out: object };
   /** Makes a fresh leaf for this join and proves it. `replaces`: the peer that this tab was before a reload. */
   'peer.prepare': {
     in: { name: string; challenge: string; replaces: PeerId | null };

@@ -36,6 +36,8 @@ const FAILED = {
   'group.goOn': 'goOnFailed',
 } as const satisfies Record<Parameters<Runner['ask']>[0], NoticeView['key']>;
 
+/** Nobody looks at the lobby longer than this for it. */
+const ENTER_MS = 120;
 /** A pause in typing a name. */
 const TYPING_MS = 300;
 
@@ -47,6 +49,8 @@ class Meeting implements MeetingFacade {
   #name = $state(recall().name ?? '');
   #needsGesture = false;
   #presentLive: typeof presentLive | null = null;
+  /** When the meeting's screen is put up, while it is not. */
+  #entering: 'soon' | 'now' | null = null;
   readonly #ownSpeaking = new Speaking(OURSELVES);
   readonly #runner: Runner | null;
   readonly #ends: (() => void)[] = [];
@@ -190,6 +194,7 @@ class Meeting implements MeetingFacade {
         idle: (port) => {
           Runner.preload();
           this.#load().catch(() => undefined);
+          port.call('rehearse', {}).catch(() => undefined);
           void import('../transport/selfTest.ts')
             .then(({ selfTest }) => selfTest(port))
             .then((result) => {
@@ -305,14 +310,29 @@ class Meeting implements MeetingFacade {
     ({ presentLive: this.#presentLive } = await import('./presentLive.ts'));
   }
 
+  /** Putting up a meeting's screen holds up this thread, and connections are being made: they come first. */
+  #enter(): void {
+    if (this.#entering === 'soon') return;
+    this.#entering = 'soon';
+    const show = () => {
+      this.#entering = 'now';
+      this.#refresh();
+    };
+    if ('requestIdleCallback' in globalThis) requestIdleCallback(show, { timeout: ENTER_MS });
+    else setTimeout(show, ENTER_MS);
+  }
+
   #refresh(): void {
     if (!this.#runner || this.#destroyed) return;
     const view = this.#present(this.#runner);
     const wasOpen = this.#view.at === 'lobby' && this.#view.access.at === 'open';
     if (view.at === 'lobby' && view.access.at === 'open' && !wasOpen) queueMicrotask(() => this.#prepareAhead());
     // Sound may play only after a click on this page; after a reload into a meeting there was none.
-    if (view.at === 'live' && this.#view.at !== 'live')
+    if (view.at === 'live' && this.#view.at !== 'live') {
+      if (this.#entering !== 'now') return this.#enter();
       this.#needsGesture = navigator.userActivation?.hasBeenActive === false;
+    }
+    this.#entering = null;
     this.#view = view.at === 'live' ? { ...view, needsGesture: this.#needsGesture } : view;
   }
 }

@@ -10,11 +10,17 @@ export function elapsed(ms: number, locale: string = getLocale()): string {
   return clock(ms, locale);
 }
 
+/** Making one takes milliseconds, the first of a page many. */
+const clocks = new Map<string, { plain: Intl.NumberFormat; two: Intl.NumberFormat }>();
+
 /** A stopwatch: "0:07", "12:30", "1:02:03". */
 export function clock(ms: number, locale: string = getLocale()): string {
   const total = Math.max(0, Math.floor(ms / 1_000));
-  const two = new Intl.NumberFormat(locale, { minimumIntegerDigits: 2 });
-  const plain = new Intl.NumberFormat(locale);
+  const { plain, two } = clocks.get(locale) ?? {
+    plain: new Intl.NumberFormat(locale),
+    two: new Intl.NumberFormat(locale, { minimumIntegerDigits: 2 }),
+  };
+  clocks.set(locale, { plain, two });
   const [hours, minutes, seconds] = [Math.floor(total / 3_600), Math.floor(total / 60) % 60, total % 60];
   return hours > 0
     ? `${plain.format(hours)}:${two.format(minutes)}:${two.format(seconds)}`

@@ -1,4 +1,4 @@
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { CallDesk } from '../../../client/e2ee/calls.ts';
 import type { CallName, Calls, FromWorker, Notice } from '../../../client/e2ee/messages.ts';
 import { memoryStore, type Store } from '../../../client/e2ee/store.ts';
@@ -279,6 +279,21 @@ describe('becoming a peer', () => {
     }
     expect(keys.size).toBe(1);
   });
+});
+
+test('a rehearsal goes through a whole join, says nothing, keeps nothing, and holds nobody up', async () => {
+  const memory = memoryStore();
+  const put = vi.spyOn(memory, 'update');
+  const page = new Page(memory);
+  const rehearsal = page.call('rehearse', {});
+  // Nothing is open yet: refused, and not after the rehearsal.
+  let isOver = false;
+  void rehearsal.then(() => (isOver = true));
+  await expect(page.call('invite.proveLink', { challenge: CHALLENGE })).rejects.toMatchObject({ code: 'notReady' });
+  expect(isOver).toBe(false);
+  expect(await rehearsal).toEqual({});
+  expect(page.notices).toEqual([]);
+  expect(put).not.toHaveBeenCalled();
 });
 
 describe('another identity', () => {
