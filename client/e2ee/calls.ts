@@ -85,7 +85,7 @@ export class CallDesk {
       'invite.proveAccess': (params) => keeper.proveAccess(params),
       'lobby.openNames': (params) => keeper.openNames(params),
       rehearse: async () => {
-        await rehearse(this.#ports.now());
+        await rehearse(Math.floor(this.#ports.now()));
         return {};
       },
       'peer.prepare': (params) => {

@@ -11,7 +11,7 @@ import { random, signKeyPair } from '../../crypto/primitives.ts';
 
 const MEETING = '0000-0000-0000-0000';
 
-/** @param now milliseconds since 1970 @throws never for a reason of its own: what fails here fails in a real join */
+/** @param now whole milliseconds since 1970 @throws never for a reason of its own: what fails here fails in a real join */
 export async function rehearse(now: number): Promise<void> {
   const [identity, host, admissions] = [await signKeyPair(), await signKeyPair(), await signKeyPair()];
   const groupId = random(32);
