@@ -45,6 +45,8 @@ export class CallDesk {
   readonly #requests: Requests;
   readonly #serial = new Serial();
   readonly #pace = new RepairPace();
+  /** When what is being worked off came in. */
+  #arrivedAt = -Infinity;
   readonly #handlers: Handlers;
   #member: { session: Session; keys: FrameKeys } | null = null;
 
@@ -65,11 +67,19 @@ export class CallDesk {
   receive({ id, name, params }: ToWorker): void {
     // Name and params belong together by the type of the message; a table indexed by a union loses that.
     const handle = () => (this.#handlers[name] as (params: unknown) => unknown)(params);
-    const work = AT_ONCE.has(name) ? Promise.resolve().then(handle) : this.#serial.run(handle);
+    const work = AT_ONCE.has(name) ? Promise.resolve().then(handle) : this.#inTurn(handle);
     work.then(
       (result) => this.#ports.post({ type: 'answer', id, result }),
       (error: unknown) => this.#ports.post({ type: 'failure', id, ...failureOf(error) }),
     );
+  }
+
+  #inTurn<T>(run: () => T | Promise<T>): Promise<T> {
+    const arrivedAt = this.#ports.now();
+    return this.#serial.run(() => {
+      this.#arrivedAt = arrivedAt;
+      return run();
+    });
   }
 
   #makeHandlers(): Handlers {
@@ -152,6 +162,8 @@ export class CallDesk {
       {
         now: () => now(),
         after: (ms, run) => after(ms, run),
+        turn: (run) => void this.#inTurn(run),
+        arrivedAt: () => (this.#serial.isIdle ? now() : this.#arrivedAt),
         send: (name, params) => this.#requests.send(name, params),
         emit: (notice) => this.#emit(notice),
         // Told by what follows: the session ends, and asks for a repair. There is no log here that could hold more.

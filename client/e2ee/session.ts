@@ -70,7 +70,10 @@ export class Session {
     this.#access = terms.access;
     this.#desk = {
       now: () => ports.now(),
-      after: (ms, run) => ports.after(ms, () => this.#post(run)),
+      // Behind what came in before: time must not pass for us faster than what we hear.
+      after: (ms, run) => ports.after(ms, () => ports.turn(() => this.#post(run))),
+      turn: (run) => ports.turn(run),
+      arrivedAt: () => ports.arrivedAt(),
       send: (name, params) => ports.send(name, params),
       emit: (notice) => {
         if (this.#phase.at !== 'over') ports.emit(notice);

@@ -13,11 +13,15 @@ export interface Own {
   handRaised: boolean;
   /** False also where nobody needs to be told. */
   speaking: boolean;
+  /** In the meeting, ourselves included. */
+  people: number;
 }
 
 export type Say = (to: PeerId | null, kind: 'media.state' | 'hand' | 'speaking', body: object) => void;
 
 const REPEAT_MS = 4000;
+/** In large meetings it takes longer: what one says, all others have to read. */
+const REPEAT_MS_PER_PERSON = 200;
 /** Speech has pauses: not each is news. */
 const SPEAKING_PAUSE_MS = 500;
 
@@ -26,6 +30,8 @@ export class Announcer {
   readonly #say: Say;
   readonly #speaking: Paced<boolean>;
   readonly #repeat = setInterval(() => this.#repeatAll(), REPEAT_MS);
+  /** Since all was said again. */
+  #turns = 0;
   #media = '';
   /** A hand was up at some time: that it is down again has to be heard, too. */
   #hand: boolean | null = null;
@@ -66,9 +72,14 @@ export class Announcer {
   }
 
   #repeatAll(): void {
+    const own = this.#own();
+    // Few speak at a time, and whoever stopped is to be seen as silent soon: that is said again at the same pace for any number.
+    if (own && !this.#speaking.isInitial) this.#say(null, 'speaking', { on: true });
+    this.#turns++;
+    if (this.#turns * REPEAT_MS < (own?.people ?? 0) * REPEAT_MS_PER_PERSON) return this.update();
+    this.#turns = 0;
     this.#media = '';
-    if (this.#hand !== null && this.#own()) this.#say(null, 'hand', { raised: this.#hand });
-    if (!this.#speaking.isInitial && this.#own()) this.#say(null, 'speaking', { on: true });
+    if (own && this.#hand !== null) this.#say(null, 'hand', { raised: this.#hand });
     this.update();
   }
 }

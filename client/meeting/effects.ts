@@ -392,7 +392,7 @@ export class Runner {
     if (length < 2) return null;
     // A sealed word comes when somebody speaks: where all hear each other, a server is not to learn even that.
     const speaking = length >= CROWD && this.#speaking && (this.#tracks.get('microphone') ?? null) !== null;
-    return { media: this.#stage.mediaState(), handRaised: this.#handRaised, speaking };
+    return { media: this.#stage.mediaState(), handRaised: this.#handRaised, speaking, people: length };
   }
 
   async #announce(): Promise<void> {

@@ -33,6 +33,7 @@ export function newGroup(
     requests: new Map(),
     claims: new Map(),
     last: null,
+    arrived: new Set(),
     epochBeganAt: -Infinity,
     committedAt: new Map(),
     hurriedAt: new Map(),
@@ -158,6 +159,7 @@ export function ordered(
     requests,
     claims: claimsAfter(group, offer, added, now),
     last,
+    arrived: new Set(),
     epochBeganAt: now,
     committedAt: new Map(group.committedAt).set(offer.by, now),
     hurriedAt: offer.removed.length > 0 ? noteHurry(group, offer.by, now) : group.hurriedAt,
@@ -204,6 +206,7 @@ export function invalid(
     requests: last.requestsBefore,
     claims: new Map([...group.claims].filter(([, { epoch }]) => epoch !== last.epoch)),
     last: null,
+    arrived: new Set(),
     barredUntil: new Map(group.barredUntil).set(last.author, now + BARRED_MS),
   };
   const everybody = new Set([...memberPeers(room), ...last.witnesses, last.author]);

@@ -8,6 +8,7 @@
 import { ProtocolError } from '../protocol/errors.ts';
 import type { MeetingId, PeerId } from '../protocol/ids.ts';
 import type { LeaveReason, RosterPeer } from '../protocol/model.ts';
+import { entered, settleEpoch } from './arrivals.ts';
 import { disown } from './claims.ts';
 import { createGroup, invalid, memberPeers, ordered, pendingRequests, REQUEST_MS, requestAdd, tell } from './epochs.ts';
 import type { Effect, Input, Peer, Room, Step } from './roomTypes.ts';
@@ -50,7 +51,7 @@ export function emptyRoom(
 
 /** @throws ProtocolError where the input is refused; the room is then as before */
 export function step(room: Room, input: Input, now: number): Step {
-  return settleTopology(take(room, input, now), now);
+  return settleTopology(settleEpoch(take(room, input, now)), now);
 }
 
 function take(room: Room, input: Input, now: number): Step {
@@ -75,6 +76,8 @@ function take(room: Room, input: Input, now: number): Step {
       return afterCommit(room, input, now);
     case 'invalid':
       return invalid(room, input, now);
+    case 'entered':
+      return entered(room, input);
     case 'disown':
       return disown(room, input, now);
     case 'message':

@@ -64,6 +64,8 @@ export interface Group {
   /** Who came lately, oldest first. */
   readonly claims: ReadonlyMap<PeerId, Claim>;
   readonly last: LastCommit | null;
+  /** Members who say that they are in the present epoch; `all`: nobody was missing, and that was told. */
+  readonly arrived: ReadonlySet<PeerId> | 'all';
   /** When the present epoch began; -Infinity for the first. */
   readonly epochBeganAt: Ms;
   /** When each member's newest commit was ordered. */
@@ -126,6 +128,7 @@ export type Input =
   /** The store has taken it. */
   | { type: 'ordered'; offer: Offer; commit: string; welcome: string | null; letter: string | null }
   | { type: 'invalid'; by: PeerId; groupId: GroupId; epoch: Epoch; hash: string }
+  | { type: 'entered'; by: PeerId; groupId: GroupId; epoch: Epoch }
   | { type: 'disown'; by: PeerId; groupId: GroupId; peers: readonly PeerId[] }
   | { type: 'message'; from: PeerId; to: PeerId | null; body: string; transient: boolean }
   | { type: 'hostState'; by: PeerId; state: Signed; locked: boolean }

@@ -38,6 +38,8 @@ export const ServerEvent = z.discriminatedUnion('type', [
     by: PeerId,
     welcome: bytesText(1024 * 1024),
   }),
+  /** Every member says to be in `epoch`: no need to wait any longer before sealing in it. */
+  z.object({ type: z.literal('group.settled'), groupId: GroupId, epoch: Epoch }),
   /** The commit that ended `epoch` was withdrawn: most members could not apply it. */
   z.object({ type: z.literal('group.reopened'), groupId: GroupId, epoch: Epoch, author: PeerId }),
   /** A sealed message. `from` is a hint; the seal says who sent it. */

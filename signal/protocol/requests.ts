@@ -126,6 +126,8 @@ export const requests = {
     params: z.object({ groupId: GroupId, epoch: Epoch }),
     result: z.object({ commits: z.array(OrderedCommit), epoch: Epoch }),
   },
+  /** "I am in `epoch`, and open what is sealed in it." When nobody is missing, all are told (`group.settled`). */
+  'group.entered': { phase: 'joined', params: z.object({ groupId: GroupId, epoch: Epoch }), result: nothing },
   /**
    * "I cannot apply the commit that ended `epoch`", signed by the leaf over `groupId ‖ epoch ‖ commit hash` under the label `parley commit invalid 1`.
    * When more than half of the connected members say so, the slot reopens (`group.reopened`) and its author loses commit rights.

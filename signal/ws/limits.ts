@@ -57,6 +57,7 @@ export const classes: Record<RequestName, RateClass> = {
   'group.requestAdd': 'keys',
   'group.commit': 'keys',
   'group.log': 'keys',
+  'group.entered': 'keys',
   'group.commitInvalid': 'keys',
   'group.disown': 'keys',
   'message.send': 'talk',

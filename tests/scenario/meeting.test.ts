@@ -217,6 +217,20 @@ describe('going', () => {
     expect(await opensWithHoard(ben!, 1, cem!)).toBe(false);
   });
 
+  test('who lags behind by more than anybody may be silent calls nobody lost', async () => {
+    scene = await Scene.open();
+    const [ann, ben, cem] = await scene.gather('Ann', 'Ben', 'Cem');
+    ann!.lagMs = 20_000;
+    await scene.world.advance(60_000);
+    const lostTo = (person: Person): string[] =>
+      person.notices.flatMap((notice) =>
+        notice.type === 'members' ? notice.members.filter(({ lost }) => lost).map(({ name }) => name!) : [],
+      );
+    expect(lostTo(ann!)).toEqual([]);
+    expect([...new Set([...lostTo(ben!), ...lostTo(cem!)])]).toEqual(['Ann']);
+    expect([ann, ben, cem].map((person) => person!.epoch)).toEqual([2, 2, 2]);
+  });
+
   test('a reload is a new leaf: the commit that adds it removes the old one', async () => {
     scene = await Scene.open();
     const [ann, ben] = await scene.gather('Ann', 'Ben');

@@ -288,6 +288,50 @@ describe('an offer', () => {
   });
 });
 
+describe('an epoch', () => {
+  const entered = (by: PeerId, epoch: number, groupId = group1): Input => ({
+    type: 'entered',
+    by,
+    groupId,
+    epoch: epoch as Epoch,
+  });
+  const three = run(
+    empty,
+    joining(anna),
+    { type: 'createGroup', by: anna, groupId: group1 },
+    joining(ben),
+    joining(carla),
+    ordering(offer(anna, 0, { added: [ben, carla] })),
+  ).room;
+  const settled = { type: 'group.settled', groupId: group1, epoch: 1 };
+  const told = (effects: readonly Effect[]) =>
+    effects.flatMap((effect) => (effect.type === 'tell' && effect.event.type === 'group.settled' ? [effect] : []));
+
+  test('is settled when the last member has said that it is in it, once, and nobody away is told of it later', () => {
+    const first = run(three, entered(anna, 1), entered(ben, 1));
+    expect(told(first.effects)).toEqual([]);
+    const last = run(first.room, entered(carla, 1));
+    expect(told(last.effects)).toEqual([{ type: 'tell', to: [anna, ben, carla], event: settled, transient: true }]);
+    expect(told(run(last.room, entered(ben, 1)).effects)).toEqual([]);
+  });
+
+  test('is settled when the one who was missing goes, not when it is away', () => {
+    const two = run(three, entered(anna, 1), entered(ben, 1)).room;
+    const away = run(two, { type: 'away', peer: carla });
+    expect(told(away.effects)).toEqual([]);
+    expect(told(run(away.room, { type: 'leave', peer: carla }).effects)).toMatchObject([{ to: [anna, ben] }]);
+  });
+
+  test('counts only what members say of it, and begins anew with each commit', () => {
+    const others = [entered(dan, 1), entered(carla, 0), entered(carla, 2), entered(carla, 1, group2)];
+    const two = run(three, entered(anna, 1), entered(ben, 1), joining(dan), ...others);
+    expect(told(two.effects)).toEqual([]);
+    const next = run(two.room, ordering(offer(ben, 1)), entered(carla, 2));
+    expect(told(next.effects)).toEqual([]);
+    expect(told(run(next.room, entered(anna, 2), entered(ben, 2)).effects)).toMatchObject([{ event: { epoch: 2 } }]);
+  });
+});
+
 test('each request is for its phase, the first steps for exactly theirs', () => {
   const allowed = (phase: Parameters<typeof mayAsk>[0]) =>
     (Object.keys(catalogue) as (keyof typeof catalogue)[]).filter((name) => mayAsk(phase, name));
@@ -299,6 +343,7 @@ test('each request is for its phase, the first steps for exactly theirs', () => 
     'group.requestAdd',
     'group.commit',
     'group.log',
+    'group.entered',
     'group.commitInvalid',
     'group.disown',
     'message.send',

@@ -11,8 +11,6 @@ export const bodies = {
   profile: z.object({ name: z.string().check(z.maxLength(128)), host: z.nullable(Signature) }),
   /** Tell me your profile: it got lost. */
   ask: z.object({}),
-  /** I open what is sealed in this epoch. */
-  ack: z.object({ epoch: Epoch }),
   /** I am here; and this is how much I know. */
   heartbeat: z.object({ epoch: Epoch, hostState: z.int(), generation: Generation }),
   /** I go: the signature of crypto/removal.ts, good for a commit. */

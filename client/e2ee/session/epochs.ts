@@ -1,7 +1,7 @@
 /**
  * The epochs whose keys we still hold, and which one we send media with.
  *
- * Receives with a new epoch at once. Sends with it when every peer has acknowledged it or `PATIENCE_MS` has passed, at once
+ * Receives with a new epoch at once. Sends with it when every peer is known to be in it or `PATIENCE_MS` has passed, at once
  * after a removal by a host. Older keys open for `OVERLAP_MS` more, after a host's removal for `REMOVAL_OVERLAP_MS`; then frames
  * and messages of that epoch are gone together. docs/design.md, "Changing epoch without a glitch".
  * Invariant: the epoch sent with never falls, and whoever was removed by a host never learns a key that seals afterwards.
@@ -146,6 +146,15 @@ export class Epochs {
     this.#acknowledged.set(peer, epoch);
     for (const kept of this.#kept) if (kept.epoch <= epoch) kept.missing.delete(peer);
     this.advance();
+  }
+
+  /**
+   * Everybody is in `epoch`, by the server's word, which is good enough for this: with a lie it makes frames come to nothing for a
+   * moment, as it could by holding back the commit.
+   */
+  settled(epoch: number): void {
+    const { peers } = this.#kept.find((kept) => kept.epoch === epoch) ?? {};
+    for (const peer of peers ?? []) this.acknowledge(peer as PeerId, epoch);
   }
 
   /** Switches to the newest epoch that nobody is missing from, or that has been waited for long enough. */

@@ -2,7 +2,8 @@
  * Who shows signs of life, and our own.
  *
  * Each member seals a heartbeat to all, over signal and over every data channel. Any sealed message or frame that opens counts
- * as well. Silence for three intervals is shown as lost; for `GONE_MS` it is a reason to commit the member away. When more
+ * as well. Silence for three intervals is shown as lost; for twice as long, at least `GONE_MS`, it is a reason to commit the member away.
+ * All by the clock of what has come in, so that a thread that lags behind calls nobody lost whose signs of life lie in its queue. When more
  * than half of the others are lost, sending pauses: perhaps it is not they who are cut off, but we who are being fooled.
  * Nothing that the server says about presence counts here. docs/design.md, "The group".
  */
@@ -41,11 +42,15 @@ export class Heartbeat {
   constructor(ports: Desk, events: HeartbeatEvents) {
     this.#ports = ports;
     this.#events = events;
-    this.#lastTick = ports.now();
+    this.#lastTick = ports.arrivedAt();
   }
 
   get intervalMs(): number {
     return Math.min(MAX_INTERVAL_MS, Math.max(INTERVAL_MS, this.#heardAt.size * MS_PER_MEMBER));
+  }
+
+  get #goneMs(): number {
+    return Math.max(GONE_MS, 2 * MISSED * this.intervalMs);
   }
 
   start(): void {
@@ -63,7 +68,7 @@ export class Heartbeat {
 
   /** How many were not heard for two intervals; `most`: more than half of the others. */
   missing(): 'nobody' | 'some' | 'most' {
-    const since = this.#ports.now() - 2 * this.intervalMs;
+    const since = this.#ports.arrivedAt() - 2 * this.intervalMs;
     const count = [...this.#heardAt.values()].filter((at) => at <= since).length;
     if (count === 0) return 'nobody';
     return count * 2 > this.#heardAt.size ? 'most' : 'some';
@@ -71,7 +76,7 @@ export class Heartbeat {
 
   /** The members but ourselves. Newcomers get three intervals, like everybody. */
   setPeers(peers: readonly PeerId[]): void {
-    const now = this.#ports.now();
+    const now = this.#ports.arrivedAt();
     for (const peer of this.#heardAt.keys()) if (!peers.includes(peer)) this.#heardAt.delete(peer);
     for (const peer of peers) if (!this.#heardAt.has(peer)) this.#heardAt.set(peer, now);
     this.#judge();
@@ -80,22 +85,22 @@ export class Heartbeat {
   /** @returns true if the peer was lost until now */
   heard(peer: PeerId): boolean {
     if (!this.#heardAt.has(peer)) return false;
-    this.#heardAt.set(peer, this.#ports.now());
+    this.#heardAt.set(peer, Math.max(this.#heardAt.get(peer)!, this.#ports.arrivedAt()));
     if (!this.#lost.has(peer)) return false;
     this.#judge();
     return true;
   }
 
-  /** The way to the others is back. Once in `GONE_MS`, or a server that keeps breaking it would keep everybody from being gone. */
+  /** The way to the others is back. Once in a while, or a server that keeps breaking it would keep everybody from being gone. */
   resumed(): void {
-    if (this.#ports.now() - this.#gaveTimeAt < GONE_MS) return;
-    this.#gaveTimeAt = this.#ports.now();
+    if (this.#ports.arrivedAt() - this.#gaveTimeAt < this.#goneMs) return;
+    this.#gaveTimeAt = this.#ports.arrivedAt();
     this.#giveTime();
   }
 
   /** They get time to show up before anybody is called lost for longer. */
   #giveTime(): void {
-    const earliest = this.#ports.now() - MISSED * this.intervalMs;
+    const earliest = this.#ports.arrivedAt() - MISSED * this.intervalMs;
     for (const [peer, at] of this.#heardAt) if (at < earliest) this.#heardAt.set(peer, earliest);
   }
 
@@ -106,19 +111,19 @@ export class Heartbeat {
   }
 
   #tick(): void {
-    const now = this.#ports.now();
+    const now = this.#ports.arrivedAt();
     // A tick that comes far too late: the device slept. Nobody else did, and their silence was ours.
     if (now - this.#lastTick > MISSED * this.intervalMs) this.#giveTime();
     this.#lastTick = now;
     this.#judge();
-    const gone = [...this.#heardAt].filter(([, at]) => now - at >= GONE_MS).map(([peer]) => peer);
+    const gone = [...this.#heardAt].filter(([, at]) => now - at >= this.#goneMs).map(([peer]) => peer);
     if (gone.length > 0) this.#events.gone(gone);
     this.#ports.post(() => this.#events.beat());
     this.#cancel = this.#ports.after(this.intervalMs, () => this.#tick());
   }
 
   #judge(): void {
-    const since = this.#ports.now() - MISSED * this.intervalMs;
+    const since = this.#ports.arrivedAt() - MISSED * this.intervalMs;
     const lost = new Set([...this.#heardAt].filter(([, at]) => at <= since).map(([peer]) => peer));
     const same = lost.size === this.#lost.size && [...lost].every((peer) => this.#lost.has(peer));
     this.#lost = lost;

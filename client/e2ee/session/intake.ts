@@ -67,6 +67,9 @@ export class Intake {
         return;
       case 'group.reopened':
         return this.#reopened(event);
+      case 'group.settled':
+        if (event.groupId === this.#groupId) this.#terms.epochs.settled(event.epoch);
+        return;
       case 'peer.joined':
       case 'peer.presence':
       case 'peer.left':

@@ -1,5 +1,5 @@
 /**
- * What members tell each other, worker to worker: that they opened an epoch, that they live, who they are, what they know.
+ * What members tell each other, worker to worker: that they live, who they are, what they know.
  *
  * Whoever is behind (an older host state, an older generation) is helped by the member with the lowest leaf that is not. What
  * the page sends is handed on as it is, once the page has been told of its sender.
@@ -79,10 +79,6 @@ export class Letters {
     this.#generationEpoch = epoch;
   }
 
-  async ack(): Promise<void> {
-    await this.#tell(null, 'ack', { epoch: this.#terms.group.epoch as Body<'ack'>['epoch'] });
-  }
-
   async beat(): Promise<void> {
     const { group, states, access } = this.#terms;
     const body = {
@@ -122,9 +118,6 @@ export class Letters {
     if (!parsed.success) return;
     const known = { kind, body: parsed.data } as { [K in InternalKind]: { kind: K; body: Body<K> } }[InternalKind];
     switch (known.kind) {
-      case 'ack':
-        this.#terms.epochs.acknowledge(from.peer as PeerId, known.body.epoch);
-        return;
       case 'heartbeat':
         return this.#heartbeat(letter, known.body);
       case 'profile':

@@ -214,7 +214,7 @@ export class Live {
     this.hostStateChanged();
     // The leaf before this one may have been paused: the page holds its tracks until it is told otherwise.
     this.#desk.emit({ type: 'paused', paused: false });
-    await this.#letters.ack();
+    this.#sayEntered();
     await this.#letters.introduce(null);
     this.#planFarewell();
     this.#heartbeat.start();
@@ -311,6 +311,12 @@ export class Live {
     );
   }
 
+  /** So that the others need not wait for us longer than they must: the server counts, and tells when nobody is missing. */
+  #sayEntered(): void {
+    const { id: groupId, epoch } = this.ref;
+    this.#desk.send('group.entered', { groupId, epoch }).catch(() => undefined);
+  }
+
   /** The group is in another epoch. Everything that hangs on it follows, in this order. */
   async #entered(transition: Transition, commit: Bytes): Promise<void> {
     await this.#follower.remember(transition.epoch - 1, commit);
@@ -319,7 +325,7 @@ export class Live {
     const removal = transition.removed.some(({ reason }) => reason.kind === 'host');
     await this.#epochs.enter(this.group, { removal, lost: (peer) => this.#heartbeat.isLost(peer) });
     this.#heartbeat.setPeers(this.#others());
-    await this.#letters.ack();
+    this.#sayEntered();
     this.#roster.update(transition);
     this.#committer.moved();
     await this.#letters.greet(transition);

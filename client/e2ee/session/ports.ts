@@ -26,6 +26,13 @@ export interface Ports {
   now(): number;
   /** Runs `run` once, after `ms`. @returns calls it off */
   after(ms: number, run: () => void): () => void;
+  /** Runs `run` after everything that has come in before now. */
+  turn(run: () => void): void;
+  /**
+   * When what is being worked off came in, by the clock of `now`; `now` itself where nothing is. A busy thread lags behind: who is
+   * judged by what has been heard of them is judged by this clock.
+   */
+  arrivedAt(): number;
   /** @throws RequestFailed */
   send<N extends RequestName>(name: N, params: Params<N>): Promise<Result<N>>;
   emit(notice: Notice): void;

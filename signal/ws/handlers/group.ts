@@ -6,7 +6,13 @@ import type { Context, Handlers } from '../session.ts';
 
 type Group = Pick<
   Handlers,
-  'group.create' | 'group.requestAdd' | 'group.commit' | 'group.log' | 'group.commitInvalid' | 'group.disown'
+  | 'group.create'
+  | 'group.requestAdd'
+  | 'group.commit'
+  | 'group.log'
+  | 'group.commitInvalid'
+  | 'group.disown'
+  | 'group.entered'
 >;
 
 export const group: Group = {
@@ -32,6 +38,12 @@ export const group: Group = {
 
   'group.log'(session, params, { service }) {
     return log(service, session.in('joined').meeting, params);
+  },
+
+  'group.entered'(session, params, { service }) {
+    const { meeting, peer } = session.in('joined');
+    service.apply(meeting, { type: 'entered', by: peer, ...params });
+    return {};
   },
 
   async 'group.commitInvalid'(session, params, { service }) {

@@ -13,7 +13,7 @@ const said = (): unknown[][] => say.mock.calls.splice(0);
 
 beforeEach(() => {
   vi.useFakeTimers();
-  own = { media, handRaised: false, speaking: false };
+  own = { media, handRaised: false, speaking: false, people: 2 };
   say = vi.fn<Say>();
   announcer = new Announcer(() => own, say);
 });
@@ -47,6 +47,16 @@ test('what a server held back is said again within seconds, also that a hand is 
   ]);
 });
 
+test('a hundred repeat themselves less often than two', () => {
+  own = { ...own!, people: 100, speaking: true };
+  announcer.update();
+  said();
+  vi.advanceTimersByTime(19_900);
+  expect(said()).toEqual(Array.from({ length: 4 }, () => [null, 'speaking', { on: true }]));
+  vi.advanceTimersByTime(200);
+  expect(said()).toContainEqual([null, 'media.state', media]);
+});
+
 test('a newcomer is told alone, a raised hand included', () => {
   own = { ...own!, handRaised: true };
   announcer.update();
@@ -62,7 +72,7 @@ test('that we speak is told with its pauses left out, and again while it lasts',
   said();
   own = { ...own!, speaking: true };
   announcer.update();
-  own = { ...own, speaking: false };
+  own = { ...own, speaking: false, people: 2 };
   announcer.update();
   own = { ...own, speaking: true };
   announcer.update();
@@ -78,7 +88,7 @@ test('while nobody is there to hear it nothing is said, and then what is true by
   announcer.greet([ben]);
   vi.advanceTimersByTime(10_000);
   expect(said()).toEqual([]);
-  own = { media, handRaised: true, speaking: false };
+  own = { media, handRaised: true, speaking: false, people: 2 };
   announcer.update();
   expect(said()).toContainEqual([null, 'hand', { raised: true }]);
 });

@@ -45,6 +45,7 @@ export class OrderingServer {
   deliver: (event: ServerEvent, to: PeerId) => ServerEvent[] = (event) => [event];
   /** Refuses or answers a request in the server's place; undefined leaves it to the server. */
   intercept: (from: PeerId, name: RequestName, params: unknown) => unknown = () => undefined;
+  readonly #arrived = new Set<PeerId>();
   readonly #complaints = new Map<number, Set<PeerId>>();
 
   constructor(world: World) {
@@ -150,6 +151,15 @@ export class OrderingServer {
         if (this.group?.id !== groupId) throw new Refusal('groupUnknown');
         return { commits: this.log.slice(epoch, epoch + 64), epoch: this.epoch };
       }
+      case 'group.entered': {
+        const { groupId, epoch } = params as Params<'group.entered'>;
+        if (this.group?.id !== groupId || epoch !== this.epoch) return {};
+        this.#arrived.add(from);
+        const members = [...this.group.members].filter((peer) => this.connections.has(peer));
+        if (members.length < 2 || !members.every((peer) => this.#arrived.has(peer))) return {};
+        for (const peer of members) this.#soon(() => this.push(peer, { type: 'group.settled', groupId, epoch }));
+        return {};
+      }
       case 'group.commitInvalid':
         return this.#complain(from, params);
       case 'message.send': {
@@ -201,6 +211,7 @@ export class OrderingServer {
     if (epoch !== this.epoch) throw new Refusal('staleEpoch');
     const ordered: OrderedCommit = { groupId, epoch, by: from, commit };
     this.log.push(ordered);
+    this.#arrived.clear();
     this.#soon(() => this.#tellOthers('' as PeerId, { type: 'group.committed', ...ordered, added }));
     if (rotation !== undefined) {
       const { letter, record } = rotation;

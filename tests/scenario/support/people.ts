@@ -7,7 +7,6 @@ import type { MemberView, MessageKind, Notice } from '../../../client/e2ee/messa
 import { RequestFailed, type Ports } from '../../../client/e2ee/session/ports.ts';
 import type { Rotation } from '../../../client/e2ee/session/terms.ts';
 import type { Bytes } from '../../../crypto/bytes.ts';
-
 import type { PendingJoin } from '../../../crypto/group.ts';
 import { prepareJoin } from '../../../crypto/group.ts';
 import { clearPrefix } from '../../../crypto/clearPrefix.ts';
@@ -18,6 +17,7 @@ import { partsOfKid } from '../../../crypto/mediaKeys.ts';
 import { random, signKeyPair, type KeyPair } from '../../../crypto/primitives.ts';
 import { parseHeader } from '../../../crypto/sframeHeader.ts';
 import type { Signed } from '../../../signal/protocol/documents.ts';
+import type { ServerEvent } from '../../../signal/protocol/events.ts';
 import type { MeetingId, PeerId } from '../../../signal/protocol/ids.ts';
 import { OrderingServer, Refusal } from './orderingServer.ts';
 import { World } from './world.ts';
@@ -94,6 +94,8 @@ export class Person {
   /** Data channels: sealed heartbeats go to these people, past the server. */
   readonly channels = new Set<Person>();
   readonly switches: { epoch: number; side: 'send' | 'receive' }[] = [];
+  /** How long whatever comes in lies in a queue before this person's busy thread gets to it. */
+  lagMs = 0;
 
   constructor(
     begin: { name: string; identity: KeyPair; pending: PendingJoin; access: Access; keyring: UnsafeHoardingKeyring },
@@ -175,7 +177,8 @@ export class Scene {
   /** Makes a leaf, connects, and begins. It is a member some time later. */
   async arrive(name: string, options: JoinOptions = {}): Promise<Person> {
     const person = await this.prepare(name, options);
-    this.server.connect({ peer: person.peer, event: (event) => void person.session.event(event) }, options.latencyMs);
+    const event = (event: ServerEvent): void => this.#behind(person, () => void person.session.event(event));
+    this.server.connect({ peer: person.peer, event }, options.latencyMs);
     await person.session.begin({ group: this.server.ref, hostState: options.hostState ?? null, now: this.world.now });
     return person;
   }
@@ -245,11 +248,18 @@ export class Scene {
     for (const person of this.people) person.session.stop();
   }
 
+  #behind({ lagMs }: Person, run: () => void): void {
+    if (lagMs === 0) run();
+    else this.world.after(lagMs, run);
+  }
+
   #ports(self: Person): Ports {
     const { world, server } = this;
     return {
       now: () => world.now,
       after: (ms, run) => world.after(ms, run),
+      turn: (run) => this.#behind(self, run),
+      arrivedAt: () => world.now - self.lagMs,
       send: async (name, params) => {
         try {
           // The double answers what the catalogue says; the real server's answers are parsed by the page.
