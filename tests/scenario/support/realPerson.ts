@@ -17,6 +17,7 @@ import type {
 import { memoryStore, type Store } from '../../../client/e2ee/store.ts';
 import { ServerEvent } from '../../../signal/protocol/events.ts';
 import type { MeetingId, PeerId } from '../../../signal/protocol/ids.ts';
+import type { Topology } from '../../../signal/protocol/model.ts';
 import { catalogue } from '../../../signal/protocol/catalogue.ts';
 import { PROTOCOL, type Params, type RequestName, type Result } from '../../../signal/protocol/requests.ts';
 
@@ -58,6 +59,12 @@ export class RealPerson {
   #meeting: MeetingId | null = null;
   readonly #counts = new Map<string, TransformCounts>();
   peer: PeerId | null = null;
+  /** How the server says that media travel. */
+  topology: Topology['at'] = 'mesh';
+  /** Every event of the server, once it was handed to the worker. */
+  onEvent: (event: ServerEvent) => void = () => undefined;
+  /** The socket is gone, for whatever reason. Nothing comes back by itself. */
+  onCut: () => void = () => undefined;
 
   constructor(url: string, name: string, store: Store = memoryStore()) {
     this.#url = url;
@@ -102,8 +109,8 @@ export class RealPerson {
     });
   }
 
-  async makeMeeting(title: string, password: string | null): Promise<RealMeeting> {
-    const settings = { meshLimit: 4, capacity: 6 };
+  async makeMeeting(title: string, password: string | null, capacity = 6): Promise<RealMeeting> {
+    const settings = { meshLimit: 4, capacity };
     const { meeting, secret, record, access } = await this.call('meeting.create', { title, password, settings });
     const response = await fetch(`${this.#url}/api/meetings`, {
       method: 'POST',
@@ -183,14 +190,15 @@ export class RealPerson {
 
   /** A sending transform: frames written to it come out of `readable` sealed. */
   sender(id: string, peer: PeerId | null = null): TransformStream<EncodedFrame, EncodedFrame> {
-    return this.#transform({ id, side: 'send', kind: 'camera', codec: 'vp8', peer });
+    return this.transform({ id, side: 'send', kind: 'camera', codec: 'vp8', peer });
   }
 
   receiver(id: string, peer: PeerId): TransformStream<EncodedFrame, EncodedFrame> {
-    return this.#transform({ id, side: 'receive', kind: 'camera', codec: 'vp8', peer });
+    return this.transform({ id, side: 'receive', kind: 'camera', codec: 'vp8', peer });
   }
 
-  #transform(options: Parameters<CallDesk['frames']['attach']>[0]): TransformStream<EncodedFrame, EncodedFrame> {
+  /** Any transform, as a page sets one on a sender or receiver. */
+  transform(options: Parameters<CallDesk['frames']['attach']>[0]): TransformStream<EncodedFrame, EncodedFrame> {
     const before = new TransformStream<EncodedFrame, EncodedFrame>();
     const after = new TransformStream<EncodedFrame, EncodedFrame>();
     this.#desk.frames.attach(options, { readable: before.readable, writable: after.writable });
@@ -205,6 +213,7 @@ export class RealPerson {
     this.#received = 0;
     const joined = await this.request('meeting.join', this.#joined);
     this.#token = joined.token;
+    this.topology = joined.topology.at;
     void this.call('group.begin', { group: joined.group, hostState: joined.hostState, now: joined.now });
   }
 
@@ -232,6 +241,7 @@ export class RealPerson {
     const waiting = (this.#waiting = new Map<number, Waiting>());
     socket.on('close', () => {
       for (const { reject } of waiting.values()) reject(new Error('offline'));
+      if (this.#socket === socket) this.onCut();
     });
   }
 
@@ -239,7 +249,10 @@ export class RealPerson {
     const said = JSON.parse(text) as { id?: number; result?: unknown; error?: never; seq?: number; event?: unknown };
     if (said.event !== undefined) {
       this.#received = said.seq!;
-      void this.call('server.event', { event: ServerEvent.parse(said.event) });
+      const event = ServerEvent.parse(said.event);
+      void this.call('server.event', { event });
+      if (event.type === 'topology') this.topology = event.topology.at;
+      this.onEvent(event);
       return;
     }
     const waiting = this.#waiting.get(said.id!);
