@@ -10,6 +10,7 @@ import { OfflineError } from '../net/offline.ts';
 import type { Rpc } from '../net/rpc.ts';
 import type { SealPort } from '../transport/sealPort.ts';
 import type { Failure } from './state.ts';
+import type { Only } from './view.ts';
 
 export interface Parties {
   meeting: MeetingId;
@@ -21,7 +22,7 @@ export interface Opened {
   title: string;
   needsPassword: boolean;
   /** The one way that media may take, by the host's own word. */
-  only: 'mesh' | 'relay' | null;
+  only: Only | null;
   /** For the access key and the leaf key; good for this connection. */
   challenge: string;
 }

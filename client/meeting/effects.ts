@@ -18,7 +18,7 @@ import { begin, initial, step } from './machine.ts';
 import { Stage } from './stage.ts';
 import type { Effect, Input, State } from './state.ts';
 import { CROWD } from './speaking.ts';
-import type { ShownPicture } from './view.ts';
+import type { Only, ShownPicture } from './view.ts';
 import { forgetTab, formerPeer, livesAs } from './tab.ts';
 
 export interface RunnerOptions {
@@ -53,7 +53,7 @@ export class Runner {
   #stage: Stage | null = null;
   #host = false;
   #challenge = '';
-  #only: 'mesh' | 'relay' | null = null;
+  #only: Only | null = null;
   #token = '';
   #words: conversation.JoinWords | null = null;
   /** A leaf that was made before anybody asked for it. */
@@ -95,6 +95,9 @@ export class Runner {
   }
   get secret(): string {
     return this.#secret;
+  }
+  get only(): Only | null {
+    return this.#only;
   }
   get handRaised(): boolean {
     return this.#handRaised;

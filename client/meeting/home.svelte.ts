@@ -9,10 +9,8 @@ import { createMeeting } from '../net/api.ts';
 import { inviteUrl, readInvite } from '../net/links.ts';
 import { OfflineError } from '../net/offline.ts';
 import { forgetMeeting, knownMeetings, knowMeeting } from './known.ts';
-import type { HomeFacade, KnownMeeting } from './view.ts';
-
-/** Up to four connect directly; more go through the relay, up to what a server of ours takes at most. */
-const SETTINGS: Settings = { meshLimit: 4, capacity: 100 };
+import { settingsOf } from './settings.ts';
+import type { HomeFacade, KnownMeeting, RelayState } from './view.ts';
 
 class Home implements HomeFacade {
   #known = $state.raw<readonly KnownMeeting[]>(knownMeetings());
@@ -29,12 +27,12 @@ class Home implements HomeFacade {
     return this.#problem;
   }
 
-  async create({ title, password }: { title: string; password: string | null }): Promise<string | null> {
+  async create({ title, password, only }: Parameters<HomeFacade['create']>[0]): Promise<string | null> {
     if (this.#creating) return null;
     this.#creating = true;
     this.#problem = null;
     try {
-      const { meeting, secret } = await make(title, password);
+      const { meeting, secret } = await make(title, password, settingsOf(only));
       const url = inviteUrl(location.origin, meeting, secret);
       knowMeeting({ meeting, title, url, host: true, lastUsed: Date.now() });
       this.#known = knownMeetings();
@@ -44,6 +42,14 @@ class Home implements HomeFacade {
       return null;
     } finally {
       this.#creating = false;
+    }
+  }
+
+  async relay(): Promise<RelayState | null> {
+    try {
+      return await (await import('../net/health.ts')).relayState();
+    } catch {
+      return null;
     }
   }
 
@@ -80,9 +86,13 @@ async function withPort<T>(work: (port: Port) => Promise<T>): Promise<T> {
   }
 }
 
-function make(title: string, password: string | null): Promise<{ meeting: MeetingId; secret: string }> {
+function make(
+  title: string,
+  password: string | null,
+  settings: Settings,
+): Promise<{ meeting: MeetingId; secret: string }> {
   return withPort(async (port) => {
-    const { meeting, secret, ...terms } = await port.call('meeting.create', { title, password, settings: SETTINGS });
+    const { meeting, secret, ...terms } = await port.call('meeting.create', { title, password, settings });
     await createMeeting(terms);
     return { meeting, secret };
   });

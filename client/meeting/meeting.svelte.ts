@@ -291,13 +291,14 @@ class Meeting implements MeetingFacade {
         speaking: this.#wasSpeaking,
       },
       needsGesture: this.#needsGesture,
+      only: runner?.only ?? null,
     };
   }
 
   /** Nothing new until what presents a meeting is loaded. */
   #present(runner: Runner): MeetingView {
     const { state } = runner;
-    if (state.at !== 'live') return present(state, Date.now());
+    if (state.at !== 'live') return present(state, Date.now(), runner.only);
     if (this.#presentLive) return this.#presentLive(state, this.#surroundings());
     this.#load().then(
       () => this.#refresh(),

@@ -1,7 +1,7 @@
 /** What the screens show of a state outside of the meeting itself, which presentLive.ts shows. Pure. */
 import { SLOW_MS } from './machine.ts';
 import type { State } from './state.ts';
-import type { ClosedReason, LiveView, MeetingView } from './view.ts';
+import type { ClosedReason, LiveView, MeetingView, Only } from './view.ts';
 
 /** After these a person may try again as they are. */
 const REJOINABLE: ReadonlySet<ClosedReason> = new Set([
@@ -14,7 +14,11 @@ const REJOINABLE: ReadonlySet<ClosedReason> = new Set([
   'noSealedFrames',
 ]);
 
-export function present(state: Exclude<State, { at: 'live' }>, now: number): Exclude<MeetingView, LiveView> {
+export function present(
+  state: Exclude<State, { at: 'live' }>,
+  now: number,
+  only: Only | null = null,
+): Exclude<MeetingView, LiveView> {
   switch (state.at) {
     case 'opening':
       return { at: 'opening', slow: now - state.since >= SLOW_MS };
@@ -24,6 +28,7 @@ export function present(state: Exclude<State, { at: 'live' }>, now: number): Exc
       return {
         at: 'lobby',
         title,
+        only,
         meeting,
         access: access(state),
         offline: state.link.at === 'down',

@@ -6,7 +6,7 @@ import type { MemberView, TrackKind } from '../e2ee/messages.ts';
 import type { PathStats } from '../transport/transport.ts';
 import { CROWD } from './speaking.ts';
 import type { Live, MediaState, State } from './state.ts';
-import type { LiveView, QualityView, ScreenShareView, TileState, TileView } from './view.ts';
+import type { LiveView, Only, QualityView, ScreenShareView, TileState, TileView } from './view.ts';
 
 /** What is not in the state, since it is no plain data or changes many times a second. */
 export interface Surroundings {
@@ -26,6 +26,7 @@ export interface Surroundings {
     speaking: boolean;
   };
   needsGesture: boolean;
+  only: Only | null;
 }
 
 /** The camera is on and nothing came for this long: the picture on the screen is an old one. */
@@ -46,6 +47,7 @@ export function presentLive(state: State & { at: 'live' }, around: Surroundings)
   return {
     at: 'live',
     title,
+    only: around.only,
     meeting,
     inviteUrl: around.inviteUrl,
     since: live.since,

@@ -2,6 +2,8 @@
  * What the screens see of a meeting, and what they may ask of it. Types only: `meeting.svelte.ts` and `devices.svelte.ts`
  * make them true, the components render them and forward intent.
  */
+import type { Settings } from '../../signal/protocol/documents.ts';
+import type { Health } from '../../signal/protocol/http.ts';
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
 import type { TrackKind } from '../e2ee/messages.ts';
 
@@ -118,6 +120,7 @@ export interface NoticeView {
 export interface LiveView {
   at: 'live';
   title: string;
+  only: Only | null;
   meeting: MeetingId;
   inviteUrl: string;
   since: number;
@@ -144,11 +147,15 @@ export interface LiveView {
   needsGesture: boolean;
 }
 
+/** The one way that media may take, where the host has fixed it. */
+export type Only = NonNullable<Settings['only']>;
+
 export type MeetingView =
   | { at: 'opening'; slow: boolean }
   | {
       at: 'lobby';
       title: string;
+      only: Only | null;
       meeting: MeetingId;
       /** The password comes first; with it we know who is in. `waitUntil`: too many tries. */
       access:
@@ -230,13 +237,17 @@ export interface KnownMeeting {
   lastUsed: number;
 }
 
+export type RelayState = Health['parts']['relay']['state'];
+
 export interface HomeFacade {
   readonly known: readonly KnownMeeting[];
   readonly creating: boolean;
   /** `code` is what people may quote. */
   readonly problem: null | { reason: 'offline' | 'tooMany' | 'internal' | 'storage'; code: string };
   /** Makes a meeting and answers its URL with the fragment. */
-  create(options: { title: string; password: string | null }): Promise<string | null>;
+  create(options: { title: string; password: string | null; only: Only | null }): Promise<string | null>;
+  /** Whether this server has a relay by now; null where it does not say. */
+  relay(): Promise<RelayState | null>;
   /** Where a pasted link, id#secret or bare id leads; null if it is none of these. */
   resolve(text: string): { url: string; hasSecret: boolean } | null;
   forget(meeting: MeetingId): void;

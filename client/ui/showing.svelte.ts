@@ -7,6 +7,7 @@ import { recall, remember } from '../media/remembered.ts';
 import { divide, gallery, type Gallery, type Wish } from '../meeting/gallery.ts';
 import type { OwnTile, Space } from '../meeting/layout.ts';
 import { NOBODY, step, type Order } from '../meeting/order.ts';
+import { Paced } from '../meeting/paced.ts';
 import type { LiveView, ShownPicture, TileView } from '../meeting/view.ts';
 
 type Peer = TileView['peer'];
@@ -17,6 +18,8 @@ export const ownTiles = ['tile', 'small', 'hidden'] as const satisfies readonly 
 const NOWHERE: Space = { width: 0, height: 0, gap: 0 };
 /** Who speaks long enough, and who no more, changes with time alone. */
 const LOOK_MS = 500;
+/** A window that is being made larger changes with each picture. */
+const SHOWN_PAUSE_MS = 250;
 
 export class Showing {
   readonly #live: () => LiveView;
@@ -41,9 +44,15 @@ export class Showing {
     return gallery({ order, large, screens: this.#screens, page: this.#page }, this.#division, this.space);
   });
 
-  /** Owned by the component that makes it. */
-  constructor(live: () => LiveView) {
+  /**
+   * Owned by the component that makes it.
+   * @param shown  is told which pictures are on the screen
+   */
+  constructor(live: () => LiveView, shown: (pictures: readonly ShownPicture[]) => void) {
     this.#live = live;
+    const told = new Paced<readonly ShownPicture[] | null>(null, SHOWN_PAUSE_MS, (pictures) => shown(pictures ?? []));
+    $effect(() => told.say(this.pictures(devicePixelRatio)));
+    $effect(() => () => told.close());
     $effect(() => {
       const timer = setInterval(() => this.#looks++, LOOK_MS);
       return () => clearInterval(timer);

@@ -25,6 +25,7 @@ const around = (more: Partial<Surroundings> = {}): Surroundings => ({
   shownSince: new Map([[bob, 0]]),
   own: { tracks: noTracks, microphoneOn: false, cameraOn: false, handRaised: false, speaking: false },
   needsGesture: false,
+  only: null,
   ...more,
 });
 

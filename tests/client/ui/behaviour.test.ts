@@ -55,14 +55,31 @@ describe('home', () => {
     await page.getByTestId('home-title').fill('  Board  ');
     await page.getByTestId('home-password').fill('over the phone');
     await page.getByTestId('home-create').click();
-    expect(await calls('create')).toEqual([[{ title: 'Board', password: 'over the phone' }]]);
+    expect(await calls('create')).toEqual([[{ title: 'Board', password: 'over the phone', only: null }]]);
     expect(await calls('open')).toEqual([['/m/0000-0000-0000-0000#made', 'over the phone']]);
   });
 
   test('makes a meeting of nothing at all by one key', async () => {
     await show('home');
     await page.getByTestId('home-title').press('Enter');
-    expect(await calls('create')).toEqual([[{ title: '', password: null }]]);
+    expect(await calls('create')).toEqual([[{ title: '', password: null, only: null }]]);
+  });
+
+  test.each(['relay', 'mesh'])('fixes the way of media to %s where that is chosen among the options', async (only) => {
+    await show('home');
+    await page.getByTestId('home-options').click();
+    expect(await page.getByTestId('way-automatic').isChecked()).toBe(true);
+    await page.getByTestId(`way-${only}`).check();
+    await page.getByTestId('home-create').click();
+    expect(await calls('create')).toEqual([[{ title: '', password: null, only }]]);
+  });
+
+  test('promises no relay that is not there, and says why', async () => {
+    await show('home-no-relay');
+    await page.getByTestId('home-options').click();
+    await page.getByText('this server has no relay').waitFor();
+    expect(await page.getByTestId('way-relay').isDisabled()).toBe(true);
+    expect(await page.getByTestId('way-mesh').isDisabled()).toBe(false);
   });
 
   test('a suggested password is shown, so that it can be noted down', async () => {
@@ -127,6 +144,13 @@ describe('home', () => {
 });
 
 describe('lobby', () => {
+  test('says whom one’s address is shown to, where the host has fixed that', async () => {
+    await show('lobby-relay-only');
+    expect(await page.getByTestId('way').textContent()).toContain('shown to the server only');
+    await show('lobby');
+    expect(await page.getByTestId('way').count()).toBe(0);
+  });
+
   test('asks for devices, and joins under the name by one key', async () => {
     await show('lobby');
     expect(await calls('devices.start')).toHaveLength(1);
@@ -384,6 +408,12 @@ describe('the meeting', () => {
 });
 
 describe('sheets', () => {
+  test('the check of privacy says which way the host has fixed', async () => {
+    await show('live-relay-only');
+    await page.getByTestId('lock').click();
+    expect(await page.getByTestId('way').textContent()).toContain('shown to the server only');
+  });
+
   test('the lock sign opens the code; Escape closes it and gives the focus back', async () => {
     await show('live-host');
     await page.getByTestId('lock').focus();

@@ -145,7 +145,7 @@ describe('times', () => {
       asked.push(locale);
       return new NumberFormat(locale);
     } as typeof Intl.NumberFormat);
-    clock(7_900);
+    elapsed(7_900);
     expect(new Set(asked)).toEqual(new Set(['en']));
     vi.restoreAllMocks();
   });

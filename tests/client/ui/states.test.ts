@@ -23,6 +23,11 @@ const LOOKS = [
 
 /** Things that a state shows only after a click. */
 const OPENED: Record<string, string[]> = {
+  'home options': ['home-options', 'way-relay'],
+  'home-no-relay options': ['home-options', 'way-mesh'],
+  'live-relay-only verify': ['lock'],
+  'live-9 layout': ['control-more', 'more-layout'],
+  'live-9 statistics': ['control-more', 'more-statistics'],
   'live-host people': ['control-people'],
   'live-host verify': ['lock'],
   'live-host more': ['control-more'],
@@ -59,7 +64,8 @@ async function seriousFaults(page: Page): Promise<string[]> {
 async function smallTargets(page: Page): Promise<string[]> {
   return page.evaluate(() =>
     [...document.querySelectorAll<HTMLElement>('button, select, input, summary, a[href], [role="menuitem"]')]
-      .map((element) => ({ element, box: element.getBoundingClientRect() }))
+      // A label around its field is the target.
+      .map((element) => ({ element, box: (element.closest('label') ?? element).getBoundingClientRect() }))
       .filter(
         ({ element, box }) => box.width > 0 && element.checkVisibility() && Math.min(box.width, box.height) < 43.5,
       )
