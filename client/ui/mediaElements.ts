@@ -26,6 +26,19 @@ export function attach(element: HTMLMediaElement, track: MediaStreamTrack): () =
   };
 }
 
+/** Calls `run` once, when the first picture is there to be seen. */
+export function onFirstPicture(run: () => void): Attachment<HTMLVideoElement> {
+  return (video) => {
+    if ('requestVideoFrameCallback' in video) {
+      const waiting = video.requestVideoFrameCallback(() => run());
+      return () => video.cancelVideoFrameCallback(waiting);
+    }
+    const element: HTMLElement = video;
+    element.addEventListener('loadeddata', run, { once: true });
+    return () => element.removeEventListener('loadeddata', run);
+  };
+}
+
 /** Shows a track as long as the element is there. Videos are muted, so they may always play. */
 export function showTrack(track: MediaStreamTrack): Attachment<HTMLVideoElement> {
   return (video) => {

@@ -224,11 +224,10 @@ const SWITCH_MS = { before: 300, after: 1500, quiet: 5000 };
 /** Begins to write down what somebody's tile shows, and when it shows another track. */
 async function watchSwitch(person: Person, other: Person): Promise<void> {
   await person.watch(other.name);
-  const video = person.tile(other.name).locator('video').first();
-  await video.evaluate((video, name) => {
+  await person.tile(other.name).evaluate((tile, name) => {
     const switches = ((globalThis as { parleySwitches?: Record<string, number> }).parleySwitches ??= {});
     delete switches[name];
-    const shown = () => ((video as HTMLVideoElement).srcObject as MediaStream | null)?.getVideoTracks()[0]?.id;
+    const shown = () => (tile.querySelector('video')?.srcObject as MediaStream | null)?.getVideoTracks()[0]?.id;
     const before = shown();
     const timer = setInterval(() => {
       if (shown() === before) return;

@@ -96,7 +96,7 @@ class Page {
 
 async function waitFor(isSo: () => Promise<boolean>): Promise<void> {
   for (let tries = 0; !(await isSo()); tries++) {
-    if (tries > 100) throw new Error('it never was');
+    if (tries > 1000) throw new Error('it never was');
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -28,7 +28,7 @@ export interface Watch {
 }
 
 export interface Readers {
-  /** Collects from now on; one watch per video element and name. */
+  /** Collects from now on, also when another element takes this one's place; one watch per name. */
   watch(name: string, video: HTMLVideoElement): void;
   /** What was collected so far, as a copy. */
   watched(name: string): Watch;
@@ -58,14 +58,24 @@ function installReaders(decode: typeof decodePicture): void {
   function watch(name: string, video: HTMLVideoElement): void {
     const seen: Watch = { readings: [], unreadable: 0 };
     watches.set(name, seen);
-    const onFrame = (): void => {
-      if (watches.get(name) !== seen) return;
-      const reading = now(video);
-      if (reading === null) seen.unreadable++;
-      else seen.readings.push({ ...reading, at: performance.timeOrigin + performance.now() });
-      video.requestVideoFrameCallback(onFrame);
+    const follow = (element: HTMLVideoElement): void => {
+      const onFrame = (): void => {
+        if (watches.get(name) !== seen) return;
+        const reading = now(element);
+        if (reading === null) seen.unreadable++;
+        else seen.readings.push({ ...reading, at: performance.timeOrigin + performance.now() });
+        element.requestVideoFrameCallback(onFrame);
+      };
+      element.requestVideoFrameCallback(onFrame);
     };
-    video.requestVideoFrameCallback(onFrame);
+    follow(video);
+    // Where a picture changes its track, another element takes over from this one.
+    const place = video.closest('[data-picture]');
+    if (!place) return;
+    new MutationObserver((records) => {
+      for (const { addedNodes } of records)
+        for (const node of addedNodes) if (node instanceof HTMLVideoElement) follow(node);
+    }).observe(place, { childList: true });
   }
 
   function watched(name: string): Watch {
