@@ -35,8 +35,11 @@ const MAX_AHEAD = 4;
 
 export type SealResult = { ok: true; frame: Bytes } | { ok: false; why: 'noKey' | 'exhausted' | 'malformed' };
 
-/** `ahead`: sealed in an epoch that may be installed in a moment; then it may be tried again. */
-export type OpenRefusal = 'ahead' | 'unknownKey' | 'replayed' | 'forged' | 'wrongSender' | 'malformed';
+/**
+ * `ahead`: sealed in an epoch that may be installed in a moment; then it may be tried again. `earlier`: sealed before we were a member,
+ * for those who were.
+ */
+export type OpenRefusal = 'ahead' | 'earlier' | 'unknownKey' | 'replayed' | 'forged' | 'wrongSender' | 'malformed';
 export type OpenResult = { ok: true; frame: Bytes; epoch: number; counter: number } | { ok: false; why: OpenRefusal };
 
 export class Keyring {
@@ -46,6 +49,7 @@ export class Keyring {
   /** By epoch mod 64, which is all that a KID says of it. */
   readonly #slots: (EpochKeys | undefined)[] = new Array<EpochKeys | undefined>(EPOCH_SLOTS).fill(undefined);
   #newest = -1;
+  #first = -1;
   #sending: EpochKeys | undefined;
 
   /**
@@ -69,6 +73,7 @@ export class Keyring {
     if (entry.epoch <= this.#newest) throw new CryptoError('usage', 'epochs only rise');
     const keys = new EpochKeys(entry.epoch, entry.ownLeaf, entry.baseKey, entry.leaves);
     this.#newest = entry.epoch;
+    if (this.#first < 0) this.#first = entry.epoch;
     this.sweep();
     // RFC 9605 §5.2: receivers MUST remove an old epoch when a new one has the same low-order bits.
     const slot = entry.epoch % EPOCH_SLOTS;
@@ -146,8 +151,7 @@ export class Keyring {
     if (kind !== from.kind || leaf !== from.leaf) return { ok: false, why: 'wrongSender' };
 
     const epoch = this.#slots[epochSlot];
-    if (epoch === undefined || this.#isDead(epoch))
-      return { ok: false, why: this.#isAhead(epochSlot) ? 'ahead' : 'unknownKey' };
+    if (epoch === undefined || this.#isDead(epoch)) return { ok: false, why: this.#whyNotInstalled(epochSlot) };
     const receiver = epoch.receiver(from.kind, leaf);
     if (receiver === undefined) return { ok: false, why: 'unknownKey' };
     // Spares the work; what counts is asked again below.
@@ -178,9 +182,14 @@ export class Keyring {
     return keys?.epoch === epoch ? keys : undefined;
   }
 
-  #isAhead(epochSlot: number): boolean {
-    const ahead = (epochSlot - this.#newest + 2 * EPOCH_SLOTS) % EPOCH_SLOTS;
-    return this.#newest >= 0 && ahead > 0 && ahead <= MAX_AHEAD;
+  /** A slot says the epoch modulo 64 alone: what is taken for earlier is what lies up to half of that before our first. */
+  #whyNotInstalled(epochSlot: number): 'ahead' | 'earlier' | 'unknownKey' {
+    if (this.#newest < 0) return 'unknownKey';
+    const ahead = modulo(epochSlot - this.#newest);
+    if (ahead > 0 && ahead <= MAX_AHEAD) return 'ahead';
+    const before = modulo(this.#first - epochSlot);
+    const isEarlier = before > 0 && before <= this.#first && before + (this.#newest - this.#first) < EPOCH_SLOTS / 2;
+    return isEarlier ? 'earlier' : 'unknownKey';
   }
 
   #isDead(keys: EpochKeys): boolean {
@@ -196,4 +205,8 @@ export class Keyring {
     if (this.#slots[slot] === keys) this.#slots[slot] = undefined;
     if (this.#sending === keys) this.#sending = undefined;
   }
+}
+
+function modulo(epochs: number): number {
+  return ((epochs % EPOCH_SLOTS) + EPOCH_SLOTS) % EPOCH_SLOTS;
 }

@@ -78,7 +78,7 @@ export class FrameTransform {
       id: options.id,
       passed: 0,
       empty: 0,
-      dropped: { noKey: 0, unknownKey: 0, forged: 0, replayed: 0, wrongSender: 0, malformed: 0, shed: 0 },
+      dropped: { noKey: 0, unknownKey: 0, earlier: 0, forged: 0, replayed: 0, wrongSender: 0, malformed: 0, shed: 0 },
     };
   }
 

@@ -131,6 +131,8 @@ export interface TransformCounts {
   dropped: {
     noKey: number;
     unknownKey: number;
+    /** Sealed before we were a member: not for us. */
+    earlier: number;
     forged: number;
     replayed: number;
     wrongSender: number;

@@ -230,6 +230,25 @@ describe('no key, no frame', () => {
     expect(await bob.open(fromAlice, 'vp8', last!)).toEqual({ ok: false, why: 'unknownKey' });
   });
 
+  test('what was sealed before one was a member is told from what one should be able to open', async () => {
+    const why = async (sealedIn: number, held: readonly number[]): Promise<string> => {
+      const [sender, receiver] = [0, 1].map(() => new Keyring({ now: () => clock })) as [Keyring, Keyring];
+      await sender.install({ epoch: sealedIn, ownLeaf: ALICE, baseKey: baseKeyOf(sealedIn), leaves });
+      sender.sendWith(sealedIn);
+      for (const epoch of held) await receiver.install({ epoch, ownLeaf: BOB, baseKey: baseKeyOf(epoch), leaves });
+      const opened = await receiver.open(fromAlice, 'vp8', await sealed(sender, CAMERA, 'vp8', random(9)));
+      return opened.ok ? 'opened' : opened.why;
+    };
+    expect(await why(9, [10])).toBe('earlier');
+    expect(await why(60, [65, 66])).toBe('earlier');
+    expect(await why(0, [1])).toBe('earlier');
+    expect(await why(12, [10, 11])).toBe('ahead');
+    // Of an epoch that we have missed, or that is long gone: those are ours.
+    expect(await why(11, [10, 12])).toBe('unknownKey');
+    expect(await why(30, [10])).toBe('unknownKey');
+    expect(await why(63, [0])).toBe('unknownKey');
+  });
+
   test('sending with an epoch that is not there is our own mistake', async () => {
     await enter(3);
     for (const epoch of [4, 67, -61]) {

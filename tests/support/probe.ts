@@ -195,7 +195,8 @@ export function totalsOf({ transforms, counts }: Pick<Probe, 'transforms' | 'cou
     totals.passed += count.passed;
     for (const [reason, frames] of Object.entries(count.dropped)) {
       if (options.side === 'send') totals.unsealed += frames;
-      else totals.unopened += frames;
+      // What was sealed before one was a member is for others, and comes by the relay all the same.
+      else if (reason !== 'earlier') totals.unopened += frames;
       if (frames > 0)
         totals.byReason[`${options.side} ${reason}`] = (totals.byReason[`${options.side} ${reason}`] ?? 0) + frames;
     }

@@ -124,7 +124,7 @@ describe('the watchdog', () => {
     id: 'x',
     passed,
     empty,
-    dropped: { noKey: 0, unknownKey: 0, forged, replayed: 0, wrongSender: 0, malformed: 0, shed: 0 },
+    dropped: { noKey: 0, unknownKey: 0, earlier: 0, forged, replayed: 0, wrongSender: 0, malformed: 0, shed: 0 },
   });
 
   test('counts every frame that reached a transform', () => {

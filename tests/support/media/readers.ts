@@ -60,7 +60,8 @@ function installReaders(decode: typeof decodePicture): void {
     watches.set(name, seen);
     const follow = (element: HTMLVideoElement): void => {
       const onFrame = (): void => {
-        if (watches.get(name) !== seen) return;
+        // One that was taken away shows nobody anything, and gives a last black frame.
+        if (watches.get(name) !== seen || !element.isConnected) return;
         const reading = now(element);
         if (reading === null) seen.unreadable++;
         else seen.readings.push({ ...reading, at: performance.timeOrigin + performance.now() });
