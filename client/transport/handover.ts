@@ -20,6 +20,8 @@ import { watchPulse } from './workerPulse.ts';
 
 /** So often we look whether the new way delivers. */
 const LOOK_MS = 250;
+/** What comes by the new way needs so long until it is on the screen: the last picture of a track that has ended is black. */
+const SHOWING_MS = 1000;
 /** We have told the other that it may close the old way and heard nothing for so long: we close ours. */
 const MOVE_MS = 20_000;
 /** On the way down the relay is closed after this in any case: the server closes the room a little later (topology.ts). */
@@ -206,8 +208,9 @@ class Handover implements MediaTransport {
   #hasMoved(peer: PeerId): boolean {
     const other = this.#others.get(peer);
     const { number } = this.#topology;
-    if (other?.told !== number) return false;
-    return other.moved >= number || performance.now() - other.toldAt >= MOVE_MS;
+    const since = performance.now() - (other?.toldAt ?? 0);
+    if (other?.told !== number || since < SHOWING_MS) return false;
+    return other.moved >= number || since >= MOVE_MS;
   }
 
   /** Looks by which way real pictures and sound come, and tells those from whom all comes by the new one. */

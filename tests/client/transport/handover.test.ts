@@ -87,8 +87,11 @@ let asked: unknown[];
 
 const relay = () => relays.at(-1)!;
 const wait = (ms = 400) => vi.advanceTimersByTimeAsync(ms);
-const moved = (from: PeerId, number: number) =>
+/** And what we have of them is on the screen by now. */
+async function moved(from: PeerId, number: number): Promise<void> {
   transport.receive(from, JSON.stringify({ connection: number, data: { type: 'moved' } }));
+  await wait(1300);
+}
 
 function start(at: 'mesh' | 'relay' = 'mesh', only: 'mesh' | 'relay' | null = null): void {
   const port: SealPort = {
@@ -162,7 +165,7 @@ async function atRelay(...peers: PeerId[]): Promise<void> {
   await wait();
   for (const peer of peers) relay().deliver(peer, 'microphone', 'camera');
   await wait();
-  for (const peer of peers) moved(peer, 2);
+  for (const peer of peers) await moved(peer, 2);
 }
 
 describe('up to the relay', () => {
@@ -189,20 +192,32 @@ describe('up to the relay', () => {
     relay().deliver(carla, 'microphone', 'camera');
     await wait();
     expect(mesh.peers).toEqual([ben, carla]);
-    moved(ben, 2);
+    await moved(ben, 2);
     expect(mesh.peers).toEqual([carla]);
-    moved(carla, 2);
+    await moved(carla, 2);
     expect(mesh.peers).toEqual([]);
     await wait(5000);
     expect(shows - before).toBe(4);
     expect(Object.values(shown)).toEqual(['relay', 'relay', 'relay', 'relay']);
   });
 
+  test('a mesh closes only when what comes by the relay had time to get on the screen', async () => {
+    await inMesh(ben);
+    transport.follow({ number: 2, at: 'relay' });
+    await wait();
+    transport.receive(ben, JSON.stringify({ connection: 2, data: { type: 'moved' } }));
+    relay().deliver(ben, 'microphone', 'camera');
+    await wait(900);
+    expect([shown['ben camera'], mesh.peers]).toEqual(['relay', [ben]]);
+    await wait(700);
+    expect(mesh.peers).toEqual([]);
+  });
+
   test('a mesh stays where the relay never delivers, whatever the other says and however long it takes', async () => {
     await inMesh(ben);
     transport.follow({ number: 2, at: 'relay' });
     await wait();
-    moved(ben, 2);
+    await moved(ben, 2);
     await wait(120_000);
     expect(mesh.peers).toEqual([ben]);
     expect(shown['ben camera']).toBe('mesh');
@@ -274,9 +289,9 @@ describe('down to the mesh', () => {
     await wait();
     expect(said.filter(({ number }) => number === 3)).toHaveLength(2);
     expect(shown['ben camera']).toBe('mesh');
-    moved(ben, 3);
+    await moved(ben, 3);
     expect(relay().closed).toBe(false);
-    moved(carla, 3);
+    await moved(carla, 3);
     expect(relay().closed).toBe(true);
     await wait(5000);
     expect(shows - before).toBe(4);
@@ -289,7 +304,7 @@ describe('down to the mesh', () => {
     mesh.deliver(ben, 'microphone', 'camera');
     await wait();
     expect(relay().peers).toEqual([ben]);
-    moved(ben, 3);
+    await moved(ben, 3);
     expect(relay().closed).toBe(true);
   });
 
@@ -314,7 +329,7 @@ describe('interrupted', () => {
     const before = shows;
     transport.follow({ number: 4, at: 'relay' });
     await wait();
-    moved(ben, 4);
+    await moved(ben, 4);
     expect(shown['ben camera']).toBe('relay');
     expect(mesh.peers).toEqual([]);
     expect(shows).toBe(before);
@@ -327,7 +342,7 @@ describe('interrupted', () => {
     await wait();
     transport.follow({ number: 3, at: 'mesh' });
     await wait();
-    moved(ben, 3);
+    await moved(ben, 3);
     expect(relay().closed).toBe(true);
     expect(shown['ben camera']).toBe('mesh');
   });
@@ -446,7 +461,7 @@ describe('what is on the screen', () => {
     expect(relay().shows.at(-1)).toBeNull();
     for (const peer of [ben, carla]) {
       relay().deliver(peer, 'camera', 'microphone');
-      moved(peer, 2);
+      await moved(peer, 2);
     }
     await wait(1000);
     expect(mesh.peers).toEqual([]);
