@@ -53,7 +53,16 @@ self.onmessage = ({ data }: MessageEvent) => {
 (self as unknown as { onrtctransform: (event: TransformEvent) => void }).onrtctransform = ({ transformer }) => {
   const { options } = transformer;
   const kind = trackKinds.indexOf(options.kind) as 0 | 1 | 2 | 3;
-  const dropped = { noKey: 0, unknownKey: 0, earlier: 0, forged: 0, replayed: 0, wrongSender: 0, malformed: 0, shed: 0 };
+  const dropped = {
+    noKey: 0,
+    unknownKey: 0,
+    earlier: 0,
+    forged: 0,
+    replayed: 0,
+    wrongSender: 0,
+    malformed: 0,
+    shed: 0,
+  };
   const count: TransformCounts = { id: options.id, passed: 0, empty: 0, dropped };
   counts.set(options.id, count);
   const stream = new TransformStream<Frame, Frame>({
