@@ -18,6 +18,8 @@ export const ownTiles = ['tile', 'small', 'hidden'] as const satisfies readonly 
 const NOWHERE: Space = { width: 0, height: 0, gap: 0 };
 /** Who speaks long enough, and who no more, changes with time alone. */
 const LOOK_MS = 500;
+/** A small window on top of others is about so high. */
+const FLOATING_HEIGHT = 240;
 /** A window that is being made larger changes with each picture. */
 const SHOWN_PAUSE_MS = 250;
 
@@ -31,6 +33,8 @@ export class Showing {
   #looks = $state(0);
   /** Set by what measures it. */
   space = $state.raw<Space>(NOWHERE);
+  /** Who is in the small window on top of other programs. */
+  floating = $state<Peer | null>(null);
 
   readonly #others = $derived.by(() => this.#live().tiles.filter((tile) => !tile.self));
   readonly #count = $derived.by(() => this.#others.length);
@@ -121,6 +125,8 @@ export class Showing {
     const cameras = [...places].map(([peer, { height }]): ShownPicture => {
       return { peer, kind: 'camera', height: Math.round(height * pixelRatio) };
     });
+    if (this.floating !== null && !places.has(this.floating))
+      cameras.push({ peer: this.floating, kind: 'camera', height: Math.round(FLOATING_HEIGHT * pixelRatio) });
     const shared = this.#live().screens.filter((screen) => !screen.self);
     return [
       ...shared.map(({ peer }, index): ShownPicture => {
