@@ -1,8 +1,12 @@
 /**
- * The page side of the mesh tests: several members in one page, each with a transport (in a mesh) and a worker of its own; signals go
- * from hand to hand.
+ * The page side of the transport's tests: several members in one page, each with a transport and a worker of its own. Signals go from
+ * hand to hand; what concerns a relay goes to the test (`relayAsk`), which has a real one.
  */
+import { ProtocolError } from '../../../signal/protocol/errors.ts';
+import type { ErrorCode } from '../../../signal/protocol/errors.ts';
+import type { ServerEvent } from '../../../signal/protocol/events.ts';
 import type { PeerId } from '../../../signal/protocol/ids.ts';
+import type { Topology } from '../../../signal/protocol/model.ts';
 import {
   trackKinds,
   type Notice,
@@ -12,6 +16,7 @@ import {
 } from '../../../client/e2ee/messages.ts';
 import { createHandover } from '../../../client/transport/handover.ts';
 import { createMesh } from '../../../client/transport/mesh.ts';
+import { createRelay } from '../../../client/transport/relay.ts';
 import { selfTest, type SelfTestResult } from '../../../client/transport/selfTest.ts';
 import type { SealPort } from '../../../client/transport/sealPort.ts';
 import type { MediaTransport, PathState, PathStats } from '../../../client/transport/transport.ts';
@@ -51,9 +56,18 @@ globalThis.RTCPeerConnection = class extends RTCPeerConnection {
 
 const name = (n: number) => `peer${n}`.padEnd(22, '0') as PeerId;
 
-export async function addMembers(count: number, traps: Record<number, SealTrap> = {}): Promise<void> {
+declare global {
+  /** In the test: asks the relay as the server does for this peer. */
+  var relayAsk: (peer: PeerId, name: string, params: object) => Promise<{ result?: unknown; error?: ErrorCode }>;
+}
+
+export async function addMembers(
+  count: number,
+  traps: Record<number, SealTrap> = {},
+  at: Topology['at'] = 'mesh',
+): Promise<void> {
   const leaves = Object.fromEntries(Array.from({ length: count }, (_, n) => [name(n), n]));
-  await Promise.all(Array.from({ length: count }, (_, n) => addMember(n, leaves, traps[n] ?? {})));
+  await Promise.all(Array.from({ length: count }, (_, n) => addMember(n, leaves, traps[n] ?? {}, at)));
 }
 
 /** A handle on a worker, as the product's port, with the traps in it. What goes over it is written down in `record`. */
@@ -96,7 +110,12 @@ export async function tryOut(trap: SealTrap): Promise<{ result: SelfTestResult; 
   return { result, tookMs: performance.now() - began, transforms: record.transforms.length };
 }
 
-async function addMember(n: number, leaves: Record<string, number>, trap: SealTrap): Promise<void> {
+/** An event of the server about the relay. */
+export function relayed(to: readonly PeerId[], event: ServerEvent): void {
+  for (const peer of to) members.get(peer)?.mesh.relayed(event);
+}
+
+async function addMember(n: number, leaves: Record<string, number>, trap: SealTrap, at: Topology['at']): Promise<void> {
   const worker = new Worker('/unsafeSealWorker.js', { type: 'module' });
   await new Promise<void>((resolve) => {
     worker.onmessage = ({ data }) => data.type === 'ready' && resolve();
@@ -116,14 +135,18 @@ async function addMember(n: number, leaves: Record<string, number>, trap: SealTr
   };
   const port = portTo(worker, trap, member as Member);
   const self = name(n);
-  const none = () => Promise.reject(new Error('no relay here'));
+  const request = async (name: string, params: object): Promise<never> => {
+    const { result, error } = await relayAsk(self, name, params);
+    if (error !== undefined) throw new ProtocolError(error);
+    return result as never;
+  };
   const mesh = createHandover({
     self,
     iceServers: [],
     port,
-    ways: { mesh: createMesh, relay: none },
-    line: { request: none },
-    topology: { number: 0, at: 'mesh' },
+    ways: { mesh: createMesh, relay: async () => createRelay },
+    line: { request },
+    topology: { number: 0, at },
     only: null,
     signal: (to, body) => {
       member.signals!++;
@@ -217,6 +240,7 @@ Object.assign(globalThis, {
     tryOut,
     members,
     connections,
+    relayed,
     addMembers,
     meet,
     member,
