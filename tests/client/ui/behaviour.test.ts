@@ -408,6 +408,14 @@ describe('the meeting', () => {
 });
 
 describe('sheets', () => {
+  test('a code that is still being worked out is not to be read aloud', async () => {
+    await show('live-computing');
+    await page.getByTestId('lock').click();
+    await page.getByText('being worked out').waitFor();
+    expect(await page.getByText('Read it aloud').count()).toBe(0);
+    expect(await page.locator('button', { hasText: 'Copy code' }).isDisabled()).toBe(true);
+  });
+
   test('the check of privacy says which way the host has fixed', async () => {
     await show('live-relay-only');
     await page.getByTestId('lock').click();
