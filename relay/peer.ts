@@ -13,8 +13,11 @@ import { IceParameters, RtpParameters, TransportOffer } from '../signal/protocol
 import { isOffered, mediaOf, plain } from './codecs.ts';
 import { refusing } from './refusing.ts';
 
-/** Requests for a key frame are bunched: many newcomers at once are served by one. */
-const KEY_FRAME_DELAY_MS = 300;
+/**
+ * Requests for a key frame are bunched: many newcomers at once are served by one. Chromium ignores a request within 300 ms of the one
+ * before, and mediasoup asks again only after a second: so the two lie further apart than that, though the first may arrive late.
+ */
+const KEY_FRAME_DELAY_MS = 400;
 /** Four tracks of a hundred members. */
 const MAX_CONSUMERS = 400;
 const LARGEST: Layer = 2;
