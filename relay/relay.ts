@@ -60,7 +60,10 @@ class WorkersRelay implements Relay {
     this.#terms = terms;
     const done = {};
     this.#handlers = {
-      'peer.open': async ({ meeting, peer }) => (await this.#open(meeting)).openPeer(peer),
+      'peer.open': async ({ meeting, peer }) => {
+        await this.#workers.soon();
+        return (await this.#open(meeting)).openPeer(peer);
+      },
       'peer.close': async ({ meeting, peer }) => {
         const room = await this.#rooms.get(meeting);
         room?.closePeer(peer);

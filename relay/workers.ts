@@ -34,8 +34,13 @@ export interface Slot {
 const RETRY_MS = 500;
 const MAX_RETRY_MS = 30_000;
 
+/** Who asks while the only worker is being replaced waits this long for it, rather than ask again. */
+const REPLACED_MS = 1000;
+
 export class Workers {
   readonly #terms: WorkersTerms;
+  /** Those who wait for a worker. */
+  readonly #waiting = new Set<() => void>();
   readonly #slots: (Slot | null)[];
   readonly #retries = new Set<NodeJS.Timeout>();
   #isClosed = false;
@@ -59,6 +64,20 @@ export class Workers {
 
   get isReady(): boolean {
     return !this.#isClosed && this.#slots.some((slot) => slot !== null);
+  }
+
+  /** Resolves when there is a worker; after `REPLACED_MS` in any case. */
+  async soon(): Promise<void> {
+    if (this.isReady || this.#isClosed) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#waiting.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, REPLACED_MS);
+      this.#waiting.add(done);
+    });
   }
 
   /** Process ids, for tests and the log. */
@@ -86,6 +105,7 @@ export class Workers {
   /** Idempotent. */
   close(): void {
     this.#isClosed = true;
+    for (const done of [...this.#waiting]) done();
     for (const retry of this.#retries) clearTimeout(retry);
     for (const slot of this.#slots) slot?.worker.close();
     this.#slots.fill(null);
@@ -115,6 +135,7 @@ export class Workers {
     if (this.#isClosed) return worker.close();
     const slot: Slot = { index, worker, server, rooms: 0, peers: 0 };
     this.#slots[index] = slot;
+    for (const done of [...this.#waiting]) done();
     worker.on('died', (error) => {
       this.#terms.onError(error);
       this.#slots[index] = null;

@@ -112,6 +112,17 @@ runs('a worker that dies under one half of a meeting ends the room as a whole, o
   expect(events.filter(({ type }) => type === 'room.lost')).toHaveLength(1);
 });
 
+runs('who asks while the only worker is being replaced waits for the next one', async () => {
+  const relay = await localRelay();
+  await relay.request('peer.open', { meeting, peer: anna });
+  const lost = new Promise<void>((resolve) => relay.onEvent(({ type }) => type === 'room.lost' && resolve()));
+  process.kill(relay.status().workers[0]!, 'SIGKILL');
+  await lost;
+  expect(relay.isReady).toBe(false);
+  const { send } = await relay.request('peer.open', { meeting, peer: anna });
+  expect(send.iceCandidates).not.toEqual([]);
+});
+
 runs('senders are told what is watched: more at once, less when it lasts, nothing where nobody looks', async () => {
   const relay = await localRelay();
   const told: unknown[] = [];
