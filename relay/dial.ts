@@ -1,8 +1,8 @@
 /**
  * A relay's way to signal: dials, proves that it knows the secret, wants the same of signal, then answers what it is asked.
  *
- * A connection that is lost is dialled again. The rooms stay for a moment, because media do not go through signal; a signal that
- * has forgotten them opens them anew.
+ * A connection that is lost is dialled again. The rooms stay for a moment, because media do not go through signal, which has
+ * forgotten them when the connection is back and opens them anew.
  */
 import { WebSocket, type RawData } from 'ws';
 import { ProtocolError } from '../signal/protocol/errors.ts';
@@ -111,6 +111,8 @@ export class Dial {
     this.#failures = 0;
     this.#isWelcome = true;
     clearTimeout(this.#forget);
+    // Signal begins with nothing at each connection: in a room of before, its peers would find ghosts, and newcomers nobody.
+    this.#relay.retireRooms();
     this.#terms.log(`at ${new URL(this.#terms.url).host}`);
     socket.on('message', (data, isBinary) => {
       this.#heardAt = Date.now();

@@ -19,6 +19,9 @@ import { Room } from './room.ts';
 import type { WorkersTerms } from './workers.ts';
 import { Workers } from './workers.ts';
 
+/** People in a room that signal has forgotten see each other through it until they have come back to signal, and opened another. */
+const RETIRED_MS = 30_000;
+
 type Handlers = { [N in RelayRequestName]: (params: RelayParams<N>) => Promise<RelayResult<N>> };
 
 export interface Relay extends RelayPort {
@@ -29,6 +32,8 @@ export interface Relay extends RelayPort {
   readonly capacity: number;
   /** Nobody is left who would close them. */
   closeRooms(): Promise<void>;
+  /** Whoever asks from now on knows nothing of the rooms there are: they go on for a moment, and none of them is found any more. */
+  retireRooms(): void;
 }
 
 /** Whether mediasoup's program is there; the set-up may still be building it. */
@@ -138,6 +143,16 @@ class WorkersRelay implements Relay {
 
   async closeRooms(): Promise<void> {
     for (const [meeting, opening] of [...this.#rooms]) this.#close(meeting, await opening);
+  }
+
+  retireRooms(): void {
+    const rooms = [...this.#rooms.values()];
+    this.#rooms.clear();
+    if (rooms.length === 0) return;
+    const timer = setTimeout(() => {
+      for (const opening of rooms) void opening.then((room) => room.close()).catch(() => undefined);
+    }, RETIRED_MS);
+    timer.unref();
   }
 
   async close(): Promise<void> {

@@ -291,7 +291,7 @@ export class Runner {
       this.#token = joined.token;
       this.#inside = true;
       this.#stage?.setIceServers(joined.iceServers as RTCIceServer[]);
-      this.#stage?.happened({ type: 'topology', topology: joined.topology });
+      this.#stage?.rejoined(joined.topology);
       return this.input({ type: 'joined', attempt, self: this.#words.peer });
     }
     const prepared = await this.#prepare(name, replaces ?? (await formerPeer(meeting)));

@@ -129,6 +129,12 @@ export class Stage {
     else this.#transport.relayed(event);
   }
 
+  /** The server had forgotten us, and with us what we had at the relay. */
+  rejoined(topology: Topology): void {
+    if (this.#transport) this.#transport.follow(topology, true);
+    else this.#earlyEvents.push({ type: 'topology', topology });
+  }
+
   /** What is on the screen by now: pictures that are not need not come. */
   show(pictures: readonly Shown[]): void {
     this.#shown = pictures;

@@ -59,6 +59,8 @@ class Handover implements MediaTransport {
   #topology: Topology;
   #since = performance.now();
   #relay: RelayTransport | null = null;
+  /** What we have at the relay is from before we had to join again: it delivers for a while, and nothing more can be asked of it. */
+  #isStale = false;
   #opening = false;
   #shown: readonly Shown[] | null = null;
   #held = false;
@@ -127,16 +129,19 @@ class Handover implements MediaTransport {
     this.#mesh.broadcast(body);
   }
 
-  follow(topology: Topology): void {
+  follow(topology: Topology, isAnew = false): void {
     if (this.#closed) return;
-    if (topology.number === this.#topology.number) return this.#relay?.retry();
+    if (isAnew) this.#isStale = this.#relay !== null;
+    if (topology.number === this.#topology.number && !this.#isStale) return this.#relay?.retry();
     if (topology.number < this.#topology.number) return;
     const before = this.#topology.at;
     this.#topology = this.#fixed(topology);
-    const again = before === 'relay' && this.#topology.at === 'relay';
     this.#since = performance.now();
-    // The relay lost the room: what we had there is worth nothing.
-    if (again) this.#closeRelay();
+    // The relay lost the room, or a server that restarted knows nothing of it.
+    if (this.#topology.at === 'relay' && (before === 'relay' || this.#isStale)) {
+      this.#isStale = false;
+      this.#relay?.renew();
+    }
     this.#settle();
     for (const peer of this.#others.keys()) this.#tellState(peer);
   }
@@ -269,6 +274,7 @@ class Handover implements MediaTransport {
   #closeRelay(): void {
     const relay = this.#relay;
     this.#relay = null;
+    this.#isStale = false;
     void relay?.close();
     for (const [peer, other] of this.#others) {
       delete other.states.relay;

@@ -160,6 +160,13 @@ class RelayPath implements RelayTransport {
     this.#receiving.retry();
   }
 
+  renew(): void {
+    if (this.#closed) return;
+    clearTimeout(this.#reopenTimer);
+    this.#failures = 0;
+    void this.#open();
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -172,12 +179,14 @@ class RelayPath implements RelayTransport {
 
   async #open(): Promise<void> {
     const attempt = ++this.#attempt;
+    const former = this.#transports;
     const isCurrent = () => attempt === this.#attempt && !this.#closed;
     try {
       const device = await Device.factory();
       if (!isCurrent()) return;
       const opened = await this.#ask('relay.open', {});
       if (!isCurrent()) return;
+      this.#clear();
       this.#receiving.begin(opened.streams);
       await device.load({ routerRtpCapabilities: opened.capabilities });
       if (!isCurrent()) return;
@@ -192,7 +201,10 @@ class RelayPath implements RelayTransport {
       this.#receiving.open(device, transports.receive);
       this.#sending.open(device, transports.send);
     } catch {
-      if (isCurrent()) this.#reopen();
+      if (!isCurrent()) return;
+      // What was there before may still deliver: it goes when there is an answer.
+      if (former !== null && this.#transports === former) this.#openLater();
+      else this.#reopen();
     }
   }
 
@@ -205,7 +217,10 @@ class RelayPath implements RelayTransport {
   #reopen(): void {
     if (this.#closed) return;
     this.#drop();
-    if (this.#unsealedTimes > UNSAFE_REBUILDS) return;
+    if (this.#unsealedTimes <= UNSAFE_REBUILDS) this.#openLater();
+  }
+
+  #openLater(): void {
     this.#reopenTimer = setTimeout(() => void this.#open(), Math.max(REOPEN_MS, backoffMs(this.#failures++, 0)));
   }
 
@@ -250,6 +265,10 @@ class RelayPath implements RelayTransport {
 
   #drop(): void {
     this.#attempt++;
+    this.#clear();
+  }
+
+  #clear(): void {
     clearTimeout(this.#reopenTimer);
     clearTimeout(this.#retryTimer);
     this.#retryTimer = undefined;

@@ -92,14 +92,17 @@ export interface RelayTransport extends MeasuredWay {
   show(pictures: readonly Shown[] | null): void;
   /** The socket is back: what could not be asked for is asked for again. */
   retry(): void;
+  /** The server does not know of it any more: opened anew, and what there is goes on until that is answered. */
+  renew(): void;
 }
 
 export interface MediaTransport extends Way, Direct {
   /**
    * Media take this way now; an older decision is ignored. The same one again: the socket is back, and what could not be asked for
    * meanwhile is asked for.
+   * @param isAnew  we had to join again: what we have at the relay, nobody there knows of any more
    */
-  follow(topology: Topology): void;
+  follow(topology: Topology, isAnew?: boolean): void;
   /** An event of the server about the relay. */
   relayed(event: ServerEvent): void;
   /** What is on the screen by now. Pictures that are not need not come; sound always does. */

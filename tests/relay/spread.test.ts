@@ -274,6 +274,7 @@ runs('a signal server that restarts gets its relay back, and the rooms wait for 
   await dial(relay, first.url, 'patient');
   await expect.poll(() => first.pool.isReady).toBe(true);
   await first.pool.request('peer.open', { meeting, peer: anna });
+  await first.pool.request('peer.open', { meeting, peer: ben });
   await cleanups[1]!(); // the first server goes
   const pool = new RelayPool('here', () => undefined);
   const door = new RelayDoor({ secret: SECRET, pool, log: () => undefined });
@@ -288,4 +289,7 @@ runs('a signal server that restarts gets its relay back, and the rooms wait for 
   await expect.poll(() => pool.isReady, { timeout: 5000 }).toBe(true);
   await pool.request('peer.open', { meeting, peer: anna });
   expect(relay.status().rooms).toBe(1);
+  // Ben has not come back, and nobody finds him in the room of now.
+  await pool.request('peer.close', { meeting, peer: anna });
+  expect(relay.status().rooms).toBe(0);
 });

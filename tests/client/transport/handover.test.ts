@@ -66,6 +66,8 @@ class FakeWay implements MeshTransport, RelayTransport {
   show = (pictures: readonly Shown[] | null) => void this.shows.push(pictures);
   watched = (producer: string, layer: number | null) => void this.watches.push([producer, layer]);
   retry = () => void this.retries++;
+  renewals = 0;
+  renew = () => void this.renewals++;
   close = async () => void (this.closed = true);
 }
 
@@ -347,16 +349,31 @@ describe('interrupted', () => {
     expect(shown['ben camera']).toBe('mesh');
   });
 
-  test('the relay loses the room: another is opened, and people are reconnecting, not new', async () => {
+  test('the relay loses the room: another is opened, and what there is goes on until then', async () => {
     await atRelay(ben);
     transport.follow({ number: 3, at: 'relay' });
-    expect(relays[0]!.closed).toBe(true);
+    expect(relay().renewals).toBe(1);
+    expect(relay().closed).toBe(false);
+    expect(shown['ben camera']).toBe('relay');
+    relay().state(ben, { at: 'connecting' });
     expect(states['ben']?.at).toBe('reconnecting');
-    expect(shown).toEqual({});
-    await wait();
-    expect(relays).toHaveLength(2);
     relay().deliver(ben, 'camera');
     expect(states['ben']?.at).toBe('connected');
+    expect(relays).toHaveLength(1);
+  });
+
+  test('a server that restarted says mesh before its relay is back: what there was is opened anew, once it says relay', async () => {
+    await atRelay(ben);
+    transport.follow({ number: 100, at: 'mesh' }, true);
+    await wait();
+    expect(relay().renewals).toBe(0);
+    expect(shown['ben camera']).toBe('relay');
+    transport.follow({ number: 101, at: 'relay' });
+    expect(relay().renewals).toBe(1);
+    transport.follow({ number: 101, at: 'relay' });
+    expect([relay().renewals, relay().retries]).toEqual([1, 1]);
+    transport.follow({ number: 101, at: 'relay' }, true);
+    expect([relay().renewals, relay().retries]).toEqual([2, 1]);
   });
 
   test('older decisions are ignored; the same one again asks anew for what is missing', async () => {

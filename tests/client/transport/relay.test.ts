@@ -109,6 +109,23 @@ test('what was overtaken while the device was loading makes nothing', async () =
   expect(transports).toEqual([]);
 });
 
+test('opened anew, what there is goes on until the relay has answered, however often it is asked', async () => {
+  await connected();
+  const answer = relay.answers.get('relay.open')!;
+  relay.answers.set('relay.open', () => Promise.reject(new Error('no worker')));
+  states = [];
+  path.renew();
+  await wait(10_000);
+  expect(relay.asked.filter((one) => one === 'relay.open').length).toBeGreaterThan(3);
+  expect(states).toEqual([]);
+  relay.answers.set('relay.open', answer);
+  await wait(10_000);
+  expect(states).toEqual(['ben connecting', 'carla connecting']);
+  await connected();
+  expect(states.slice(2)).toContain('ben connected');
+  expect(transports).toHaveLength(4);
+});
+
 test('that frames leave unsealed is said until one is sealed again, whatever is made anew meanwhile', async () => {
   await connected();
   states = [];
