@@ -184,6 +184,8 @@ class RelayPath implements RelayTransport {
     try {
       const device = await Device.factory();
       if (!isCurrent()) return;
+      // From here on: who is quick may be told of before the answer is here.
+      this.#receiving.expectAnother();
       const opened = await this.#ask('relay.open', {});
       if (!isCurrent()) return;
       this.#clear();

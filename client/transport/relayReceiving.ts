@@ -180,13 +180,18 @@ export class RelayReceiving {
     this.#options.changed(peer);
   }
 
+  /** Streams that are told from now on are of another opening; what comes by the transport goes on until `drop`. */
+  expectAnother(): void {
+    this.#leg = null;
+    this.#streams.clear();
+  }
+
   /** The transport is gone, and all that came by it. */
   drop(): void {
     this.#leg = null;
     for (const producer of [...this.#receiving.keys()]) this.#stop(producer);
     for (const pause of this.#pauses.values()) clearTimeout(pause);
     this.#pauses.clear();
-    this.#streams.clear();
     this.#asked.clear();
   }
 

@@ -126,6 +126,22 @@ test('opened anew, what there is goes on until the relay has answered, however o
   expect(transports).toHaveLength(4);
 });
 
+test('opened anew, a stream that is told of before the answer is not lost', async () => {
+  await connected();
+  const opened = relay.answers.get('relay.open')!();
+  let answer: () => void = () => undefined;
+  relay.answers.set('relay.open', () => new Promise((resolve) => (answer = () => resolve(opened))));
+  path.renew();
+  await wait();
+  path.produced(stream('carla', 'microphone'));
+  await wait();
+  relay.asked.length = 0;
+  answer();
+  await wait();
+  await connected();
+  expect(relay.asked).toContain('relay.consume carla-microphone');
+});
+
 test('that frames leave unsealed is said until one is sealed again, whatever is made anew meanwhile', async () => {
   await connected();
   states = [];
