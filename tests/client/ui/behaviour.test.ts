@@ -413,7 +413,7 @@ describe('sheets', () => {
     await page.getByTestId('lock').click();
     await page.getByText('being worked out').waitFor();
     expect(await page.getByText('Read it aloud').count()).toBe(0);
-    expect(await page.locator('button', { hasText: 'Copy code' }).isDisabled()).toBe(true);
+    expect(await page.getByRole('button', { name: 'Copy code' }).isDisabled()).toBe(true);
   });
 
   test('the check of privacy says which way the host has fixed', async () => {
