@@ -19,6 +19,7 @@ import type { Bench, Report } from './measure.ts';
 import { removal } from './removal.ts';
 import { sockets } from './sockets.ts';
 import { starting } from './starting.ts';
+import { switching } from './switching.ts';
 import { tableOf, writeTables } from './table.ts';
 
 const BENCHES: readonly Bench[] = [
@@ -27,6 +28,7 @@ const BENCHES: readonly Bench[] = [
   cpu,
   latency,
   joining,
+  switching,
   newcomer,
   removal,
   groups,

@@ -6,6 +6,7 @@ import type { Person } from '../support/person.ts';
 import { CAST, People, until } from '../support/person.ts';
 import type { App } from '../support/servedApp.ts';
 import { serveApp } from '../support/servedApp.ts';
+import { gapOf, SWITCH_MS, watchSwitch, type Gap } from '../support/switching.ts';
 import { WITH_RELAY } from '../support/startApp.ts';
 
 if (!hasWorker()) console.warn('skipped: no relay worker (npm test fetches or builds it)');
@@ -218,56 +219,11 @@ async function toRelayNow(person: Person): Promise<number> {
 
 /** Pictures are 33 ms apart; several browsers on two cores now and then take a while. */
 const MOST_GAP_MS = 500;
-/** So long before a switch and after it a gap is the switch's; what came before that is the machine's. */
-const SWITCH_MS = { before: 300, after: 1500, quiet: 5000 };
-
-/** Begins to write down what somebody's tile shows, and when it shows another track. */
-async function watchSwitch(person: Person, other: Person): Promise<void> {
-  await person.watch(other.name);
-  await person.tile(other.name).evaluate((tile, name) => {
-    const switches = ((globalThis as { parleySwitches?: Record<string, number> }).parleySwitches ??= {});
-    delete switches[name];
-    const shown = () => (tile.querySelector('video')?.srcObject as MediaStream | null)?.getVideoTracks()[0]?.id;
-    const before = shown();
-    const timer = setInterval(() => {
-      if (shown() === before) return;
-      switches[name] = performance.timeOrigin + performance.now();
-      clearInterval(timer);
-    }, 10);
-  }, other.name);
-}
-
-interface Gap {
-  /** Longest wait for a picture around the switch, and in the seconds before it, milliseconds. */
-  gap: number;
-  usual: number;
-}
-
 /** Of each picture that somebody sees of somebody. */
 async function gapsAround(way: 'up' | 'down', people: readonly Person[]): Promise<Gap[]> {
   await new Promise((resolve) => setTimeout(resolve, SWITCH_MS.after));
   const gaps: Gap[] = [];
-  for (const person of people) {
-    const switches = await person.page.evaluate(
-      () => (globalThis as { parleySwitches?: Record<string, number> }).parleySwitches ?? {},
-    );
-    for (const other of people) {
-      if (other === person) continue;
-      const at = switches[other.name];
-      expect(at, `${person.name} sees ${other.name} by another track`).toBeDefined();
-      const { readings } = await person.watchedOf(other.name);
-      const longest = (from: number, to: number) =>
-        Math.max(
-          0,
-          ...readings.slice(1).map((one, i) => {
-            const [begin, end] = [readings[i]!.at, one.at];
-            return end >= from && begin <= to ? Math.round(end - begin) : 0;
-          }),
-        );
-      const from = at! - SWITCH_MS.before;
-      gaps.push({ gap: longest(from, at! + SWITCH_MS.after), usual: longest(from - SWITCH_MS.quiet, from) });
-    }
-  }
+  for (const person of people) for (const other of people) if (other !== person) gaps.push(await gapOf(person, other));
   const told = gaps.toSorted((one, other) => one.gap - other.gap).map(({ gap, usual }) => `${gap} (${usual})`);
   console.info(`longest gap between pictures around the switch ${way}, and before it, ms:`, told.join(' '));
   return gaps;
