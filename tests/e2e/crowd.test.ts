@@ -1,7 +1,8 @@
 /**
  * A crowd: two real browsers among synthetic members, who have keys, seal and open like anybody and send little.
  *
- * PARLEY_CROWD sets how many, preset is 30, in a soak a hundred too: those take three minutes on two cores, which have all their threads to carry.
+ * PARLEY_CROWD sets how many, preset is 30. A hundred take three minutes on two cores, which have all their threads to carry:
+ * `PARLEY_CROWD=100 npm test -- tests/e2e/crowd.test.ts`.
  */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { hasWorker } from '../../relay/relay.ts';
@@ -19,7 +20,7 @@ import { Servant } from '../support/synthetic/orders.ts';
 if (!hasWorker()) console.warn('skipped: no relay worker (npm test fetches or builds it)');
 const runs = test.skipIf(!hasWorker());
 
-const SIZES = (process.env['PARLEY_CROWD'] ?? (process.env['PARLEY_SOAK'] ? '30,100' : '30')).split(',').map(Number);
+const SIZES = (process.env['PARLEY_CROWD'] ?? '30').split(',').map(Number);
 /** A crowd on a busy machine: it is the result that counts here, not the time. */
 const PATIENCE_MS = 240_000;
 /**
