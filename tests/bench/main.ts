@@ -14,6 +14,7 @@ import { cpu, joining, latency, newcomer } from './calls.ts';
 import { firefox } from './firefox.ts';
 import { firstPage } from './firstPage.ts';
 import { overhead, sealing } from './frames.ts';
+import { forwarding } from './forwarding.ts';
 import { groups } from './groups.ts';
 import type { Bench, Report } from './measure.ts';
 import { removal } from './removal.ts';
@@ -29,6 +30,7 @@ const BENCHES: readonly Bench[] = [
   latency,
   joining,
   switching,
+  forwarding,
   newcomer,
   removal,
   groups,

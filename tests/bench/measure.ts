@@ -7,7 +7,7 @@
 export interface Figure {
   /** What was measured, with size or count. */
   what: string;
-  unit: 'µs' | 'ms' | 's' | 'B' | 'KiB' | 'fps' | '% CPU' | '';
+  unit: 'µs' | 'ms' | 's' | 'B' | 'KiB' | 'fps' | '% CPU' | 'packets/s' | '';
   /** Medians over the rounds. */
   ours: number;
   /** null where there is nothing to compare with. */
@@ -27,6 +27,8 @@ export interface Report {
   figures: Figure[];
   /** What was checked in the same run, so that a broken direction does not look fast. */
   checked: string[];
+  /** What follows from the figures, each below a sentence of its own. */
+  tables?: { title: string; head: string[]; rows: string[][] }[];
   rounds: number;
 }
 

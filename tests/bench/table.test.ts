@@ -47,3 +47,11 @@ test('a page without results gets them between its marks', () => {
   const bare = withTables(page, []).replace(/(<!-- results[^\n]*-->)[\s\S]*(<!-- end of results -->)/, '$1\n$2');
   expect(rowsOf(withTables(bare, [report(2, 1), report(1, 1)]))).toEqual([1, 2]);
 });
+
+test('a table that follows from the figures stands below them', () => {
+  const tables = [{ title: 'What follows', head: ['people', 'meetings'], rows: [['5', '20']] }];
+  const next = withTables(page, [{ ...report(5, 8), tables }]);
+  expect(next).toContain(
+    'Checked: it happened.\n\nWhat follows:\n\n| people | meetings |\n| ---: | ---: |\n| 5 | 20 |\n',
+  );
+});

@@ -17,7 +17,7 @@ export interface Stored extends Report {
   };
 }
 
-export function tableOf(report: Pick<Report, 'figures' | 'checked'>): string {
+export function tableOf(report: Pick<Report, 'figures' | 'checked' | 'tables'>): string {
   const lines = report.figures.map((figure) => {
     const met = figure.met === null ? '' : figure.met ? 'met' : '**missed**';
     const cells = [
@@ -32,7 +32,15 @@ export function tableOf(report: Pick<Report, 'figures' | 'checked'>): string {
     '| what | ours | other | ratio | against | target | |',
     '| --- | ---: | ---: | ---: | --- | --- | --- |',
   ];
-  return [...head, ...lines, '', ...report.checked.map((check) => `Checked: ${check}.`)].join('\n');
+  const more = (report.tables ?? []).flatMap(({ title, head, rows }) => [
+    '',
+    `${title}:`,
+    '',
+    `| ${head.join(' | ')} |`,
+    `| ${head.map(() => '---:').join(' | ')} |`,
+    ...rows.map((cells) => `| ${cells.join(' | ')} |`),
+  ]);
+  return [...head, ...lines, '', ...report.checked.map((check) => `Checked: ${check}.`), ...more].join('\n');
 }
 
 function value(number: number | null, { unit }: Figure): string {

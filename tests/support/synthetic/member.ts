@@ -14,7 +14,7 @@ import type { PeerId } from '../../../signal/protocol/ids.ts';
 import type { RelayStream, StreamId } from '../../../signal/protocol/model.ts';
 import type { RtpCapabilities, RtpParameters } from '../../../signal/protocol/rtp.ts';
 import { RealPerson, type RealMeeting } from '../../scenario/support/realPerson.ts';
-import { Assembler, payloadOf, type Codec } from './packets.ts';
+import { Assembler, payloadOf, plainCapabilities, type Codec } from './packets.ts';
 import { Wire } from './wire.ts';
 
 type Kind = 'microphone' | 'camera';
@@ -263,11 +263,6 @@ function frugalStore(): Store {
     get: (name) => Promise.resolve(values.get(name)),
     update: (name, change) => Promise.resolve(void values.set(name, change(values.get(name)))),
   };
-}
-
-/** No feedback and no header extensions: what comes is told by its SSRC alone, and nothing is estimated. */
-function plainCapabilities({ codecs }: RtpCapabilities): RtpCapabilities {
-  return { codecs: codecs.map((codec) => ({ ...codec, rtcpFeedback: [] })), headerExtensions: [] };
 }
 
 function drain(readable: ReadableStream<EncodedFrame>, take: (frame: EncodedFrame) => void): void {

@@ -5,6 +5,7 @@
  * a packet is dropped here and counted, since no key could open it.
  */
 import type { RtpPacket } from 'werift';
+import type { RtpCapabilities } from '../../../signal/protocol/rtp.ts';
 
 export type Codec = 'opus' | 'vp8';
 
@@ -13,6 +14,11 @@ const DESCRIPTOR = Buffer.from([0x10]);
 
 export function payloadOf(codec: Codec, frame: ArrayBuffer): Buffer {
   return codec === 'opus' ? Buffer.from(frame) : Buffer.concat([DESCRIPTOR, Buffer.from(frame)]);
+}
+
+/** No feedback and no header extensions: what comes is told by its SSRC alone, and nothing is estimated. */
+export function plainCapabilities({ codecs }: RtpCapabilities): RtpCapabilities {
+  return { codecs: codecs.map((codec) => ({ ...codec, rtcpFeedback: [] })), headerExtensions: [] };
 }
 
 /** Puts the frames of one stream together. */

@@ -50,8 +50,16 @@ function ourCertificate(): Promise<Certificate> {
   ));
 }
 
+/** What a relay is told of every wire of this process. */
+export async function ourDtls(): Promise<DtlsParameters> {
+  const { certPem } = await ourCertificate();
+  return { role: 'client', fingerprints: [{ algorithm: 'sha-256', value: fingerprint(derOf(certPem)) }] };
+}
+
 export class Wire {
   onPacket: (packet: RtpPacket) => void = () => undefined;
+  /** Media as they come, in SRTP: who only counts them need not pay for opening each. Takes the place of `onPacket`. */
+  onSealed: (() => void) | null = null;
   readonly #socket: Socket;
   readonly #offer: TransportOffer;
   readonly #ufrag = randomBytes(4).toString('hex');
@@ -84,6 +92,11 @@ export class Wire {
       wire.close();
       throw error;
     }
+  }
+
+  /** At this end. */
+  get port(): number {
+    return this.#socket.address().port;
   }
 
   send(header: RtpHeader, payload: Buffer): void {
@@ -119,6 +132,7 @@ export class Wire {
 
   async #dtls(connect: (ours: DtlsParameters) => Promise<unknown>): Promise<void> {
     const { certPem, keyPem, signatureHash } = await ourCertificate();
+    const ours = await ourDtls();
     const dtls = new DtlsClient({
       cert: certPem,
       key: keyPem,
@@ -127,7 +141,7 @@ export class Wire {
       extendedMasterSecret: true,
       transport: this.#transport(),
     });
-    await connect({ role: 'client', fingerprints: [{ algorithm: 'sha-256', value: fingerprint(derOf(certPem)) }] });
+    await connect(ours);
     const connected = new Promise<void>((resolve, reject) => {
       dtls.onConnect.once(() => resolve());
       dtls.onError.once((error) => reject(error));
@@ -178,6 +192,7 @@ export class Wire {
     } else if (isDtls(data)) {
       this.#toDtls(data);
     } else if (this.#srtp && isMedia(data) && !isRtcp(data)) {
+      if (this.onSealed !== null) return this.onSealed();
       try {
         this.onPacket(RtpPacket.deSerialize(this.#srtp.decrypt(data)));
       } catch {
