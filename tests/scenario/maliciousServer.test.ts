@@ -24,6 +24,50 @@ async function gather(...names: string[]): Promise<Person[]> {
 
 const [ANN, BEN] = ['Ann', 'Ben'];
 
+describe('the word that all are in an epoch', () => {
+  const settled = (epoch: number, groupId = server.group!.id) =>
+    ({ type: 'group.settled', groupId, epoch: epoch as Epoch }) as const;
+
+  test('that never comes holds a new key back for less than a second', async () => {
+    const [ann, ben] = await gather(ANN!, BEN!);
+    server.deliver = (event) => (event.type === 'group.settled' ? [] : [event]);
+    const cem = await scene.arrive('Cem');
+    await scene.world.until(() => server.epoch === 2);
+    expect(await scene.world.until(() => ann!.session.epochFor(null) === 2)).toBeLessThanOrEqual(910);
+    await scene.world.until(() => allSee([ann!, ben!, cem]));
+    expect(await allOpen([ann!, ben!, cem])).toBe(true);
+  });
+
+  test('that comes too early is good for nobody: who is not there yet opens it a moment later, and who has left never', async () => {
+    const [ann, ben, dua] = await gather(ANN!, BEN!, 'Dua');
+    await scene.leave(dua!);
+    await scene.world.until(() => allSee([ann!, ben!]));
+    const { epoch } = server;
+    server.setLatency(ben!.peer, () => 400);
+    await scene.arrive('Cem');
+    await scene.world.until(() => ann!.epoch === epoch + 1);
+    server.push(ann!.peer, settled(epoch + 1));
+    await scene.world.settle();
+    expect([ann!.session.epochFor(null), ben!.epoch]).toEqual([epoch + 1, epoch]);
+    const sealed = await ann!.keyring.seal(1, 'vp8', new Uint8Array([1, 2, 3]));
+    const opened = () => sealed.ok && ben!.keyring.open({ kind: 1, leaf: 0 }, 'vp8', sealed.frame);
+    expect(await opened()).toEqual({ ok: false, why: 'ahead' });
+    expect(await opensWithHoard(ann!, 0, dua!)).toBe(false);
+    await scene.world.until(() => ben!.epoch === epoch + 1);
+    expect(await opened()).toMatchObject({ ok: true, epoch: epoch + 1 });
+  });
+
+  test('of an epoch or a group that we are not in changes nothing', async () => {
+    const [ann] = await gather(ANN!, BEN!);
+    const epoch = ann!.session.epochFor(null);
+    for (const event of [settled(epoch + 1), settled(0), settled(epoch, base64url(random(32)) as never)])
+      server.push(ann!.peer, event);
+    await scene.world.advance(2000);
+    expect(ann!.session.epochFor(null)).toBe(epoch);
+    expect([ann!.out, ann!.alarms]).toEqual([null, []]);
+  });
+});
+
 describe('a ghost', () => {
   const ghostly = async (): Promise<[Person, Person]> => {
     const [ann, ben] = await gather(ANN!, BEN!);
