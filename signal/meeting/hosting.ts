@@ -1,14 +1,7 @@
 /** What hosts sign and the server obeys: meetings made, states, generations, removals, ends. Nothing of it works without the host key. */
 import type * as z from 'zod/mini';
 import { meetingIdOf, openSigned } from '../auth.ts';
-import {
-  HostCommand,
-  HostState,
-  labels,
-  type MeetingRecord,
-  type Signed,
-  type SignedTerms,
-} from '../protocol/documents.ts';
+import { HostCommand, HostState, labels, type Signed, type SignedTerms } from '../protocol/documents.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { MeetingId, PeerId } from '../protocol/ids.ts';
 import { ENDED_TOPIC, openTerms, type MeetingService } from './service.ts';
@@ -20,7 +13,6 @@ import { ENDED_TOPIC, openTerms, type MeetingService } from './service.ts';
 export async function createMeeting(service: MeetingService, given: SignedTerms): Promise<MeetingId> {
   const terms = openTerms(given);
   if (terms.generation !== 0) throw new ProtocolError('badRequest', 'a meeting begins with generation 0');
-  assertCapacity(service, terms);
   const meeting = meetingIdOf(terms.hostKey);
   const created = await service.terms.store.meetings.create(meeting, given, service.terms.now());
   if (created === 'taken') throw new ProtocolError('meetingExists');
@@ -67,13 +59,13 @@ export function openRotation(
 ): () => Promise<(() => void) | null> {
   const terms = openTerms(given);
   if (meetingIdOf(terms.hostKey) !== meeting) throw new ProtocolError('notAllowed');
-  assertCapacity(service, terms);
   const { generation, settings } = terms;
   // Nothing but the terms: what else came with them is for others.
   const { record, access } = given;
   return async () => {
     if (!(await service.terms.store.meetings.rotate(meeting, generation, { record, access }))) return null;
-    return () => service.tell(meeting, { type: 'rotated', by, record, generation, capacity: settings.capacity });
+    return () =>
+      service.tell(meeting, { type: 'rotated', by, record, generation, capacity: service.placesFor(settings) });
   };
 }
 
@@ -92,13 +84,6 @@ export async function command(service: MeetingService, meeting: MeetingId, signe
       await store.meetings.end(meeting, signed);
       service.tell(meeting, { type: 'end', command: signed });
       await bus.publish(ENDED_TOPIC, meeting);
-  }
-}
-
-function assertCapacity(service: MeetingService, { settings }: MeetingRecord): void {
-  const { maxCapacity } = service.terms;
-  if (settings.capacity > maxCapacity) {
-    throw new ProtocolError('badRequest', `this server makes meetings for up to ${maxCapacity} people`);
   }
 }
 

@@ -6,7 +6,7 @@
 import { meetingIdOf, openSigned, parseBody, randomText, sameToken } from '../auth.ts';
 import type { Bus } from '../bus/bus.ts';
 import { AccessDocument, HostState, labels, MeetingRecord } from '../protocol/documents.ts';
-import type { SignedTerms } from '../protocol/documents.ts';
+import type { Settings, SignedTerms } from '../protocol/documents.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { MeetingId, PeerId } from '../protocol/ids.ts';
 import type { Lobby } from '../protocol/model.ts';
@@ -220,6 +220,11 @@ export class MeetingService {
     }
   }
 
+  /** How many a meeting has room for here: what its host has signed, and no more than the operator allows. */
+  placesFor({ capacity }: Settings): number {
+    return Math.min(capacity, this.terms.maxCapacity);
+  }
+
   async #load({ meeting, generation, terms, hostState }: KnownMeeting): Promise<Live> {
     const stored = await this.terms.store.groups.find(meeting);
     const leaves = new Map(stored?.members.map(({ peer, leaf }) => [peer, leaf]));
@@ -227,7 +232,13 @@ export class MeetingService {
     const state = hostState && parseBody(hostState.signed, HostState);
     const room = emptyRoom(
       meeting,
-      { generation, ...terms.settings, locked: state?.locked ?? false, hasRelay: this.relaying.isReady },
+      {
+        generation,
+        ...terms.settings,
+        capacity: this.placesFor(terms.settings),
+        locked: state?.locked ?? false,
+        hasRelay: this.relaying.isReady,
+      },
       group,
       // Higher than any that a process before this one has told.
       Math.floor(this.terms.now() / 1000),

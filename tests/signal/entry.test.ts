@@ -202,6 +202,20 @@ describe('joining', () => {
     expect((await join(url, small)).joined.peers).toHaveLength(1);
   });
 
+  test('is refused beyond what the operator allows, also in a meeting that was made for more', async () => {
+    const narrow = await startApp({ PARLEY_MAX_CAPACITY: '2' }, undefined, new FakeRelay());
+    try {
+      const large = new TestMeeting();
+      large.settings = { meshLimit: 4, capacity: 100 };
+      await create(narrow.url, large);
+      await join(narrow.url, large);
+      await join(narrow.url, large);
+      await expect(join(narrow.url, large)).rejects.toThrow('meetingFull');
+    } finally {
+      await narrow.close();
+    }
+  });
+
   test('is refused while the host has locked the meeting', async () => {
     const anna = await join(url, meeting);
     await anna.client.request('host.state', { state: meeting.state({ locked: true }) });
