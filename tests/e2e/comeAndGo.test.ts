@@ -124,6 +124,8 @@ test('whoever closes the tab is gone for the others long before it would count a
   const { people } = await here.meet(['Anna', 'Ben']);
   const [anna, ben] = people as [Person, Person];
   await anna.waitForState('Ben', 'connected', 'poor');
+  // The word that is sent on closing is sealed ahead, a moment after the first pictures: nobody closes the tab within that moment.
+  await new Promise((resolve) => setTimeout(resolve, 2000));
   const closedAt = Date.now();
   await ben.page.close();
   await anna.waitForOthers();
