@@ -224,9 +224,12 @@ class Handover implements MediaTransport {
     if (this.#looking || !relay) return;
     this.#looking = true;
     const former = otherWay(topology.at);
-    // Statistics cost something, and whom we have told needs no more of them.
-    const untold = this.#between().filter((peer) => this.#others.get(peer)?.told !== topology.number);
-    for (const peer of untold) {
+    // Statistics cost something, and whom we have told needs them only for what is shown by the old way still.
+    const unsettled = this.#between().filter((peer) => {
+      const other = this.#others.get(peer);
+      return other?.told !== topology.number || trackKinds.some((kind) => other.shown[kind]?.way === former);
+    });
+    for (const peer of unsettled) {
       const [byMesh, byRelay] = await Promise.all([this.#mesh.flowing(peer), relay.flowing(peer)]).catch(() => []);
       const other = this.#others.get(peer);
       if (!byMesh || !byRelay || !other || this.#topology !== topology || this.#relay !== relay) continue;
@@ -235,7 +238,7 @@ class Handover implements MediaTransport {
         if (other.tracks[topology.at][kind]) other.real[topology.at].add(kind);
         this.#show(peer, other, kind);
       }
-      if (!takes(other, topology.at, flows[former])) continue;
+      if (other.told === topology.number || !takes(other, topology.at, flows[former])) continue;
       other.told = topology.number;
       other.toldAt = performance.now();
       this.#options.signal(peer, JSON.stringify({ connection: topology.number, data: { type: 'moved' } }));

@@ -57,11 +57,11 @@ test.skipIf(!hasWorker())(
     const worker = await killed(people, 'a worker', () => {
       for (const pid of relays.get(first)!.workers()) process.kill(pid, 'SIGKILL');
     });
-    await expectBack(people, worker);
+    expectBack(worker);
 
     const second = await relayOf(people[0]!);
     const relay = await killed(people, 'a relay', () => void relays.get(second)!.child.kill('SIGKILL'));
-    await expectBack(people, relay);
+    expectBack(relay);
     expect(await relayOf(people[0]!)).not.toBe(second);
 
     const gone = await killed(people, 'signal', async () => {
@@ -70,7 +70,7 @@ test.skipIf(!hasWorker())(
       for (const { page } of people) await page.getByTestId('banner-reconnecting').waitFor({ state: 'hidden' });
     });
     // Nobody missed it: what there was at the relay went on, the mesh stood in while the relay was not back, and then it was opened anew.
-    await expectBack(people, gone);
+    expectBack(gone);
     const dan = await here.invite('Dan', WINDOWS);
     await dan.come(link);
     for (const person of people) {
@@ -81,18 +81,12 @@ test.skipIf(!hasWorker())(
   },
 );
 
-/**
- * All are back, and as a rule in time. Now and then one of the six directions was seen to take longer than is looked at here, for a reason
- * that is not known yet: it is printed, and has to come back all the same.
- */
-async function expectBack(people: readonly Person[], outages: readonly Outage[]): Promise<void> {
-  const late = (bound: number, of: (outage: Outage) => number): string[] =>
-    outages.filter((outage) => of(outage) >= bound + outage.stalls).map(({ pair }) => pair);
-  const [unheard, unseen] = [late(BACK_MS, (one) => one.unheard), late(BACK_MS + LAYER_MS, (one) => one.unseen)];
-  if (unheard.length + unseen.length > 0) console.info('late: the tone', unheard, 'pictures', unseen);
-  expect(unheard.length, `late with the tone: ${unheard.join()}`).toBeLessThanOrEqual(1);
-  expect(unseen.length, `late with pictures: ${unseen.join()}`).toBeLessThanOrEqual(1);
-  for (const one of people) for (const other of people) if (other !== one) await one.see(other.name, 3);
+/** All see and hear each other again, in time. */
+function expectBack(outages: readonly Outage[]): void {
+  for (const { pair, unseen, unheard, stalls } of outages) {
+    expect(unheard, `${pair}: the tone`).toBeLessThan(BACK_MS + stalls);
+    expect(unseen, `${pair}: pictures`).toBeLessThan(BACK_MS + LAYER_MS + stalls);
+  }
 }
 
 async function allAtRelay(people: readonly Person[]): Promise<void> {

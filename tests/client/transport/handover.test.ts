@@ -237,6 +237,21 @@ describe('up to the relay', () => {
     expect(mesh.peers).toEqual([]);
   });
 
+  test('where nothing came by either way when the other was told, what comes by the relay later is shown', async () => {
+    start();
+    transport.setPeers([self, ben]);
+    mesh.open(ben, 'microphone', 'camera');
+    transport.follow({ number: 2, at: 'relay' });
+    await wait();
+    relay().state(ben, { at: 'connected', poor: false });
+    await wait();
+    expect(said).toEqual([{ to: ben, number: 2 }]);
+    relay().deliver(ben, 'microphone', 'camera');
+    await wait();
+    expect([shown['ben microphone'], shown['ben camera']]).toEqual(['relay', 'relay']);
+    expect(said).toHaveLength(1);
+  });
+
   test('a screen that is shared is waited for, a camera that is off is not', async () => {
     await inMesh(ben, carla);
     mesh.deliver(ben, 'microphone', 'camera', 'screen');
