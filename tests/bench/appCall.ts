@@ -12,6 +12,7 @@ import { probeScript } from '../support/probe.ts';
 import { WORKER } from '../support/person.ts';
 import type { App } from '../support/servedApp.ts';
 import { serveApp } from '../support/servedApp.ts';
+import { WITH_RELAY } from '../support/startApp.ts';
 import { tapPage } from '../support/wiretap.ts';
 import type { BareSite } from './bareSite.ts';
 import { serveBareCall } from './bareSite.ts';
@@ -31,9 +32,14 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-export async function openStage({ canvasCamera = false } = {}): Promise<Stage> {
+/** @param options.relay there is one, for calls that are made to be at it */
+export async function openStage({ canvasCamera = false, relay = false } = {}): Promise<Stage> {
   const film = makeFilm({ person: PERSON, tone: 440 });
-  const [browser, app, bare] = await Promise.all([launchBrowser({ film }), serveApp(), serveBareCall()]);
+  const [browser, app, bare] = await Promise.all([
+    launchBrowser({ film }),
+    serveApp(relay ? WITH_RELAY : {}),
+    serveBareCall(),
+  ]);
   return {
     film,
     browser,
@@ -69,8 +75,16 @@ async function newPage({ browser, canvasCamera }: Stage): Promise<{ context: Bro
   return { context, page: await context.newPage() };
 }
 
-/** A call in the product. @param options.tapped whose wire is read (wiretap.ts), in the order of joining */
-export async function appCall(stage: Stage, count: number, { tapped = [] as readonly number[] } = {}): Promise<Call> {
+/**
+ * A call in the product.
+ * @param options.tapped  whose wire is read (wiretap.ts), in the order of joining
+ * @param options.relay   it is fixed to the relay when it is made, whatever its size; the stage must have one
+ */
+export async function appCall(
+  stage: Stage,
+  count: number,
+  { tapped = [] as readonly number[], relay = false } = {},
+): Promise<Call> {
   const pages: Page[] = [];
   const joins: number[][] = [];
   let link = '';
@@ -81,6 +95,10 @@ export async function appCall(stage: Stage, count: number, { tapped = [] as read
     if (i === 0) {
       await page.goto(stage.app.origin);
       await page.getByTestId('home-title').fill('Bench');
+      if (relay) {
+        await page.getByTestId('home-options').click();
+        await page.getByTestId('way-relay').check();
+      }
       await page.getByTestId('home-create').click();
       await page.getByTestId('lobby-join').waitFor();
       link = page.url();
@@ -131,6 +149,17 @@ export async function bareCallOf(stage: Stage, count: number, seal: boolean): Pr
     joins.push(await page.evaluate((options) => bareCall.join(options), { hub: stage.bare.hub, seal }));
   }
   return { pages, joins, close: () => closePages(pages) };
+}
+
+/** Frames that this page has sealed for the relay so far: 0 in a mesh, where each is for one peer. */
+export function sealedForRelay(page: Pick<AnyPage, 'evaluate'>): Promise<number> {
+  return page.evaluate(
+    () =>
+      parleyProbe.transforms
+        .filter((options) => options.side === 'send' && options.peer === null)
+        .reduce((sum, { id }) => sum + (parleyProbe.counts[id]?.passed ?? 0), 0),
+    null,
+  );
 }
 
 async function closePages(pages: readonly Page[]): Promise<void> {

@@ -77,6 +77,17 @@ export async function interleave<A, B>(
   return result;
 }
 
+/** Runs A B C …, A B C …: each by its name, for where one is compared with several. */
+export async function takeTurns<K extends string, R>(
+  rounds: number,
+  names: readonly K[],
+  run: (name: K) => Promise<R>,
+): Promise<Record<K, R[]>> {
+  const results = Object.fromEntries(names.map((name) => [name, [] as R[]])) as Record<K, R[]>;
+  for (let round = 0; round < rounds; round++) for (const name of names) results[name].push(await run(name));
+  return results;
+}
+
 /** A figure of rounds; `limit` is the largest ratio that meets the target. */
 export function figure(
   what: string,
