@@ -228,7 +228,8 @@ export class RelayReceiving {
         producerId: producer,
         kind: mediaOf[kind],
         rtpParameters,
-        streamId: peer,
+        // Apart, as in the mesh: in one stream the browser holds the picture back for the sound.
+        streamId: producer,
         onRtpReceiver: (receiver) =>
           port.transform(
             { id: transformId, side: 'receive', kind, codec: codecIn(rtpParameters, kind), peer },

@@ -68,6 +68,8 @@ export class FakeTransport {
   closed = false;
   /** The next call of these throws. */
   fails: unknown = null;
+  /** Which stream of the page's each consumer is in. */
+  readonly streamIds: string[] = [];
   readonly #relay: FakeRelay;
   readonly #listeners = new Map<string, (...args: never[]) => void>();
 
@@ -85,7 +87,8 @@ export class FakeTransport {
     this.connectionState = state;
     this.#listeners.get('connectionstatechange')?.(state as never);
   }
-  async consume(options: { id: string; onRtpReceiver(receiver: unknown): void }): Promise<unknown> {
+  async consume(options: { id: string; streamId: string; onRtpReceiver(receiver: unknown): void }): Promise<unknown> {
+    this.streamIds.push(options.streamId);
     options.onRtpReceiver({});
     if (this.fails) throw this.fails;
     return {

@@ -50,6 +50,16 @@ describe('receiving', () => {
     expect(shown).toEqual(['ben camera on', 'carla camera on']);
   });
 
+  test('no picture waits for a sound: the two come in streams apart, which the browser does not put in step', async () => {
+    const receiving = receive();
+    const transport = relay.transport();
+    receiving.setPeers([peer('ben')]);
+    receiving.begin([stream('ben', 'camera'), stream('ben', 'microphone')]);
+    receiving.open(relay.device, transport.as);
+    await wait();
+    expect(new Set(transport.streamIds).size).toBe(2);
+  });
+
   test('a stream that ends before the device is loaded is no ghost', async () => {
     const receiving = receive();
     receiving.setPeers([peer('ben')]);
