@@ -17,6 +17,7 @@ import { overhead, sealing } from './frames.ts';
 import { forwarding } from './forwarding.ts';
 import { groups } from './groups.ts';
 import type { Bench, Report } from './measure.ts';
+import { outage } from './outage.ts';
 import { removal } from './removal.ts';
 import { sockets } from './sockets.ts';
 import { starting } from './starting.ts';
@@ -34,6 +35,7 @@ const BENCHES: readonly Bench[] = [
   newcomer,
   removal,
   groups,
+  outage,
   sockets,
   firstPage,
   firefox,
