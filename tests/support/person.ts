@@ -38,7 +38,7 @@ export interface PersonOptions extends LaunchOptions {
   /** No camera and no microphone at all. */
   noDevices?: boolean;
   /** Of the camera, where another picture is needed than most tests take. */
-  picture?: Pick<FilmOptions, 'width' | 'height' | 'frames'>;
+  picture?: Pick<FilmOptions, 'width' | 'height' | 'fps' | 'frames'>;
   context?: BrowserContextOptions;
 }
 

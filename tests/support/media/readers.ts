@@ -10,6 +10,8 @@ import type { Reading } from './picture.ts';
 export interface TimedReading extends Reading {
   /** When the frame was presented, milliseconds since 1970. All pages of one machine share that clock. */
   at: number;
+  /** By which element: 0 for the one that was watched first, one more for each that took over. */
+  by: number;
 }
 
 export interface Tone {
@@ -58,13 +60,15 @@ function installReaders(decode: typeof decodePicture): void {
   function watch(name: string, video: HTMLVideoElement): void {
     const seen: Watch = { readings: [], unreadable: 0 };
     watches.set(name, seen);
+    let elements = 0;
     const follow = (element: HTMLVideoElement): void => {
+      const by = elements++;
       const onFrame = (): void => {
         // One that was taken away shows nobody anything, and gives a last black frame.
         if (watches.get(name) !== seen || !element.isConnected) return;
         const reading = now(element);
         if (reading === null) seen.unreadable++;
-        else seen.readings.push({ ...reading, at: performance.timeOrigin + performance.now() });
+        else seen.readings.push({ ...reading, by, at: performance.timeOrigin + performance.now() });
         element.requestVideoFrameCallback(onFrame);
       };
       element.requestVideoFrameCallback(onFrame);
