@@ -1,11 +1,13 @@
 /** The screens' own small functions: keys, passwords, times, names, addresses. */
 import { describe, expect, test, vi } from 'vitest';
+import type { LiveView, TileView } from '../../../client/meeting/view.ts';
 import { routeOf } from '../../../client/route.ts';
 import { browserFamily } from '../../../client/ui/browserFamily.ts';
 import { readBuildInfo } from '../../../client/ui/build.svelte.ts';
 import { initials } from '../../../client/ui/initials.ts';
 import { shortcutFor } from '../../../client/ui/shortcuts.ts';
 import { suggestPassword } from '../../../client/ui/suggestPassword.ts';
+import { waitsForRelay } from '../../../client/ui/waitsForRelay.ts';
 import { clock, elapsed, listOf, relative } from '../../../client/ui/time.ts';
 
 describe('an address leads', () => {
@@ -213,5 +215,30 @@ describe('build.json', () => {
     for (const value of [null, 'text', [], {}, { hash: 'short' }, { hash: 7 }, { hash: `${hash}0` }]) {
       expect(readBuildInfo(value)).toBeNull();
     }
+  });
+});
+
+describe('a meeting that goes through the relay alone waits for one', () => {
+  const now = 1_000_000;
+  const tile = (state: TileView['state'], self = false) => ({ state, self }) as TileView;
+  const away = { at: 'reconnecting', since: now - 7000 } as const;
+  const waits = (tiles: TileView[], more: Partial<LiveView> = {}): boolean =>
+    waitsForRelay({ only: 'relay', connection: 'online', since: now - 60_000, tiles, ...more }, now);
+
+  test('when nobody is reached for some seconds', () => {
+    expect(waits([tile(away), tile(away), tile({ at: 'connected' }, true)])).toBe(true);
+    expect(waits([tile({ at: 'connecting' })])).toBe(true);
+  });
+
+  test('not while somebody is, nor at first, nor alone', () => {
+    expect(waits([tile(away), tile({ at: 'poor' })])).toBe(false);
+    expect(waits([tile({ at: 'reconnecting', since: now - 1000 })])).toBe(false);
+    expect(waits([tile({ at: 'connecting' })], { since: now - 1000 })).toBe(false);
+    expect(waits([tile({ at: 'connected' }, true)])).toBe(false);
+  });
+
+  test('not where another way may be taken, nor without the server', () => {
+    expect(waits([tile(away)], { only: null })).toBe(false);
+    expect(waits([tile(away)], { connection: 'reconnecting' })).toBe(false);
   });
 });
