@@ -16,6 +16,7 @@ import { firstPage } from './firstPage.ts';
 import { overhead, sealing } from './frames.ts';
 import { forwarding } from './forwarding.ts';
 import { groups } from './groups.ts';
+import { idle } from './idle.ts';
 import type { Bench, Report } from './measure.ts';
 import { outage } from './outage.ts';
 import { removal } from './removal.ts';
@@ -37,6 +38,7 @@ const BENCHES: readonly Bench[] = [
   groups,
   outage,
   sockets,
+  idle,
   firstPage,
   firefox,
   starting,

@@ -1,4 +1,5 @@
 /** The whole server with the built client in a process of its own (`--expose-gc`), which can say what it still holds. */
+import { observer, type types } from 'mediasoup';
 import { startApp, type StartedApp } from '../startApp.ts';
 import { startLocalRelay } from '../../relay/support.ts';
 import { clientFolder } from '../servedApp.ts';
@@ -13,7 +14,12 @@ export interface Held {
   rooms: number;
   peers: number;
   workers: number[];
+  /** By the workers' own count. */
+  routers: number;
 }
+
+const workersOfRelay = new Set<types.Worker>();
+observer.on('newworker', (worker) => void workersOfRelay.add(worker));
 
 let app: StartedApp;
 let relay: Awaited<ReturnType<typeof startLocalRelay>>;
@@ -31,7 +37,9 @@ const handlers = {
     }
     const { heapUsed, external } = process.memoryUsage();
     const { rooms, workers } = relay.status();
-    return { heapBytes: heapUsed + external, ...app.app.counts(), rooms, peers: relay.peers, workers };
+    const dumps = await Promise.all([...workersOfRelay].filter(({ closed }) => !closed).map((worker) => worker.dump()));
+    const routers = dumps.reduce((sum, { routerIds }) => sum + routerIds.length, 0);
+    return { heapBytes: heapUsed + external, ...app.app.counts(), rooms, peers: relay.peers, workers, routers };
   },
   stop: async (_: object): Promise<void> => app.close(),
 };
