@@ -161,6 +161,7 @@ export class RealPerson {
       ...(member === null ? {} : { member }),
     });
     this.#token = joined.token;
+    this.topology = joined.topology.at;
     await this.call('group.resumed', { group: joined.group });
   }
 

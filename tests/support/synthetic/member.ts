@@ -13,7 +13,7 @@ import type { ServerEvent } from '../../../signal/protocol/events.ts';
 import type { PeerId } from '../../../signal/protocol/ids.ts';
 import type { RelayStream, StreamId } from '../../../signal/protocol/model.ts';
 import type { RtpCapabilities, RtpParameters } from '../../../signal/protocol/rtp.ts';
-import { RealPerson, type RealMeeting } from '../../scenario/support/realPerson.ts';
+import { RealPerson, ServerRefused, type RealMeeting } from '../../scenario/support/realPerson.ts';
 import { Assembler, payloadOf, plainCapabilities, type Codec } from './packets.ts';
 import { Wire } from './wire.ts';
 
@@ -32,6 +32,7 @@ const SENDS = {
 } as const satisfies Record<Kind, { codec: Codec; clockRate: number; everyMs: number; frame: Buffer }>;
 const LOOK_MS = 1000;
 const TRIES = 10;
+const REOPEN_MS = 300;
 
 /** Of one stream that it follows. */
 export interface Followed {
@@ -68,9 +69,12 @@ export class SyntheticMember {
   readonly #receiving = new Map<StreamId, Receiving>();
   readonly #bySsrc = new Map<number, Receiving>();
   readonly #timers = new Set<ReturnType<typeof setInterval>>();
+  /** Transforms of all that it has sent, from whichever opening. */
+  readonly #sends = new Set<string>();
   readonly #errors: string[] = [];
   #way: { send: Wire; receive: Wire; capabilities: RtpCapabilities } | null = null;
-  #opening = false;
+  /** Which opening of the relay this is: what belongs to an older one is dropped. */
+  #opening = 0;
   #left = false;
   #comingBack = false;
 
@@ -105,7 +109,7 @@ export class SyntheticMember {
       epoch: newest?.epoch ?? -1,
       members: newest?.members.length ?? 0,
       atRelay: this.#way !== null,
-      sealed: passed('microphone') + passed('camera'),
+      sealed: [...this.#sends].reduce((sum, id) => sum + passed(id), 0),
       followed: [...this.#receiving.values()].map(({ stream, id, assembler }) => ({
         peer: stream.peer,
         kind: stream.kind,
@@ -122,63 +126,105 @@ export class SyntheticMember {
   async leave(): Promise<void> {
     this.#left = true;
     for (const timer of this.#timers) clearInterval(timer);
-    this.#way?.send.close();
-    this.#way?.receive.close();
+    this.#drop();
     await this.#person.leave();
   }
 
   #happened(event: ServerEvent): void {
     if (event.type === 'topology') this.#openWhereWanted();
     if (event.type === 'relay.produced') this.#learn(event.stream);
-    if (event.type !== 'relay.ended') return;
-    this.#streams.delete(event.producer);
-    const receiving = this.#receiving.get(event.producer);
+    if (event.type === 'relay.ended') this.#end(event.producer);
+  }
+
+  #end(producer: StreamId): void {
+    this.#streams.delete(producer);
+    const receiving = this.#receiving.get(producer);
     if (!receiving) return;
-    this.#receiving.delete(event.producer);
+    this.#receiving.delete(producer);
     void this.#person.call('transform.end', { id: receiving.id });
   }
 
   /**
-   * As any client. The server ends sockets that leave a ping unanswered for ten seconds: a browser answers beside its pages, while here
-   * a thread that is full of other members' work does not.
+   * As any client: to the same server, or to one that has begun anew and knows nobody. The server ends sockets that leave a ping
+   * unanswered for ten seconds: a browser answers beside its pages, while here a thread that is full of other members' work does not.
    */
   async #comeBack(): Promise<void> {
     if (this.#comingBack) return;
     this.#comingBack = true;
     for (let tries = 0; tries < TRIES && !this.#left; tries++) {
       await new Promise((resolve) => setTimeout(resolve, randomInt(200, 1000)));
-      const isBack = await this.#person.resume().then(
+      const resumed = await this.#person.resume().then(
         () => true,
-        () => false,
+        (error: unknown) => (error instanceof ServerRefused ? this.#joinAgain() : false),
       );
-      if (isBack) break;
+      if (resumed) break;
       if (tries === TRIES - 1) this.#errors.push('cut off');
     }
     this.#comingBack = false;
   }
 
-  #openWhereWanted(): void {
-    if (this.#person.topology !== 'relay' || this.#opening || this.#left) return;
-    this.#opening = true;
-    this.#open().catch((error: unknown) => this.#errors.push(String(error)));
+  async #joinAgain(): Promise<boolean> {
+    try {
+      await this.#person.joinAgain();
+    } catch {
+      return false;
+    }
+    this.#openWhereWanted();
+    return true;
   }
 
-  async #open(): Promise<void> {
+  /** Also when there is a way already: whoever says so anew has lost the room. */
+  #openWhereWanted(): void {
+    if (this.#person.topology === 'relay') void this.#open(++this.#opening);
+  }
+
+  async #open(opening: number): Promise<void> {
+    const isCurrent = (): boolean => opening === this.#opening && !this.#left;
+    for (let tries = 0; isCurrent(); tries++) {
+      try {
+        await this.#openOnce(opening, isCurrent);
+        return;
+      } catch (error) {
+        if (isCurrent() && tries === TRIES) this.#errors.push(String(error));
+        if (tries === TRIES) return;
+        await new Promise((resolve) => setTimeout(resolve, REOPEN_MS));
+      }
+    }
+  }
+
+  async #openOnce(opening: number, isCurrent: () => boolean): Promise<void> {
+    this.#drop();
+    this.#streams.clear();
     const opened = await this.#person.request('relay.open', {});
+    if (!isCurrent()) return;
     for (const stream of opened.streams) this.#learn(stream);
     const open = (direction: 'send' | 'receive'): Promise<Wire> =>
       Wire.open(opened[direction], (dtlsParameters) =>
         this.#person.request('relay.connect', { direction, dtlsParameters }),
       );
     const [send, receive] = await Promise.all([open('send'), open('receive')]);
+    if (!isCurrent()) {
+      send.close();
+      receive.close();
+      return;
+    }
     receive.onPacket = (packet) => this.#bySsrc.get(packet.header.ssrc)?.assembler.take(packet);
     this.#way = { send, receive, capabilities: opened.capabilities };
     this.#consumeAll();
-    await this.#produce('microphone');
-    await this.#produce('camera');
+    for (const kind of ['microphone', 'camera'] as const) await this.#produce(kind, `${kind} ${opening}`, isCurrent);
   }
 
-  async #produce(kind: Kind): Promise<void> {
+  /** What there was at the relay. */
+  #drop(): void {
+    for (const { id } of this.#receiving.values()) void this.#person.call('transform.end', { id });
+    this.#receiving.clear();
+    this.#bySsrc.clear();
+    this.#way?.send.close();
+    this.#way?.receive.close();
+    this.#way = null;
+  }
+
+  async #produce(kind: Kind, id: string, isCurrent: () => boolean): Promise<void> {
     const { send, capabilities } = this.#way!;
     const { codec: name, clockRate, everyMs, frame } = SENDS[kind];
     const codec = capabilities.codecs.find(({ mimeType }) => mimeType.toLowerCase().endsWith(`/${name}`))!;
@@ -190,7 +236,8 @@ export class SyntheticMember {
       encodings: [{ ssrc }],
       rtcp: { cname: this.#person.peer! },
     };
-    const { readable, writable } = this.#person.transform({ id: kind, side: 'send', kind, codec: name, peer: null });
+    const { readable, writable } = this.#person.transform({ id, side: 'send', kind, codec: name, peer: null });
+    this.#sends.add(id);
     const writer = writable.getWriter();
     let sequenceNumber = randomInt(2 ** 15);
     const began = performance.now();
@@ -202,6 +249,7 @@ export class SyntheticMember {
     });
     await this.#person.request('relay.produce', { kind, rtpParameters });
     this.#every(everyMs, () => {
+      if (!isCurrent()) return;
       // The transform replaces the data, so each frame is a copy.
       writer.write({ data: new Uint8Array(frame).buffer }).catch(() => undefined);
     });
@@ -218,14 +266,18 @@ export class SyntheticMember {
     if (!this.#way) return;
     for (const stream of this.#streams.values()) {
       if (!this.#follows.has(stream.peer) || this.#receiving.has(stream.producer)) continue;
-      this.#consume(stream).catch((error: unknown) => this.#errors.push(String(error)));
+      const opening = this.#opening;
+      this.#consume(stream).catch((error: unknown) => {
+        // What was lost with the room is asked for in another.
+        if (opening === this.#opening) this.#errors.push(String(error));
+      });
     }
   }
 
   async #consume(stream: RelayStream & { kind: Kind }): Promise<void> {
     const { kind, peer, producer } = stream;
     const { codec } = SENDS[kind];
-    const id = `${kind} of ${peer}`;
+    const id = `${kind} of ${peer} ${this.#opening}`;
     const { readable, writable } = this.#person.transform({ id, side: 'receive', kind, codec, peer });
     const writer = writable.getWriter();
     drain(readable, () => undefined);
