@@ -5,6 +5,7 @@
  * allows, in as few packets as they fit; a sound every 20 ms of whoever talks, and every 400 ms of whoever is silent (Opus with DTX).
  */
 import { encodingsOf, layerFor } from '../../client/transport/bitrate.ts';
+import type { Report } from './measure.ts';
 
 /** µs of one core. */
 export interface Cost {
@@ -42,18 +43,18 @@ export function picturePackets(bitrate: number): number {
 }
 
 /**
- * Least squares of: microseconds for one packet in and its n copies = perIn + n × perOut.
- * @param measured µs per forwarded packet, by number of subscribers
+ * Least squares of: microseconds for a packet out = perOut + perIn / subscribers. Errors are about as large with many as with few.
+ * @param measured µs per forwarded packet, what came in included, by number of subscribers
  */
 export function costOf(measured: readonly { subscribers: number; us: number }[]): Cost {
-  const points = measured.map(({ subscribers, us }) => ({ x: subscribers, y: us * subscribers }));
+  const points = measured.map(({ subscribers, us }) => ({ x: 1 / subscribers, y: us }));
   const mean = (of: (point: { x: number; y: number }) => number): number =>
     points.reduce((sum, point) => sum + of(point), 0) / points.length;
   const [x, y] = [mean((point) => point.x), mean((point) => point.y)];
-  const slope = mean((point) => (point.x - x) * (point.y - y)) / mean((point) => (point.x - x) ** 2);
-  const perIn = y - slope * x;
+  const perIn = mean((point) => (point.x - x) * (point.y - y)) / mean((point) => (point.x - x) ** 2);
+  const perOut = y - perIn * x;
   // Nothing is less than free: then all of it is in the copies.
-  return perIn >= 0 && slope > 0 ? { perIn, perOut: slope } : { perIn: 0, perOut: y / x };
+  return perIn >= 0 && perOut > 0 ? { perIn, perOut } : { perIn: 0, perOut: y };
 }
 
 /** One meeting in which everybody has a camera, and sees as many others as a page holds. */
@@ -73,4 +74,31 @@ export function trafficOf(people: number, talking: number): Traffic {
 
 export function meetingsPerCore(cost: Cost, traffic: Traffic): number {
   return (SHARE * 1e6) / (traffic.in * cost.perIn + traffic.out * cost.perOut);
+}
+
+/** For docs/benchmarks.md. */
+export function capacityTable(cost: Cost): NonNullable<Report['tables']>[0] {
+  const count = (meetings: number): string => (meetings >= 10 ? meetings.toFixed(0) : meetings.toPrecision(2));
+  return {
+    title: `What one core carries, at ${SHARE * 100} % of it: a packet in costs ${cost.perIn.toFixed(1)} µs, each copy ${cost.perOut.toFixed(1)} µs`,
+    head: [
+      'people',
+      'packets/s out, all talk',
+      'Mbit/s out',
+      'meetings a core',
+      'packets/s out, two talk',
+      'meetings a core',
+    ],
+    rows: [5, 10, 30, 100].map((people) => {
+      const [all, two] = [trafficOf(people, people), trafficOf(people, 2)];
+      return [
+        String(people),
+        Math.round(all.out).toLocaleString('en'),
+        all.megabitsOut.toFixed(0),
+        count(meetingsPerCore(cost, all)),
+        Math.round(two.out).toLocaleString('en'),
+        count(meetingsPerCore(cost, two)),
+      ];
+    }),
+  };
 }

@@ -1,8 +1,7 @@
-/** Row 7: CPU of the relay's worker for each forwarded packet, against bare mediasoup with the same worker; and what a core carries. */
-import { costOf, meetingsPerCore, SHARE, trafficOf } from './capacity.ts';
+/** Row 7: CPU of the relay's worker for each forwarded packet, against bare mediasoup with the same worker. */
 import { Forwarder, payloadOf } from './forwarder.ts';
-import type { Bench, Figure, Report } from './measure.ts';
-import { figure, interleave, median } from './measure.ts';
+import type { Bench, Figure } from './measure.ts';
+import { figure, interleave } from './measure.ts';
 
 const SUBSCRIBERS = [8, 20, 50, 100];
 /** A camera and a microphone, about. */
@@ -27,36 +26,6 @@ async function measure(forwarder: Forwarder, seconds: number, bytes = PAYLOAD_BY
   return { us: (run.workerMs * 1000) / run.arrived, controlMs: run.controlMs, unread: run.unread };
 }
 
-/** @param measured our µs per forwarded packet, by subscribers */
-export function capacityTable(
-  measured: readonly { subscribers: number; us: number }[],
-): NonNullable<Report['tables']>[0] {
-  const cost = costOf(measured);
-  const count = (meetings: number): string => (meetings >= 10 ? meetings.toFixed(0) : meetings.toPrecision(2));
-  return {
-    title: `What one core carries, at ${SHARE * 100} % of it: a packet in costs ${cost.perIn.toFixed(1)} µs, each copy ${cost.perOut.toFixed(1)} µs`,
-    head: [
-      'people',
-      'packets/s out, all talk',
-      'Mbit/s out',
-      'meetings a core',
-      'packets/s out, two talk',
-      'meetings a core',
-    ],
-    rows: [5, 10, 30, 100].map((people) => {
-      const [all, two] = [trafficOf(people, people), trafficOf(people, 2)];
-      return [
-        String(people),
-        Math.round(all.out).toLocaleString('en'),
-        all.megabitsOut.toFixed(0),
-        count(meetingsPerCore(cost, all)),
-        Math.round(two.out).toLocaleString('en'),
-        count(meetingsPerCore(cost, two)),
-      ];
-    }),
-  };
-}
-
 export const forwarding: Bench = {
   row: 7,
   name: 'forwarding',
@@ -64,7 +33,6 @@ export const forwarding: Bench = {
   async run({ rounds, quick, say }) {
     const seconds = quick ? 0.5 : 1.2;
     const figures: Figure[] = [];
-    const ours: { subscribers: number; us: number }[] = [];
     let controlMs = 0;
     let unread = 0;
     const us = (all: Measured[]): number[] => all.map((one) => one.us);
@@ -82,7 +50,6 @@ export const forwarding: Bench = {
           );
           controlMs = Math.max(controlMs, ...found.ours.map((one) => one.controlMs));
           for (const one of [...found.ours, ...found.other]) unread += one.unread;
-          ours.push({ subscribers, us: median(us(found.ours)) });
           say(
             `${subscribers} subscribers: ${us(found.ours)
               .map((one) => one.toFixed(1))
@@ -121,7 +88,6 @@ export const forwarding: Bench = {
     }
     return {
       figures,
-      tables: [capacityTable(ours)],
       checked: [
         `at least ${LEAST_ARRIVED * 100} % of the packets arrived at the subscribers’ sockets in every run (${unread} of all were not read there in time)`,
         `the process that tells our worker what to do used ${controlMs.toFixed(1)} ms in the run in which it used most`,

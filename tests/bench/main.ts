@@ -17,6 +17,7 @@ import { overhead, sealing } from './frames.ts';
 import { forwarding } from './forwarding.ts';
 import { groups } from './groups.ts';
 import { idle } from './idle.ts';
+import { knee } from './knee.ts';
 import type { Bench, Report } from './measure.ts';
 import { outage } from './outage.ts';
 import { removal } from './removal.ts';
@@ -33,6 +34,7 @@ const BENCHES: readonly Bench[] = [
   joining,
   switching,
   forwarding,
+  knee,
   newcomer,
   removal,
   groups,

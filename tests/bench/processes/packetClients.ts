@@ -26,6 +26,8 @@ export interface Sent {
 const HANDSHAKES_AT_ONCE = 4;
 /** Behind by more than this the sender is late for good: a burst that no camera sends would measure the relay's buffer. */
 const MOST_BEHIND_S = 0.02;
+/** Half of what an ordinary socket's buffer holds. */
+const MOST_AT_ONCE = 45;
 
 const wires: Wire[] = [];
 let counted = 0;
@@ -40,7 +42,8 @@ async function send({ ssrc, payloadType, perSecond, count, payload }: Sending): 
   let inStep = 0;
   while (sent < count) {
     const due = Math.floor(((performance.now() - from) / 1000) * perSecond) - inStep;
-    const burst = Math.min(due, count - sent, Math.max(1, Math.ceil(perSecond * MOST_BEHIND_S)));
+    const most = Math.min(MOST_AT_ONCE, Math.max(1, Math.ceil(perSecond * MOST_BEHIND_S)));
+    const burst = Math.min(due, count - sent, most);
     for (let i = 0; i < burst; i++) {
       sequenceNumber = (sequenceNumber + 1) & 0xffff;
       const timestamp = Math.round((performance.now() * 90) % 2 ** 32) >>> 0;
