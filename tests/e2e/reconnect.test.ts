@@ -47,6 +47,32 @@ test('a socket that dies comes back without a frame lost: keys and media are kep
   expect(await anna.others()).toEqual(['Ben']);
 });
 
+test('a connection that fails gets a successor, and its pictures are shown, though the browser gives the tracks of both the same ids', async () => {
+  server = undefined;
+  here = new People(app.origin);
+  const { people } = await here.meet(['Anna', 'Ben']);
+  const [anna, ben] = people as [Person, Person];
+  await Promise.all([anna.see('Ben'), ben.see('Anna')]);
+  const before = await anna.page.evaluate(() => {
+    const failed = parleyProbe.connections.findLast(({ connectionState }) => connectionState === 'connected')!;
+    Object.defineProperty(failed, 'connectionState', { value: 'failed' });
+    failed.dispatchEvent(new Event('connectionstatechange'));
+    return parleyProbe.connections.length;
+  });
+  await until(
+    () =>
+      anna.page.evaluate(
+        (before) => parleyProbe.connections.slice(before).some((one) => one.connectionState === 'connected'),
+        before,
+      ),
+    async () => `there is another connection; instead: ${await anna.situation()}`,
+  );
+  // Both have changed over.
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await Promise.all([anna.see('Ben'), ben.see('Anna')]);
+  for (const person of people) expect(person.watched.consoleErrors, person.name).toEqual([]);
+});
+
 test(
   'the server restarts in mid-call: the call goes on, and somebody new can still join',
   { timeout: 240_000 },
