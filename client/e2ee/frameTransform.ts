@@ -22,6 +22,9 @@ const HOLD_MS = 2000;
 /** Asking for key frames more often than this makes a bad connection worse. */
 const KEY_FRAME_PACE_MS = 1000;
 
+/** A camera that comes again after so long has most likely lost what its next pictures build on. */
+const CAMERA_GAP_MS = 700;
+
 /** An RTCEncodedVideoFrame or RTCEncodedAudioFrame. */
 export interface EncodedFrame {
   data: ArrayBuffer;
@@ -65,6 +68,8 @@ export class FrameTransform {
   /** Keeps the order of frames that are worked on side by side. */
   #tail: Promise<void> = Promise.resolve();
   #askedAt = -Infinity;
+  /** When the last frame came. */
+  #cameAt = Infinity;
   #told = false;
   #toldPassed = false;
   /** Frames were dropped since the last one that passed, so a decoder may wait for a key frame. */
@@ -114,6 +119,10 @@ export class FrameTransform {
   }
 
   #take(frame: EncodedFrame, writer: WritableStreamDefaultWriter<EncodedFrame>): void {
+    const now = this.#context.now();
+    const { side, kind } = this.options;
+    if (side === 'receive' && kind === 'camera' && now - this.#cameAt > CAMERA_GAP_MS) this.#askForKeyFrame();
+    this.#cameAt = now;
     if (this.#inWork >= MAX_IN_WORK) {
       this.#drop('shed');
       return;

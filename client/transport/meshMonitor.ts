@@ -1,5 +1,5 @@
 /**
- * Looks at every connection of the mesh: four times a second who speaks, once a second whether all that moves is sealed, every two
+ * Looks at every connection of the mesh: four times a second who speaks and whether anything comes, once a second whether all that moves is sealed, every two
  * seconds how good the path is.
  */
 import type { PeerId } from '../../signal/protocol/ids.ts';
@@ -8,6 +8,7 @@ import { Burden, isStrained } from './burden.ts';
 import type { MeshConnection } from './meshConnection.ts';
 import type { MeshPeer } from './meshPeer.ts';
 import { ReceivedRate } from './received.ts';
+import { Silence } from './silence.ts';
 import { Quality, readReport, type ReportTotals } from './stats.ts';
 import type { PathStats } from './transport.ts';
 import { OpenWatch, seenFrames, Watch } from './watchdog.ts';
@@ -37,6 +38,7 @@ interface Remembered {
   opens: Map<string, OpenWatch>;
   quality: Quality;
   received: ReceivedRate;
+  silence: Silence;
   cameraPassed: number;
   cameraAt: number;
   watchedAt: number;
@@ -80,7 +82,8 @@ export class MeshMonitor {
     const connection = peer.connection;
     if (!connection || connection.pc.connectionState !== 'connected') return;
     const known = this.#recall(connection);
-    const level = await speechLevel(connection);
+    const { level, packets } = await heardOf(connection);
+    if (known.silence.look(packets, performance.now()) && peer.connection === connection) peer.fellSilent();
     let last: PathStats = { ...known.last, level, cameraQuietMs: this.#cameraQuiet(connection, known) };
     const now = performance.now();
     // By the clock, not by counting rounds: timers of a hidden tab are slow.
@@ -139,6 +142,7 @@ export class MeshMonitor {
         opens: new Map(),
         quality: new Quality(),
         received: new ReceivedRate(),
+        silence: new Silence(),
         cameraPassed: 0,
         cameraAt: 0,
         watchedAt: 0,
@@ -204,13 +208,14 @@ export class MeshMonitor {
 
 const seenOf = ({ counts }: { counts: TransformCounts }) => seenFrames(counts);
 
-/** @returns 0 … 1, of what was decoded here: no packet says who speaks */
-async function speechLevel(connection: MeshConnection): Promise<number> {
+/** `level`: 0 … 1, of what was decoded here, since no packet says who speaks. */
+async function heardOf(connection: MeshConnection): Promise<{ level: number; packets: number }> {
+  const heard = { level: 0, packets: 0 };
   const receiver = connection.receiving.get('microphone')?.receiver;
-  if (!receiver) return 0;
-  let level = 0;
-  (await receiver.getStats()).forEach((entry: { type: string; audioLevel?: number }) => {
-    if (entry.type === 'inbound-rtp' && typeof entry.audioLevel === 'number') level = entry.audioLevel;
+  (await receiver?.getStats())?.forEach((entry: { type: string; audioLevel?: number; packetsReceived?: number }) => {
+    if (entry.type !== 'inbound-rtp') return;
+    heard.level = entry.audioLevel ?? heard.level;
+    heard.packets = entry.packetsReceived ?? heard.packets;
   });
-  return level;
+  return heard;
 }

@@ -12,8 +12,10 @@ import { Outbox } from './outbox.ts';
 import type { MeshSignal, SignalData } from './signals.ts';
 import type { PathState } from './transport.ts';
 
-/** A path may come back by itself within this; then ICE is restarted, again and again at this pace. */
-const DISCONNECTED_MS = 2500;
+/** At this pace ICE is restarted while a path is lost. */
+const RESTART_MS = 2500;
+/** Both notice that a path is lost, at about the same time: one restart is for both. */
+const SAME_RESTART_MS = 1000;
 /** An attempt that is not connected by then is given up: longer than ICE on a bad network takes. */
 const ATTEMPT_MS = 15_000;
 const ATTEMPT_PACE_MS = 1000;
@@ -49,6 +51,7 @@ export class MeshPeer {
   /** Timer of the present attempt: its deadline, the next restart, or the next attempt. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   #begunAt = -Infinity;
+  #restartedAt = -Infinity;
   /** An offer that waits for its turn. */
   #next: { connection: number; signals: SignalData[] } | null = null;
   #nextTimer: ReturnType<typeof setTimeout> | undefined;
@@ -92,7 +95,7 @@ export class MeshPeer {
       // The other may have been without an attempt, or behind ours: its wish counts unless this one works.
       if (data.type === 'rebuild' && (connection === this.#number || !this.#works)) return this.#failed();
       if (connection !== this.#number) return;
-      if (data.type === 'restart') this.#connection?.restartIce();
+      if (data.type === 'restart') this.#askRestart();
       else this.#connection?.signal(data);
       return;
     }
@@ -144,6 +147,11 @@ export class MeshPeer {
     if (this.#exhausted) return;
     if (this.#connection && this.#state.at !== 'connecting') this.#restart();
     else this.#rebuild(0);
+  }
+
+  /** Nothing comes on a connection that is up: most likely an address has changed, and ICE will notice in a few seconds only. */
+  fellSilent(): void {
+    if (this.#works) this.#restart();
   }
 
   setPoor(poor: boolean): void {
@@ -225,7 +233,8 @@ export class MeshPeer {
       this.#become(this.#present());
     } else if (state === 'disconnected') {
       this.#become({ at: 'reconnecting', since: this.#lostSince() });
-      this.#later(DISCONNECTED_MS, () => this.#restart());
+      // ICE has waited for seconds before it said so; and where the path comes back by itself, a restart is in nobody's way.
+      this.#restart();
     }
   }
 
@@ -236,17 +245,23 @@ export class MeshPeer {
   }
 
   #restart(): void {
-    if (this.#options.offering) this.#connection?.restartIce();
-    else this.#send({ type: 'restart' });
+    this.#askRestart();
     const deadline = performance.now() + ATTEMPT_MS;
     const again = () => {
       if (this.#works) return;
       if (performance.now() > deadline) return this.#failed();
-      if (this.#options.offering) this.#connection?.restartIce();
-      else this.#send({ type: 'restart' });
-      this.#later(DISCONNECTED_MS, again);
+      this.#askRestart();
+      this.#later(RESTART_MS, again);
     };
-    this.#later(DISCONNECTED_MS, again);
+    this.#later(RESTART_MS, again);
+  }
+
+  #askRestart(): void {
+    if (!this.#options.offering) return this.#send({ type: 'restart' });
+    const now = performance.now();
+    if (now - this.#restartedAt < SAME_RESTART_MS) return;
+    this.#restartedAt = now;
+    this.#connection?.restartIce();
   }
 
   #failed(): void {

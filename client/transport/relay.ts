@@ -106,6 +106,7 @@ class RelayPath implements RelayTransport {
       paused: () => options.isWorkerLost(),
       unsealed: () => this.#unsealed(),
       unopened: (id) => this.#receiving.distrust(id),
+      fellSilent: () => this.refresh(),
       poor: (poor) => {
         this.#isPoor = poor;
         this.#tellStates();

@@ -1,10 +1,11 @@
 /**
- * Looks at the two transports of the relay's way: twice a second who speaks, once a second whether all that moves is sealed and
+ * Looks at the two transports of the relay's way: twice a second who speaks and whether anything comes, once a second whether all that moves is sealed and
  * opens, and how good the way is.
  */
 import type { PeerId } from '../../signal/protocol/ids.ts';
 import type { TrackKind, TransformCounts } from '../e2ee/messages.ts';
 import { ReceivedRate } from './received.ts';
+import { Silence } from './silence.ts';
 import { Quality, readReport, type ReportTotals } from './stats.ts';
 import type { PathStats } from './transport.ts';
 import { OpenWatch, seenFrames, Watch, type WatchSample } from './watchdog.ts';
@@ -46,6 +47,8 @@ export interface RelayMonitorOptions {
   unsealed(): void;
   /** What comes by this transform does not open, or passes it by. */
   unopened(id: string): void;
+  /** Nothing comes on a transport that is up. */
+  fellSilent(): void;
   /** The way from the relay is bad enough for people to notice, or no more. */
   poor(poor: boolean): void;
   stats(peer: PeerId, stats: PathStats): void;
@@ -66,6 +69,7 @@ export class RelayMonitor {
   readonly #remembered = new Map<string, Remembered>();
   readonly #known = new Map<PeerId, PathStats>();
   #quality = new Quality();
+  #silence = new Silence();
   readonly #rates = new Map<PeerId, ReceivedRate>();
   #measured: Measured | null = null;
   #watchedAt = 0;
@@ -107,8 +111,13 @@ export class RelayMonitor {
       if (this.#options.transports()?.send !== send) return;
       this.#watch(sent, received);
     }
-    if (receive !== this.#measured) this.#quality = new Quality();
+    if (receive !== this.#measured) {
+      this.#quality = new Quality();
+      this.#silence = new Silence();
+    }
     this.#measured = receive;
+    const packets = [...received.sections.values()].reduce((sum, { receivedPackets }) => sum + receivedPackets, 0);
+    if (this.#silence.look(packets, now) && receive.connectionState === 'connected') this.#options.fellSilent();
     let loss: number | null | undefined;
     if (now - this.#qualityAt >= QUALITY_MS) {
       this.#qualityAt = now;

@@ -35,7 +35,8 @@ export async function createInternet(): Promise<Internet> {
     for (const wall of walls) inside('nft', `add rule inet parley forward ${wall} drop`);
     for (const [{ address }, percent] of losses) {
       if (percent === 0) continue;
-      const lost = `numgen random mod 100 < ${percent} drop`;
+      // nft takes no comparison that always holds.
+      const lost = percent >= 100 ? 'drop' : `numgen random mod 100 < ${percent} drop`;
       inside('nft', `add rule inet parley forward ip saddr ${address} ${lost}`);
       inside('nft', `add rule inet parley forward ip daddr ${address} ${lost}`);
     }

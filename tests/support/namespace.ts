@@ -27,7 +27,7 @@ export function whyNoNamespace(): string | null {
 
 export interface Namespace {
   readonly name: string;
-  /** Address inside; 10.x.y.1 is outside. */
+  /** Address inside, at present; 10.x.y.1 is outside. */
   readonly address: string;
   readonly gateway: string;
   /** The outer end of its link. */
@@ -35,6 +35,8 @@ export interface Namespace {
   /** A script that runs a program inside, with all that is inherited (pipes too): for `executablePath`. */
   wrap(program: string): string;
   run(program: string, args: readonly string[], env?: NodeJS.ProcessEnv): ChildProcess;
+  /** Its address is another from now on, as after a change of network; what was bound to the old one has none. */
+  move(): void;
   /** A server of the outside's 127.0.0.1:`port` appears inside, at the same port. */
   bringIn(port: number): Promise<void>;
   /** A server of the inside's 127.0.0.1:`port` appears outside, at the same port. */
@@ -78,6 +80,9 @@ export async function createNamespace(behind: string | null = null): Promise<Nam
     ip('netns', 'delete', name);
     throw error;
   }
+
+  let last = 2;
+  const address = (): string => `${subnet}.${last}`;
 
   function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): ChildProcess {
     const child = spawn('ip', ['netns', 'exec', name, program, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -128,7 +133,9 @@ export async function createNamespace(behind: string | null = null): Promise<Nam
 
   return {
     name,
-    address: `${subnet}.2`,
+    get address() {
+      return address();
+    },
     gateway: `${subnet}.1`,
     link: outside,
     wrap(program) {
@@ -138,6 +145,13 @@ export async function createNamespace(behind: string | null = null): Promise<Nam
       return path;
     },
     run,
+    move() {
+      ip('-n', name, 'addr', 'del', `${address()}/24`, 'dev', inside);
+      last++;
+      ip('-n', name, 'addr', 'add', `${address()}/24`, 'dev', inside);
+      // It went with the address.
+      ip('-n', name, 'route', 'replace', 'default', 'via', `${subnet}.1`);
+    },
     async bringIn(port) {
       const path = join(folder, `in-${port}`);
       if (existsSync(path)) return;

@@ -350,6 +350,33 @@ describe('key frames', () => {
     expect(asked).toBe(2);
   });
 
+  test('a camera that comes again after a gap is asked for one, for what its next pictures build on may be lost; one that goes on is not', async () => {
+    const { alice, bob } = await pair();
+    const sealed = await run(
+      alice,
+      send('s'),
+      Array.from({ length: 4 }, () => frame([1, 2, 3])),
+    );
+    const waits = [0, 700, 701, 60];
+    const asked: number[] = [];
+    const readable = new ReadableStream<EncodedFrame>(
+      {
+        pull(controller) {
+          const next = sealed.shift();
+          if (!next) return controller.close();
+          bob.clock.now += waits.shift()!;
+          controller.enqueue(next);
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    await new Promise<void>((close) => {
+      const writable = new WritableStream<EncodedFrame>({ close });
+      bob.frames.attach(receive('r', ALICE), { readable, writable }, async () => asked.push(bob.clock.now));
+    });
+    expect(asked).toEqual([1401]);
+  });
+
   test('a switch of the sending key makes the encoders of video start anew, not those of sound', async () => {
     const { alice } = await pair();
     let asked = 0;

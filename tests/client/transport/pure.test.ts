@@ -5,6 +5,7 @@ import type { PeerId } from '../../../signal/protocol/ids.ts';
 import { layerOfHeight, budgetOf, scaleDown } from '../../../client/transport/bitrate.ts';
 import { restrictSdp } from '../../../client/transport/sdp.ts';
 import { offers, readSignal } from '../../../client/transport/signals.ts';
+import { Silence } from '../../../client/transport/silence.ts';
 import { Quality, readReport, type SectionTotals } from '../../../client/transport/stats.ts';
 import { Burden, isStrained } from '../../../client/transport/burden.ts';
 import { OpenWatch, seenFrames, Watch, type WatchSample } from '../../../client/transport/watchdog.ts';
@@ -248,6 +249,26 @@ describe('statistics', () => {
     expect(quality.sample(totals(280, 20))).toEqual({ loss: 0.1, poor: true });
     expect(quality.sample(totals(380, 20))).toEqual({ loss: 0, poor: false });
     expect(quality.sample(totals(380, 20)).loss).toBeNull();
+  });
+});
+
+describe('silence', () => {
+  test('a path that brings nothing for 900 ms has fallen silent, which is said once, until something comes', () => {
+    const silence = new Silence();
+    expect(silence.look(0, 0)).toBe(false);
+    expect(silence.look(0, 5000)).toBe(false);
+    expect(silence.look(10, 6000)).toBe(false);
+    expect(silence.look(10, 6899)).toBe(false);
+    expect(silence.look(10, 6900)).toBe(true);
+    expect(silence.look(10, 9000)).toBe(false);
+    expect(silence.look(11, 9100)).toBe(false);
+    expect(silence.look(11, 10_000)).toBe(true);
+  });
+
+  test('a microphone in a quiet room, a packet in 0.4 s and one of them lost, is no silence', () => {
+    const silence = new Silence();
+    const told = Array.from({ length: 20 }, (_, n) => silence.look(1 + Math.floor(n / 3), n * 250));
+    expect(told).not.toContain(true);
   });
 });
 
