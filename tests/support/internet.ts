@@ -15,7 +15,7 @@ export interface Internet {
   blockUdp(host: Namespace): void;
   /** Of each hundred packets from and to it so many are lost. 0: none. */
   lose(host: Namespace, percent: number): void;
-  /** Its line carries so much down, kbit/s; null: all. */
+  /** Its line carries so much down, kbit/s, and holds back 200 ms of what is more than that; null: all. */
   narrow(host: Namespace, kbit: number | null): void;
   close(): Promise<void>;
 }
@@ -68,8 +68,9 @@ export async function createInternet(): Promise<Internet> {
       } catch {
         // It had none.
       }
+      // Of bursts as little as goes at once, so that it is narrow from the first moment on.
       if (kbit !== null)
-        inside('tc', ...`qdisc add dev ${link} root tbf rate ${kbit}kbit burst 16kb latency 100ms`.split(' '));
+        inside('tc', ...`qdisc add dev ${link} root tbf rate ${kbit}kbit burst 3000 latency 200ms`.split(' '));
     },
     async close() {
       for (const host of hosts) await host.close();
