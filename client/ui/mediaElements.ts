@@ -6,12 +6,13 @@ const between = new WeakSet<HTMLMediaElement>();
 
 /**
  * Another track in the place of one goes into the stream that is playing, both in one task: a new stream would show nothing for some
- * frames, and be silent for as long.
+ * frames, and be silent for as long. Unless the two have one id, as a track and its successor by another attempt at a connection have:
+ * Chromium (156) then takes the other for the one that is there.
  * @returns lets go of it
  */
 export function attach(element: HTMLMediaElement, track: MediaStreamTrack): () => void {
   const playing = element.srcObject;
-  if (between.delete(element) && playing instanceof MediaStream) {
+  if (between.delete(element) && playing instanceof MediaStream && playing.getTrackById(track.id) === null) {
     const former = playing.getTracks();
     playing.addTrack(track);
     for (const one of former) if (one !== track) playing.removeTrack(one);

@@ -47,7 +47,7 @@ test('a socket that dies comes back without a frame lost: keys and media are kep
   expect(await anna.others()).toEqual(['Ben']);
 });
 
-test('a connection that fails gets a successor, and its pictures are shown, though the browser gives the tracks of both the same ids', async () => {
+test('a connection that fails gets a successor, which is seen and heard, though the browser gives the tracks of both the same ids', async () => {
   server = undefined;
   here = new People(app.origin);
   const { people } = await here.meet(['Anna', 'Ben']);
@@ -70,6 +70,8 @@ test('a connection that fails gets a successor, and its pictures are shown, thou
   // Both have changed over.
   await new Promise((resolve) => setTimeout(resolve, 1000));
   await Promise.all([anna.see('Ben'), ben.see('Anna')]);
+  expect(isTone(await ben.hear('Anna'), CAST.Anna.tone)).toBe(true);
+  expect(isTone(await anna.hear('Ben'), CAST.Ben.tone)).toBe(true);
   for (const person of people) expect(person.watched.consoleErrors, person.name).toEqual([]);
 });
 
