@@ -68,7 +68,7 @@ export interface Call {
   close(): Promise<void>;
 }
 
-async function newPage({ browser, canvasCamera }: Stage): Promise<{ context: BrowserContext; page: Page }> {
+export async function newPage({ browser, canvasCamera }: Stage): Promise<{ context: BrowserContext; page: Page }> {
   const { context } = await openContext(browser, { viewport: { width: 640, height: 480 } });
   await context.addInitScript({ content: probeScript() });
   if (canvasCamera) await context.addInitScript({ content: cameraScript(PERSON) });
@@ -162,7 +162,7 @@ export function sealedForRelay(page: Pick<AnyPage, 'evaluate'>): Promise<number>
   );
 }
 
-async function closePages(pages: readonly Page[]): Promise<void> {
+export async function closePages(pages: readonly Page[]): Promise<void> {
   for (const page of pages) await page.context().close();
 }
 

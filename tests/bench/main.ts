@@ -20,6 +20,7 @@ import { idle } from './idle.ts';
 import { knee } from './knee.ts';
 import type { Bench, Report } from './measure.ts';
 import { outage } from './outage.ts';
+import { relayJoining } from './relayJoining.ts';
 import { removal } from './removal.ts';
 import { sockets } from './sockets.ts';
 import { starting } from './starting.ts';
@@ -32,6 +33,7 @@ const BENCHES: readonly Bench[] = [
   cpu,
   latency,
   joining,
+  relayJoining,
   switching,
   forwarding,
   knee,
