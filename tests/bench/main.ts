@@ -20,6 +20,7 @@ import { idle } from './idle.ts';
 import { knee } from './knee.ts';
 import type { Bench, Report } from './measure.ts';
 import { outage } from './outage.ts';
+import { reconnecting } from './outagePaths.ts';
 import { relayJoining } from './relayJoining.ts';
 import { removal } from './removal.ts';
 import { sockets } from './sockets.ts';
@@ -40,6 +41,7 @@ const BENCHES: readonly Bench[] = [
   newcomer,
   removal,
   groups,
+  reconnecting,
   outage,
   sockets,
   idle,
