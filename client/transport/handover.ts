@@ -9,13 +9,13 @@ import type { ServerEvent } from '../../signal/protocol/events.ts';
 import type { PeerId } from '../../signal/protocol/ids.ts';
 import type { Topology } from '../../signal/protocol/model.ts';
 import { trackKinds, type TrackKind } from '../e2ee/messages.ts';
-import { Emitter } from './emitter.ts';
-import { newOther, otherWay, pick, stateOf, takes, type Other, type WayName } from './handoverPeer.ts';
+import { Others } from './handoverOthers.ts';
+import { otherWay, takes, type Source, type WayName } from './handoverPeer.ts';
 import type { MeshOptions } from './mesh.ts';
 import type { RelayOptions } from './relay.ts';
 import type { RelayLine } from './relayLine.ts';
 import { readSignal } from './signals.ts';
-import type { MediaTransport, MeshTransport, PathState, PathStats, RelayTransport, Shown } from './transport.ts';
+import type { MediaTransport, MeshTransport, RelayTransport, Shown } from './transport.ts';
 import { watchPulse } from './workerPulse.ts';
 
 /** So often we look whether the new way delivers. */
@@ -26,6 +26,8 @@ const SHOWING_MS = 1000;
 const MOVE_MS = 20_000;
 /** On the way down the relay is closed after this in any case: the server closes the room a little later (topology.ts). */
 const DOWN_MS = 28_000;
+/** What comes through a room that the server has forgotten is let go of after this in any case; the relay ends it at thirty seconds. */
+const BEFORE_MS = 10_000;
 /** The relay's code is fetched so long after the first peer: after what is urgent, and before ICE is called stuck (meshPeer.ts). */
 const PRELOAD_MS = 1200;
 /** Code that could not be fetched is tried again after this. */
@@ -49,10 +51,13 @@ export function createHandover(options: HandoverOptions): MediaTransport {
 class Handover implements MediaTransport {
   readonly #options: HandoverOptions;
   readonly #mesh: MeshTransport;
-  readonly #others = new Map<PeerId, Other>();
+  readonly #others = new Others({
+    wanted: () => this.#topology.at,
+    isWorkerLost: () => this.#workerLost,
+    isClosed: () => this.#closed,
+  });
+  readonly on = this.#others.on;
   readonly #wanted = new Map<TrackKind, MediaStreamTrack | null>(trackKinds.map((kind) => [kind, null]));
-  readonly #events = new Emitter();
-  readonly on = this.#events.on.bind(this.#events);
   readonly #stop: (() => void)[];
   /** Whom we have reported as out of reach. */
   readonly #reported = new Set<PeerId>();
@@ -61,6 +66,8 @@ class Handover implements MediaTransport {
   #relay: RelayTransport | null = null;
   /** What we have at the relay is from before we had to join again: it delivers for a while, and nothing more can be asked of it. */
   #isStale = false;
+  /** Such a one while another takes its place. */
+  #before: { relay: RelayTransport; since: number } | null = null;
   #opening = false;
   #shown: readonly Shown[] | null = null;
   #held = false;
@@ -81,7 +88,7 @@ class Handover implements MediaTransport {
       burdened: () => this.#burdened(),
       isWorkerLost,
     });
-    this.#listen('mesh', this.#mesh);
+    this.#listen(this.#mesh);
     this.#stop = [
       port.onDead(() => this.#setWorkerLost(true)),
       watchPulse({
@@ -95,13 +102,8 @@ class Handover implements MediaTransport {
 
   setPeers(peers: readonly PeerId[]): void {
     const wanted = peers.filter((peer) => peer !== this.#options.self);
-    for (const [peer, other] of this.#others) {
-      if (wanted.includes(peer)) continue;
-      this.#others.delete(peer);
-      for (const kind of trackKinds) if (other.shown[kind]) this.#events.emit('track', peer, kind, null);
-      this.#reported.delete(peer);
-    }
-    for (const peer of wanted) if (!this.#others.has(peer)) this.#others.set(peer, newOther());
+    this.#others.set(wanted);
+    for (const peer of this.#reported) if (!wanted.includes(peer)) this.#reported.delete(peer);
     if (wanted.length > 0)
       this.#loadTimer ??= setTimeout(() => void this.#options.ways.relay().catch(() => undefined), PRELOAD_MS);
     this.#settle();
@@ -113,7 +115,7 @@ class Handover implements MediaTransport {
 
   async publish(kind: TrackKind, track: MediaStreamTrack | null): Promise<void> {
     this.#wanted.set(kind, track);
-    await Promise.all([this.#mesh.publish(kind, track), this.#relay?.publish(kind, track)]);
+    await Promise.all(this.#ways.map((way) => way.publish(kind, track)));
   }
 
   receive(from: PeerId, body: string): void {
@@ -137,13 +139,13 @@ class Handover implements MediaTransport {
     const before = this.#topology.at;
     this.#topology = this.#fixed(topology);
     this.#since = performance.now();
-    // The relay lost the room, or a server that restarted knows nothing of it.
-    if (this.#topology.at === 'relay' && (before === 'relay' || this.#isStale)) {
-      this.#isStale = false;
-      this.#relay?.renew();
+    if (this.#topology.at === 'relay') {
+      if (this.#isStale) this.#supersede();
+      // The relay has lost the room.
+      else if (before === 'relay') this.#relay?.renew();
     }
     this.#settle();
-    for (const peer of this.#others.keys()) this.#tellState(peer);
+    this.#others.tellStates();
   }
 
   relayed(event: ServerEvent): void {
@@ -174,6 +176,7 @@ class Handover implements MediaTransport {
     clearTimeout(this.#lookTimer);
     clearTimeout(this.#loadTimer);
     for (const stop of this.#stop) stop();
+    this.#closeBefore();
     this.#closeRelay();
     await this.#mesh.close();
   }
@@ -181,7 +184,7 @@ class Handover implements MediaTransport {
   /** Opens what the topology wants and closes what is not needed any more. */
   #settle(): void {
     if (this.#closed) return;
-    const peers = [...this.#others.keys()];
+    const { peers } = this.#others;
     if (this.#topology.at === 'relay') {
       void this.#openRelay();
       this.#relay?.setPeers(peers);
@@ -197,9 +200,10 @@ class Handover implements MediaTransport {
         if (isLate || former.every((peer) => this.#hasMoved(peer))) this.#closeRelay();
       }
     }
+    this.#before?.relay.setPeers(peers);
     this.#applyShown();
     clearTimeout(this.#lookTimer);
-    if (this.#relay && this.#between().length > 0)
+    if (this.#before || (this.#relay && this.#between().length > 0))
       this.#lookTimer = setTimeout(() => void this.#look(this.#topology), LOOK_MS);
   }
 
@@ -221,8 +225,18 @@ class Handover implements MediaTransport {
   /** Looks by which way real pictures and sound come, and tells those from whom all comes by the new one. */
   async #look(topology: Topology): Promise<void> {
     const relay = this.#relay;
-    if (this.#looking || !relay) return;
+    if (this.#looking) return;
     this.#looking = true;
+    try {
+      await this.#lookBefore();
+      if (relay) await this.#lookBetween(topology, relay);
+    } finally {
+      this.#looking = false;
+    }
+    this.#settle();
+  }
+
+  async #lookBetween(topology: Topology, relay: RelayTransport): Promise<void> {
     const former = otherWay(topology.at);
     // Statistics cost something, and whom we have told needs them only for what is shown by the old way still.
     const unsettled = this.#between().filter((peer) => {
@@ -234,17 +248,39 @@ class Handover implements MediaTransport {
       const other = this.#others.get(peer);
       if (!byMesh || !byRelay || !other || this.#topology !== topology || this.#relay !== relay) continue;
       const flows = { mesh: byMesh, relay: byRelay };
-      for (const kind of flows[topology.at]) {
-        if (other.tracks[topology.at][kind]) other.real[topology.at].add(kind);
-        this.#show(peer, other, kind);
-      }
+      this.#others.delivers(topology.at, peer, flows[topology.at]);
       if (other.told === topology.number || !takes(other, topology.at, flows[former])) continue;
       other.told = topology.number;
       other.toldAt = performance.now();
       this.#options.signal(peer, JSON.stringify({ connection: topology.number, data: { type: 'moved' } }));
     }
-    this.#looking = false;
-    this.#settle();
+  }
+
+  /** Lets go of the forgotten room as soon as nobody needs it any more. */
+  async #lookBefore(): Promise<void> {
+    const [before, relay] = [this.#before, this.#relay];
+    if (!before) return;
+    let isNeeded = false;
+    for (const [peer, other] of this.#others) {
+      const [was = [], is = []] = await Promise.all([before.relay.flowing(peer), relay?.flowing(peer)]).catch(() => []);
+      if (this.#before !== before || this.#relay !== relay) return;
+      this.#others.delivers('relay', peer, is);
+      isNeeded ||= [...was].some((kind) => !other.real[this.#topology.at].has(kind));
+    }
+    if (!isNeeded || performance.now() - before.since >= BEFORE_MS) this.#closeBefore();
+  }
+
+  /** The server knows nothing of our room at the relay: another is opened beside it, and nobody misses anything meanwhile. */
+  #supersede(): void {
+    this.#isStale = false;
+    const relay = this.#relay;
+    if (!relay) return;
+    relay.retire();
+    // It has not taken over yet from the one before it.
+    if (this.#before) return this.#closeRelay();
+    this.#relay = null;
+    this.#before = { relay, since: performance.now() };
+    this.#others.setBack();
   }
 
   async #openRelay(): Promise<void> {
@@ -262,7 +298,7 @@ class Handover implements MediaTransport {
         held: this.#held || this.#workerLost,
         isWorkerLost: () => this.#workerLost,
       });
-      this.#listen('relay', this.#relay);
+      this.#listen(this.#relay);
     } catch {
       // The code could not be fetched: the mesh stays until it can.
       clearTimeout(this.#loadTimer);
@@ -274,70 +310,46 @@ class Handover implements MediaTransport {
     this.#settle();
   }
 
+  #closeBefore(): void {
+    const before = this.#before;
+    if (!before) return;
+    this.#before = null;
+    void before.relay.close();
+    this.#others.forget('before');
+  }
+
   #closeRelay(): void {
     const relay = this.#relay;
     this.#relay = null;
     this.#isStale = false;
-    void relay?.close();
-    for (const [peer, other] of this.#others) {
-      delete other.states.relay;
-      for (const kind of trackKinds) this.#track('relay', peer, kind, null);
-      if (relay) this.#tellState(peer);
-    }
+    if (!relay) return;
+    void relay.close();
+    this.#others.forget('relay');
   }
 
-  #listen(name: WayName, way: MeshTransport | RelayTransport): void {
-    const isCurrent = () => way === this.#mesh || way === this.#relay;
-    way.on('track', (peer, kind, track) => {
-      if (isCurrent()) this.#track(name, peer, kind, track);
-    });
-    way.on('state', (peer, state) => {
-      if (isCurrent()) this.#state(name, peer, state);
-    });
-    way.on('stats', (peer, stats) => {
-      if (isCurrent()) this.#stats(name, peer, stats);
-    });
+  /** All that there is at present. */
+  get #ways(): (MeshTransport | RelayTransport)[] {
+    return [this.#mesh, this.#relay, this.#before?.relay].filter((way) => !!way);
   }
 
-  #track(way: WayName, peer: PeerId, kind: TrackKind, track: MediaStreamTrack | null): void {
-    const other = this.#others.get(peer);
-    if (!other) return;
-    other.real[way].delete(kind);
-    if (track) other.tracks[way][kind] = track;
-    else delete other.tracks[way][kind];
-    this.#show(peer, other, kind);
-  }
-
-  #show(peer: PeerId, other: Other, kind: TrackKind): void {
-    const way = pick(other, this.#topology.at, kind);
-    const track = way ? (other.tracks[way][kind] ?? null) : null;
-    if (track === (other.shown[kind]?.track ?? null)) return;
-    if (way && track) other.shown[kind] = { way, track };
-    else delete other.shown[kind];
-    this.#events.emit('track', peer, kind, track);
-  }
-
-  #state(way: WayName, peer: PeerId, state: PathState): void {
-    const other = this.#others.get(peer);
-    if (!other) return;
-    if (state.at === 'closed') delete other.states[way];
-    else other.states[way] = state;
-    this.#tellState(peer);
-    if (way === 'mesh' && (state.at === 'securing' || state.at === 'connected')) this.#reached(peer);
-  }
-
-  #tellState(peer: PeerId): void {
-    const other = this.#others.get(peer);
-    if (!other || this.#closed) return;
-    const state = stateOf(other, this.#topology.at, Date.now());
-    this.#events.emit('state', peer, this.#workerLost ? { at: 'unsafe', detail: 'workerLost' } : state);
-  }
-
-  #stats(way: WayName, peer: PeerId, stats: PathStats): void {
-    const other = this.#others.get(peer);
-    if (!other) return;
-    const shown = other.shown.microphone ?? other.shown.camera;
-    if (shown === undefined || shown.way === way) this.#events.emit('stats', peer, stats);
+  #listen(way: MeshTransport | RelayTransport): void {
+    const source = (): Source | null => {
+      if (way === this.#mesh) return 'mesh';
+      if (way === this.#relay) return 'relay';
+      return way === this.#before?.relay ? 'before' : null;
+    };
+    const from = (use: (source: Source) => void): void => {
+      const name = source();
+      if (name) use(name);
+    };
+    way.on('track', (peer, kind, track) => from((name) => this.#others.track(name, peer, kind, track)));
+    way.on('stats', (peer, stats) => from((name) => this.#others.stats(name, peer, stats)));
+    way.on('state', (peer, state) =>
+      from((name) => {
+        this.#others.state(name, peer, state);
+        if (name === 'mesh' && (state.at === 'securing' || state.at === 'connected')) this.#reached(peer);
+      }),
+    );
   }
 
   /** ICE does not reach this peer: the relay would. */
@@ -362,7 +374,7 @@ class Handover implements MediaTransport {
     if (this.#workerLost === lost || this.#closed) return;
     this.#workerLost = lost;
     this.#applyHold();
-    for (const peer of this.#others.keys()) this.#tellState(peer);
+    this.#others.tellStates();
   }
 
   #fixed(topology: Topology): Topology {
@@ -375,8 +387,6 @@ class Handover implements MediaTransport {
   }
 
   #applyHold(): void {
-    const held = this.#held || this.#workerLost;
-    this.#mesh.hold(held);
-    this.#relay?.hold(held);
+    for (const way of this.#ways) way.hold(this.#held || this.#workerLost);
   }
 }

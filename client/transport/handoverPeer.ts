@@ -4,15 +4,17 @@ import type { TrackKind } from '../e2ee/messages.ts';
 import type { PathState } from './transport.ts';
 
 export type WayName = Topology['at'];
+/** `before`: through a room of the relay that the server has forgotten. */
+export type Source = WayName | 'before';
 type ByKind<T> = Partial<Record<TrackKind, T>>;
 
 export interface Other {
   /** Of each kind of which a frame was opened. */
-  tracks: Record<WayName, ByKind<MediaStreamTrack>>;
+  tracks: Record<Source, ByKind<MediaStreamTrack>>;
   /** Of which more has come than what senders begin with. */
-  real: Record<WayName, Set<TrackKind>>;
-  states: Partial<Record<WayName, PathState>>;
-  shown: ByKind<{ way: WayName; track: MediaStreamTrack }>;
+  real: Record<Source, Set<TrackKind>>;
+  states: Partial<Record<Source, PathState>>;
+  shown: ByKind<{ way: Source; track: MediaStreamTrack }>;
   /** The topology in which we told it that all comes by the new way, and when; and in which it told us. */
   told: number;
   toldAt: number;
@@ -26,8 +28,8 @@ export const otherWay = (way: WayName): WayName => (way === 'mesh' ? 'relay' : '
 
 export function newOther(): Other {
   return {
-    tracks: { mesh: {}, relay: {} },
-    real: { mesh: new Set(), relay: new Set() },
+    tracks: { mesh: {}, relay: {}, before: {} },
+    real: { mesh: new Set(), relay: new Set(), before: new Set() },
     states: {},
     shown: {},
     told: -1,
@@ -39,11 +41,22 @@ export function newOther(): Other {
 }
 
 /** By which way a kind is to be shown: the wanted one once it delivers, else the one that shows it now, else any that has it. */
-export function pick({ tracks, real, shown }: Other, wanted: WayName, kind: TrackKind): WayName | null {
+export function pick({ tracks, real, shown }: Other, wanted: WayName, kind: TrackKind): Source | null {
   if (tracks[wanted][kind] && real[wanted].has(kind)) return wanted;
   const present = shown[kind]?.way;
   if (present && tracks[present][kind]) return present;
-  return [otherWay(wanted), wanted].find((way) => tracks[way][kind]) ?? null;
+  return ([otherWay(wanted), 'before', wanted] as const).find((way) => tracks[way][kind]) ?? null;
+}
+
+/** What comes by the relay is from before, from now on. */
+export function setBack(other: Other): void {
+  other.tracks.before = other.tracks.relay;
+  other.real.before = other.real.relay;
+  other.tracks.relay = {};
+  other.real.relay = new Set();
+  if (other.states.relay) other.states.before = other.states.relay;
+  delete other.states.relay;
+  for (const shown of Object.values(other.shown)) if (shown.way === 'relay') shown.way = 'before';
 }
 
 /** Whether the wanted way brings all that comes by the former. A camera that is off comes by neither. */
@@ -69,7 +82,8 @@ export function stateOf(other: Other, wanted: WayName, now: number): PathState {
 
 function bestOf({ states }: Other, at: WayName): PathState {
   const wanted = states[at];
-  const former = states[otherWay(at)];
+  const formers = [states[otherWay(at)], states.before].filter((state) => state !== undefined);
+  const former = formers.find((state) => state.at === 'connected') ?? formers[0];
   const isGood = wanted?.at === 'connected' || wanted?.at === 'unsafe' || former?.at !== 'connected';
   return (isGood ? wanted : former) ?? former ?? { at: 'connecting' };
 }

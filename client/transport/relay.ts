@@ -72,6 +72,7 @@ class RelayPath implements RelayTransport {
   #reopenTimer: ReturnType<typeof setTimeout> | undefined;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #retries = 0;
+  #retired = false;
   #closed = false;
 
   constructor(options: RelayOptions) {
@@ -168,6 +169,12 @@ class RelayPath implements RelayTransport {
     void this.#open();
   }
 
+  retire(): void {
+    this.#retired = true;
+    clearTimeout(this.#reopenTimer);
+    clearTimeout(this.#retryTimer);
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
@@ -212,6 +219,7 @@ class RelayPath implements RelayTransport {
   }
 
   readonly #ask: AskRelay = (name, params) => {
+    if (this.#retired) return Promise.reject(new Error('another is in its place'));
     const schema = mediaRequests[name].result as unknown as ResultSchema<typeof name>;
     return this.#options.line.request(name, params, schema);
   };
@@ -224,11 +232,13 @@ class RelayPath implements RelayTransport {
   }
 
   #openLater(): void {
+    if (this.#retired) return;
     this.#reopenTimer = setTimeout(() => void this.#open(), Math.max(REOPEN_MS, backoffMs(this.#failures++, 0)));
   }
 
   /** What could not be asked for is asked for again; at once when the socket is back. */
   #retryLater(): void {
+    if (this.#retired) return;
     this.#retryTimer ??= setTimeout(() => this.retry(), Math.max(REOPEN_MS, backoffMs(this.#retries++, 0)));
   }
 

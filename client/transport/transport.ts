@@ -92,8 +92,10 @@ export interface RelayTransport extends MeasuredWay {
   show(pictures: readonly Shown[] | null): void;
   /** The socket is back: what could not be asked for is asked for again. */
   retry(): void;
-  /** The server does not know of it any more: opened anew, and what there is goes on until that is answered. */
+  /** The relay has lost it: opened anew, and what there is goes on until that is answered. */
   renew(): void;
+  /** The server has forgotten it, and another takes its place: it delivers what it can, and asks for nothing any more. */
+  retire(): void;
 }
 
 export interface MediaTransport extends Way, Direct {

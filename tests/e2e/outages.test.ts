@@ -37,6 +37,9 @@ const BACK_MS = 1500;
  */
 const LAYER_MS = 1000;
 
+/** Between two looks at a tone and two pictures, on a busy machine. */
+const UNNOTICED_MS = 300;
+
 test.skipIf(!hasWorker())(
   'worker, relay and signal are killed in one call: all see and hear each other again, and signal is not missed',
   { timeout: 120_000 },
@@ -69,8 +72,9 @@ test.skipIf(!hasWorker())(
       await signal!.start();
       for (const { page } of people) await page.getByTestId('banner-reconnecting').waitFor({ state: 'hidden' });
     });
-    // Nobody missed it: what there was at the relay went on, the mesh stood in while the relay was not back, and then it was opened anew.
-    expectBack(gone);
+    // Nobody misses it: what there is at the relay goes on until all comes through the room that is opened beside it.
+    for (const { pair, unseen, unheard, stalls } of gone)
+      expect(Math.max(unseen, unheard), pair).toBeLessThan(UNNOTICED_MS + 2 * stalls);
     await crowdOpensAll(crowd);
     const dan = await here.invite('Dan', WINDOWS);
     await dan.come(link);

@@ -60,8 +60,10 @@ runs(
       const four = [...people, dan];
       await allSeeEachOther(four);
       // On a busy machine ICE may have been slow enough for the relay to be asked for: then they are back in half a minute.
-      await allInMesh(four);
-      await watchSwitches(four);
+      do {
+        await allInMesh(four);
+        await watchSwitches(four);
+      } while (!(await areInMesh(four)));
       const eve = await here.invite('Eve', options);
       await eve.come(link);
       const all = [...four, eve];
@@ -194,14 +196,17 @@ async function watchSwitches(people: readonly Person[]): Promise<void> {
   for (const [person, other] of round(people)) await watchSwitch(person, other);
 }
 
-async function allInMesh(people: readonly Person[]): Promise<void> {
-  for (const person of people) {
-    await until(
-      async () => (await opened(person)).connections === people.length - 1,
-      async () => `${person.name} is in the mesh; instead: ${await person.situation()}`,
-      90_000,
-    );
-  }
+async function areInMesh(people: readonly Person[]): Promise<boolean> {
+  const counts = await Promise.all(people.map(opened));
+  return counts.every(({ connections }) => connections === people.length - 1);
+}
+
+function allInMesh(people: readonly Person[]): Promise<void> {
+  return until(
+    () => areInMesh(people),
+    async () => `all are in the mesh; instead: ${(await Promise.all(people.map((one) => one.situation()))).join('\n')}`,
+    90_000,
+  );
 }
 
 /** One way to the relay and one from it, and no mesh any more. */

@@ -53,7 +53,8 @@ class FakeWay implements MeshTransport, RelayTransport {
     this.flows.set(peer, new Set(kinds));
   }
   flowing = async (peer: PeerId) => this.flows.get(peer) ?? new Set<TrackKind>();
-  publish = async () => undefined;
+  published: TrackKind[] = [];
+  publish = async (kind: TrackKind) => void this.published.push(kind);
   hold = (held: boolean) => void this.held.push(held);
   refresh = () => undefined;
   expect = () => undefined;
@@ -68,6 +69,8 @@ class FakeWay implements MeshTransport, RelayTransport {
   retry = () => void this.retries++;
   renewals = 0;
   renew = () => void this.renewals++;
+  retired = false;
+  retire = () => void (this.retired = true);
   close = async () => void (this.closed = true);
 }
 
@@ -82,6 +85,8 @@ let dead: () => void;
 let pinged: boolean;
 /** What is shown of each peer's kinds: names of the ways. */
 let shown: Record<string, string>;
+/** And the ways themselves. */
+let sources: Record<string, FakeWay>;
 let shows: number;
 let states: Record<string, PathState>;
 let said: { to: PeerId; number: number }[];
@@ -128,8 +133,10 @@ function start(at: 'mesh' | 'relay' = 'mesh', only: 'mesh' | 'relay' | null = nu
   transport.on('track', (peer, kind, track) => {
     shows++;
     const key = `${peer.replace(/A+$/, '')} ${kind}`;
-    if (track) shown[key] = (track as never as { way: FakeWay }).way === mesh ? 'mesh' : 'relay';
-    else delete shown[key];
+    if (!track) return void delete shown[key];
+    const { way } = track as never as { way: FakeWay };
+    sources[key] = way;
+    shown[key] = way === mesh ? 'mesh' : 'relay';
   });
   transport.on('state', (peer, state) => (states[peer.replace(/A+$/, '')] = state));
 }
@@ -142,6 +149,7 @@ beforeEach(() => {
   fetched = 0;
   pinged = true;
   shown = {};
+  sources = {};
   shows = 0;
   states = {};
   said = [];
@@ -377,18 +385,70 @@ describe('interrupted', () => {
     expect(relays).toHaveLength(1);
   });
 
-  test('a server that restarted says mesh before its relay is back: what there was is opened anew, once it says relay', async () => {
+  test('a server that restarted says mesh before its relay is back: what there was goes on, and another is opened once it says relay', async () => {
     await atRelay(ben);
+    const first = relay();
     transport.follow({ number: 100, at: 'mesh' }, true);
     await wait();
-    expect(relay().renewals).toBe(0);
+    expect([first.retired, relays.length]).toEqual([false, 1]);
     expect(shown['ben camera']).toBe('relay');
     transport.follow({ number: 101, at: 'relay' });
-    expect(relay().renewals).toBe(1);
+    await wait();
+    expect([first.retired, first.closed, relays.length]).toEqual([true, false, 2]);
     transport.follow({ number: 101, at: 'relay' });
-    expect([relay().renewals, relay().retries]).toEqual([1, 1]);
-    transport.follow({ number: 101, at: 'relay' }, true);
-    expect([relay().renewals, relay().retries]).toEqual([2, 1]);
+    await wait();
+    expect([relays.length, relay().retries]).toEqual([2, 1]);
+  });
+
+  test('a server that restarted: what came before is shown until the real thing comes again, sound and picture each, and nobody is reconnecting', async () => {
+    await atRelay(ben);
+    const first = relay();
+    const before = shows;
+    transport.follow({ number: 100, at: 'relay' }, true);
+    await wait();
+    relay().open(ben, 'microphone', 'camera');
+    await wait();
+    expect([sources['ben microphone'], sources['ben camera']]).toEqual([first, first]);
+    expect(states['ben']).toEqual({ at: 'connected', poor: false });
+    relay().flows.set(ben, new Set(['camera']));
+    await wait();
+    expect([sources['ben microphone'], sources['ben camera']]).toEqual([first, relay()]);
+    expect(first.closed).toBe(false);
+    relay().flows.set(ben, new Set(['camera', 'microphone']));
+    await wait();
+    expect([sources['ben microphone'], sources['ben camera']]).toEqual([relay(), relay()]);
+    expect(shows - before).toBe(2);
+    await wait(1000);
+    expect([first.closed, relay().closed]).toEqual([true, false]);
+  });
+
+  test('a server that restarted: what is muted or held is so in the forgotten room as well, which is closed after ten seconds at the latest', async () => {
+    await atRelay(ben, carla);
+    const first = relay();
+    transport.follow({ number: 100, at: 'relay' }, true);
+    await wait();
+    transport.hold(true);
+    await transport.publish('camera', null);
+    expect([first.held.at(-1), relay().held.at(-1)]).toEqual([true, true]);
+    expect(first.published).toEqual(['camera']);
+    transport.setPeers([self, ben]);
+    expect(first.peers).toEqual([ben]);
+    await wait(11_000);
+    expect(first.closed).toBe(true);
+    expect(shown['ben camera']).toBeUndefined();
+    expect(states['ben']?.at).toBe('reconnecting');
+  });
+
+  test('a server that restarts again before the new room delivers: what delivers stays, and no third', async () => {
+    await atRelay(ben);
+    transport.follow({ number: 100, at: 'relay' }, true);
+    await wait();
+    transport.follow({ number: 200, at: 'relay' }, true);
+    await wait();
+    expect(relays.map(({ closed }) => closed)).toEqual([false, true, false]);
+    expect(sources['ben camera']).toBe(relays[0]);
+    await transport.close();
+    expect(relays.map(({ closed }) => closed)).toEqual([true, true, true]);
   });
 
   test('older decisions are ignored; the same one again asks anew for what is missing', async () => {
