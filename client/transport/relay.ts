@@ -112,6 +112,7 @@ class RelayPath implements RelayTransport {
         this.#isPoor = poor;
         this.#tellStates();
       },
+      fits: (most) => this.#receiving.limit(most),
       stats: (peer, stats) => this.#events.emit('stats', peer, stats),
     });
     void this.#open();

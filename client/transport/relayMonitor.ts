@@ -3,7 +3,9 @@
  * opens, and how good the way is.
  */
 import type { PeerId } from '../../signal/protocol/ids.ts';
+import type { Layer } from '../../signal/protocol/model.ts';
 import type { TrackKind, TransformCounts } from '../e2ee/messages.ts';
+import { camerasIn, NarrowWay } from './narrowWay.ts';
 import { ReceivedRate } from './received.ts';
 import { Silence } from './silence.ts';
 import { Quality, readReport, type ReportTotals } from './stats.ts';
@@ -51,6 +53,8 @@ export interface RelayMonitorOptions {
   fellSilent(): void;
   /** The way from the relay is bad enough for people to notice, or no more. */
   poor(poor: boolean): void;
+  /** Cameras no larger than this fit through the way from the relay; null: whatever they are. */
+  fits(most: Layer | null): void;
   stats(peer: PeerId, stats: PathStats): void;
 }
 
@@ -69,6 +73,7 @@ export class RelayMonitor {
   readonly #remembered = new Map<string, Remembered>();
   readonly #known = new Map<PeerId, PathStats>();
   #quality = new Quality();
+  #narrow = new NarrowWay();
   #silence = new Silence();
   readonly #rates = new Map<PeerId, ReceivedRate>();
   #measured: Measured | null = null;
@@ -113,6 +118,7 @@ export class RelayMonitor {
     }
     if (receive !== this.#measured) {
       this.#quality = new Quality();
+      this.#narrow = new NarrowWay();
       this.#silence = new Silence();
     }
     this.#measured = receive;
@@ -126,6 +132,13 @@ export class RelayMonitor {
       this.#options.poor(sample.poor);
     }
     const flows = this.#options.receiving();
+    const cameras = new Set(flows.filter(({ kind }) => kind === 'camera').map(({ mid }) => String(mid())));
+    this.#options.fits(
+      this.#narrow.sample(
+        camerasIn(report, (mid) => cameras.has(mid)),
+        now,
+      ),
+    );
     this.#prune([...this.#options.sending(), ...flows], flows);
     if (loss !== undefined) this.#measureEach(report, flows, now);
     for (const { peer, kind, mid, id, counts } of flows) {

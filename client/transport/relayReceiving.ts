@@ -62,6 +62,8 @@ export class RelayReceiving {
   readonly #pauses = new Map<StreamId, ReturnType<typeof setTimeout>>();
   /** Heights of the pictures that are shown, by peer and kind; null: all are wanted. */
   #shown: ReadonlyMap<string, number> | null = null;
+  /** The largest layer that fits through our way; null: any. */
+  #most: Layer | null = null;
   #leg: Leg | null = null;
 
   constructor(options: RelayReceivingOptions) {
@@ -103,6 +105,13 @@ export class RelayReceiving {
   show(pictures: readonly Shown[] | null): void {
     this.#shown = pictures && new Map(pictures.map(({ peer, kind, height }) => [`${peer} ${kind}`, height]));
     this.retry();
+  }
+
+  /** Asks for no larger layer of any camera than this, whatever is on the screen. */
+  limit(most: Layer | null): void {
+    if (most === this.#most) return;
+    this.#most = most;
+    this.#tellWishes();
   }
 
   /** Streams that the relay has as it opens; before anything is loaded, so that what ends meanwhile is known to have ended. */
@@ -278,7 +287,11 @@ export class RelayReceiving {
     if (this.#shown && height === undefined) return { paused: true };
     if (kind === 'screen') return { paused: false, priority: 10 };
     const layer = height === undefined ? layerFor(this.#peers.size) : layerOfHeight(height);
-    return { paused: false, layer, priority: 1 + layer };
+    return {
+      paused: false,
+      layer: this.#most !== null && this.#most < layer ? this.#most : layer,
+      priority: 1 + layer,
+    };
   }
 
   #tellWishes(): void {

@@ -1,6 +1,6 @@
 /**
  * One call at the relay while the line of one of three becomes bad: packets are lost, then it is long. What is heard stays a voice,
- * pictures come more slowly, and all is as before once the line is good again.
+ * pictures come more slowly, and all is as before once the line is good again. A narrow line is in badLinesNarrow.test.ts.
  *
  * Figures are printed; the bounds are those that hold on a busy machine of two cores, too.
  */

@@ -145,6 +145,24 @@ describe('receiving', () => {
     receiving.setPeers(['ben', 'carla', 'd', 'e', 'f'].map(peer));
     expect(relay.asked).toEqual(['relay.set of ben-camera', 'relay.set of carla-camera']);
   });
+
+  test('a narrow way wants smaller ones whatever is shown, says so once, and takes it back', async () => {
+    const receiving = await withTwo();
+    const show = (): void =>
+      receiving.show([
+        { peer: peer('ben'), kind: 'camera', height: 500 },
+        { peer: peer('carla'), kind: 'camera', height: 100 },
+      ]);
+    show();
+    relay.asked.length = 0;
+    receiving.limit(0);
+    receiving.limit(0);
+    show();
+    // Carla's is the smallest already.
+    expect(relay.asked).toEqual(['relay.set of ben-camera']);
+    receiving.limit(null);
+    expect(relay.asked.slice(1)).toEqual(['relay.set of ben-camera']);
+  });
 });
 
 describe('sending', () => {
