@@ -34,7 +34,7 @@ export interface RelayOptions {
   isWorkerLost(): boolean;
 }
 
-/** A transport may come back by itself within this; then ICE is restarted. */
+/** A transport may come back by itself within this; then ICE is restarted, again and again at this pace. */
 const DISCONNECTED_MS = 2000;
 /** What was sent unsealed is tried again this often, then no more. */
 const UNSAFE_REBUILDS = 3;
@@ -253,16 +253,21 @@ class RelayPath implements RelayTransport {
       this.#ask('relay.produce', params).then(({ producer }) => done({ id: producer }), fail);
     });
     transport.on('connectionstatechange', (state) => {
-      clearTimeout(this.#restarts.get(direction));
       if (state === 'connected') this.#failures = this.#retries = 0;
       if (state === 'failed') void this.#restart(direction);
-      if (state === 'disconnected')
-        this.#restarts.set(
-          direction,
-          setTimeout(() => void this.#restart(direction), DISCONNECTED_MS),
-        );
+      // A restart begins with `connecting`, and may have come too soon.
+      if (state !== 'connecting') clearTimeout(this.#restarts.get(direction));
+      if (state === 'failed' || state === 'disconnected') this.#restartLater(direction);
       this.#tellStates();
     });
+  }
+
+  #restartLater(direction: Direction): void {
+    const again = () => {
+      void this.#restart(direction);
+      this.#restartLater(direction);
+    };
+    this.#restarts.set(direction, setTimeout(again, DISCONNECTED_MS));
   }
 
   async #restart(direction: Direction): Promise<void> {

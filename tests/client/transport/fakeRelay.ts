@@ -70,6 +70,8 @@ export class FakeTransport {
   fails: unknown = null;
   /** Which stream of the page's each consumer is in. */
   readonly streamIds: string[] = [];
+  /** How often ICE was restarted. */
+  restarts = 0;
   readonly #relay: FakeRelay;
   readonly #listeners = new Map<string, (...args: never[]) => void>();
 
@@ -103,6 +105,9 @@ export class FakeTransport {
     options.onRtpSender({ track: null, replaceTrack: async () => undefined });
     if (this.fails) throw this.fails;
     return { rtpParameters: { mid: '1' } };
+  }
+  async restartIce(): Promise<void> {
+    this.restarts++;
   }
   async getStats(): Promise<Map<string, unknown>> {
     return new Map();

@@ -100,6 +100,29 @@ test('says when somebody’s last stream ends, and when the way is lost', async 
   expect(states).toEqual(['ben securing', 'ben connecting', 'carla reconnecting']);
 });
 
+test('a way that stays lost gets one ICE restart after another, until it is back', async () => {
+  await connected();
+  const receive = transports[1]!;
+  const restarts = () => receive.restarts;
+  receive.become('disconnected');
+  await wait(1999);
+  expect(restarts()).toBe(0);
+  await wait(1);
+  expect(restarts()).toBe(1);
+  receive.become('connecting');
+  await wait(2000);
+  expect(restarts()).toBe(2);
+  receive.become('failed');
+  await wait();
+  expect(restarts()).toBe(3);
+  receive.become('connecting');
+  await wait(4000);
+  expect(restarts()).toBe(5);
+  receive.become('connected');
+  await wait(10_000);
+  expect(restarts()).toBe(5);
+});
+
 test('what was overtaken while the device was loading makes nothing', async () => {
   relay.answers.set('relay.restartIce', () => Promise.reject(new Error('unknown')));
   const [first] = given.loads;
