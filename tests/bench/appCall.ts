@@ -4,6 +4,7 @@
  * Faces and voices are one film: benches count frames and times, the tests tell people apart.
  */
 import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Only } from '../../client/meeting/view.ts';
 import { launchBrowser, openContext } from '../support/browser.ts';
 import { cameraScript } from '../support/media/canvasCamera.ts';
 import type { Film } from '../support/media/films.ts';
@@ -19,7 +20,7 @@ import { serveBareCall } from './bareSite.ts';
 
 export const PERSON = 77;
 /** In the order of joining. */
-export const NAMES = ['Anna', 'Ben', 'Carla', 'Dan'] as const;
+export const NAMES = ['Anna', 'Ben', 'Carla', 'Dan', 'Eve', 'Finn'] as const;
 
 /** Browser, film, product and bare page, for as long as a bench runs. */
 export interface Stage {
@@ -78,12 +79,12 @@ export async function newPage({ browser, canvasCamera }: Stage): Promise<{ conte
 /**
  * A call in the product.
  * @param options.tapped  whose wire is read (wiretap.ts), in the order of joining
- * @param options.relay   it is fixed to the relay when it is made, whatever its size; the stage must have one
+ * @param options.only    the way that it is fixed to when it is made, whatever its size; for the relay the stage must have one
  */
 export async function appCall(
   stage: Stage,
   count: number,
-  { tapped = [] as readonly number[], relay = false } = {},
+  { tapped = [], only }: { tapped?: readonly number[]; only?: Only } = {},
 ): Promise<Call> {
   const pages: Page[] = [];
   const joins: number[][] = [];
@@ -95,9 +96,9 @@ export async function appCall(
     if (i === 0) {
       await page.goto(stage.app.origin);
       await page.getByTestId('home-title').fill('Bench');
-      if (relay) {
+      if (only) {
         await page.getByTestId('home-options').click();
-        await page.getByTestId('way-relay').check();
+        await page.getByTestId(`way-${only}`).check();
       }
       await page.getByTestId('home-create').click();
       await page.getByTestId('lobby-join').waitFor();

@@ -15,7 +15,7 @@ function open(stage: Stage, kind: Kind, count: number): Promise<Call> {
     case 'app':
       return appCall(stage, count);
     case 'relay':
-      return appCall(stage, count, { relay: true });
+      return appCall(stage, count, { only: 'relay' });
     case 'bare':
     case 'sealed':
       return bareCallOf(stage, count, kind === 'sealed');

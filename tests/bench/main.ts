@@ -11,6 +11,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { cpu, joining, latency, newcomer } from './calls.ts';
+import { crowdedCall } from './crowdedCall.ts';
 import { firefox } from './firefox.ts';
 import { firstPage } from './firstPage.ts';
 import { overhead, sealing } from './frames.ts';
@@ -38,6 +39,7 @@ const BENCHES: readonly Bench[] = [
   switching,
   forwarding,
   knee,
+  crowdedCall,
   newcomer,
   removal,
   groups,

@@ -21,7 +21,7 @@ type Joins = Map<number, number[]>;
 function open(stage: Stage, janus: JanusSite | null, kind: Kind): Promise<Call> {
   switch (kind) {
     case 'relay':
-      return appCall(stage, MOST, { relay: true });
+      return appCall(stage, MOST, { only: 'relay' });
     case 'bare':
       return bareCallOf(stage, MOST, false);
     case 'janus':
