@@ -10,7 +10,9 @@ import { relayRequests, type RelayResult } from '../../signal/protocol/relayCont
 import type { DtlsParameters, RtpParameters } from '../../signal/protocol/rtp.ts';
 import { Servant } from '../support/synthetic/orders.ts';
 import { plainCapabilities } from '../support/synthetic/packets.ts';
-import type { ForwardingOrders } from './processes/forwarding.ts';
+import type { OwnIce } from '../support/synthetic/wire.ts';
+import { OUR_ICE } from './janusSdp.ts';
+import type { Contender, ForwardingOrders } from './processes/forwarding.ts';
 import type { PacketOrders, Sent } from './processes/packetClients.ts';
 import { cpuMs } from './procfs.ts';
 import { dropped } from './udp.ts';
@@ -43,6 +45,7 @@ export function payloadOf(bytes: number): string {
 }
 
 export class Forwarder {
+  readonly which: Contender;
   readonly #relay = new Servant<ForwardingOrders>(new URL('processes/forwarding.ts', import.meta.url));
   readonly #sender = new Servant<PacketOrders>(new URL('processes/packetClients.ts', import.meta.url));
   readonly #receivers = new Servant<PacketOrders>(new URL('processes/packetClients.ts', import.meta.url));
@@ -50,11 +53,16 @@ export class Forwarder {
   readonly #ports: number[] = [];
   readonly #relayPorts = new Set<number>();
   #workers: number[] = [];
+  #isClosed = false;
   #stream: { producer: StreamId; payloadType: number } | null = null;
   #receiversDtls: DtlsParameters | null = null;
 
-  static async start(which: 'parley' | 'bare'): Promise<Forwarder> {
-    const made = new Forwarder();
+  private constructor(which: Contender) {
+    this.which = which;
+  }
+
+  static async start(which: Contender): Promise<Forwarder> {
+    const made = new Forwarder(which);
     try {
       made.#workers = await made.#relay.order('start', { which });
       await made.#produce();
@@ -100,7 +108,7 @@ export class Forwarder {
       consumers.push({ peer, consumer });
       offers.push(receive);
     }
-    this.#ports.push(...(await this.#receivers.order('open', { offers })));
+    this.#ports.push(...(await this.#receivers.order('open', { offers, ice: this.#iceTowards('receive') })));
     for (const { peer, consumer } of consumers)
       await this.#relay.order('set', { meeting: MEETING, peer, consumer, paused: false, layer: 0 });
   }
@@ -133,7 +141,14 @@ export class Forwarder {
 
   /** Idempotent. */
   async close(): Promise<void> {
+    if (!this.#isClosed && this.which === 'janus') await this.#relay.order('stop', {}).catch(() => undefined);
+    this.#isClosed = true;
     await Promise.all([this.#sender.end(), this.#receivers.end(), this.#relay.end()]);
+  }
+
+  /** Janus is a full agent, and makes the offer where it sends. */
+  #iceTowards(direction: 'send' | 'receive'): OwnIce | null {
+    return this.which === 'janus' ? { ...OUR_ICE, isControlled: direction === 'receive' } : null;
   }
 
   #send({ perSecond, payload }: { perSecond: number; payload: string }, count: number): Promise<Sent> {
@@ -167,7 +182,7 @@ export class Forwarder {
     const order = { meeting: MEETING, peer, kind: 'camera', rtpParameters } as const;
     const { producer } = relayRequests.produce.result.parse(await this.#relay.order('produce', order));
     this.#stream = { producer, payloadType };
-    await this.#sender.order('open', { offers: [send] });
+    await this.#sender.order('open', { offers: [send], ice: this.#iceTowards('send') });
   }
 
   /** A peer whose one transport is used: its end may come as soon as it likes. */
@@ -176,7 +191,9 @@ export class Forwarder {
     direction: 'send' | 'receive',
     dtlsParameters: DtlsParameters,
   ): Promise<RelayResult<'peer.open'>> {
-    const opened = relayRequests['peer.open'].result.parse(await this.#relay.order('open', { meeting: MEETING, peer }));
+    const opened = relayRequests['peer.open'].result.parse(
+      await this.#relay.order('open', { meeting: MEETING, peer, direction, dtlsParameters, ssrc: this.#ssrc }),
+    );
     await this.#relay.order('connect', { meeting: MEETING, peer, direction, dtlsParameters });
     for (const { protocol, port } of opened[direction].iceCandidates)
       if (protocol === 'udp') this.#relayPorts.add(port);

@@ -47,9 +47,12 @@ export async function startJanus(): Promise<Janus> {
   for (const [name, text] of Object.entries(configuration(folder, port))) writeFileSync(join(folder, name), text);
   const server = spawn(PROGRAM, ['--configs-folder', folder], { stdio: 'ignore' });
   const ended = once(server, 'close');
+  const kill = (): void => void server.kill('SIGKILL');
+  process.once('exit', kill);
   const url = `ws://127.0.0.1:${port}`;
   const close = async (): Promise<void> => {
-    server.kill('SIGKILL');
+    process.off('exit', kill);
+    kill();
     await ended;
     rmSync(folder, { recursive: true, force: true });
   };

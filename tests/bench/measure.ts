@@ -77,14 +77,20 @@ export async function interleave<A, B>(
   return result;
 }
 
-/** Runs A B C …, A B C …: each by its name, for where one is compared with several. */
+/** Runs A B C …, A B C …: each by its name, for where one is compared with several. One unrecorded round first where `warm` is true. */
 export async function takeTurns<K extends string, R>(
   rounds: number,
   names: readonly K[],
   run: (name: K) => Promise<R>,
+  warm = false,
 ): Promise<Record<K, R[]>> {
   const results = Object.fromEntries(names.map((name) => [name, [] as R[]])) as Record<K, R[]>;
-  for (let round = 0; round < rounds; round++) for (const name of names) results[name].push(await run(name));
+  for (let round = warm ? -1 : 0; round < rounds; round++) {
+    for (const name of names) {
+      const result = await run(name);
+      if (round >= 0) results[name].push(result);
+    }
+  }
   return results;
 }
 

@@ -7,7 +7,7 @@ import { randomInt } from 'node:crypto';
 import { RtpHeader } from 'werift';
 import type { DtlsParameters, TransportOffer } from '../../../signal/protocol/rtp.ts';
 import { obey } from '../../support/synthetic/orders.ts';
-import { ourDtls, Wire } from '../../support/synthetic/wire.ts';
+import { type OwnIce, ourDtls, Wire } from '../../support/synthetic/wire.ts';
 
 export interface Sending {
   ssrc: number;
@@ -59,13 +59,13 @@ async function send({ ssrc, payloadType, perSecond, count, payload }: Sending): 
 
 const handlers = {
   dtls: (_: object): Promise<DtlsParameters> => ourDtls(),
-  /** @returns the ports at this end */
-  async open({ offers }: { offers: TransportOffer[] }): Promise<number[]> {
+  /** @param ice null towards relays that are ICE-lite @returns the ports at this end */
+  async open({ offers, ice }: { offers: TransportOffer[]; ice: OwnIce | null }): Promise<number[]> {
     const ports: number[] = [];
     for (let at = 0; at < offers.length; at += HANDSHAKES_AT_ONCE) {
       const some = offers.slice(at, at + HANDSHAKES_AT_ONCE);
       // The relay knows our certificate already.
-      for (const wire of await Promise.all(some.map((offer) => Wire.open(offer, () => Promise.resolve())))) {
+      for (const wire of await Promise.all(some.map((offer) => Wire.open(offer, () => Promise.resolve(), ice)))) {
         wire.onSealed = () => void counted++;
         wires.push(wire);
         ports.push(wire.port);

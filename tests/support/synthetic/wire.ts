@@ -1,8 +1,9 @@
 /**
- * One way between a synthetic member and the relay: ICE towards an agent that is ICE-lite, DTLS as its client, SRTP. Packets only.
+ * One way between a synthetic member and the relay: ICE, DTLS as its client, SRTP. Packets only.
  *
- * The relay has one address and never moves, so of ICE it takes a binding request (RFC 8489) that nominates at once, repeated as a
- * sign of life. DTLS and SRTP are werift's. Nothing is sent again: on loopback nothing is lost unless a socket overflows.
+ * The relay is ICE-lite, has one address and never moves, so of ICE it takes a binding request (RFC 8489) that nominates at once,
+ * repeated as a sign of life. A server that is a full agent is told who we are beforehand, and has its own checks answered. DTLS and
+ * SRTP are werift's. Nothing is sent again: on loopback nothing is lost unless a socket overflows.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
@@ -56,34 +57,55 @@ export async function ourDtls(): Promise<DtlsParameters> {
   return { role: 'client', fingerprints: [{ algorithm: 'sha-256', value: fingerprint(derOf(certPem)) }] };
 }
 
+/** This end of ICE, for a full agent: it has been told these, and checks us by them. */
+export interface OwnIce {
+  usernameFragment: string;
+  password: string;
+  /** Where the other end has made the offer (RFC 8445 §6.1.1): it nominates. */
+  isControlled: boolean;
+}
+
 export class Wire {
   onPacket: (packet: RtpPacket) => void = () => undefined;
   /** Media as they come, in SRTP: who only counts them need not pay for opening each. Takes the place of `onPacket`. */
   onSealed: (() => void) | null = null;
   readonly #socket: Socket;
   readonly #offer: TransportOffer;
-  readonly #ufrag = randomBytes(4).toString('hex');
+  readonly #own: OwnIce | null;
+  readonly #ufrag: string;
   readonly #tieBreaker = randomBytes(8).readBigUInt64BE();
   #answered = Promise.withResolvers<void>();
+  /** By a full agent. */
+  #checked = Promise.withResolvers<void>();
   #timer: ReturnType<typeof setInterval> | undefined;
   #toDtls: (data: Buffer) => void = () => undefined;
   #srtp: SrtpSession | null = null;
   #closed = false;
 
-  private constructor(offer: TransportOffer, socket: Socket) {
+  private constructor(offer: TransportOffer, socket: Socket, own: OwnIce | null) {
     this.#offer = offer;
+    this.#own = own;
+    this.#ufrag = own?.usernameFragment ?? randomBytes(4).toString('hex');
     this.#socket = socket;
     socket.on('message', (data) => this.#receive(data));
     socket.on('error', () => undefined);
   }
 
-  /** @param connect tells the relay our DTLS parameters @throws Error where the relay does not answer, or is not who it said */
-  static async open(offer: TransportOffer, connect: (ours: DtlsParameters) => Promise<unknown>): Promise<Wire> {
+  /**
+   * @param connect tells the relay our DTLS parameters
+   * @param own null for a relay that is ICE-lite
+   * @throws Error where the relay does not answer, or is not who it said
+   */
+  static async open(
+    offer: TransportOffer,
+    connect: (ours: DtlsParameters) => Promise<unknown>,
+    own: OwnIce | null = null,
+  ): Promise<Wire> {
     const candidate = offer.iceCandidates.find(({ protocol }) => protocol === 'udp');
     if (!candidate) throw new Error('the relay offers no UDP');
     const socket = createSocket(candidate.address.includes(':') ? 'udp6' : 'udp4');
     await new Promise<void>((resolve) => socket.connect(candidate.port, candidate.address, resolve));
-    const wire = new Wire(offer, socket);
+    const wire = new Wire(offer, socket, own);
     try {
       await within(wire.#ice(), 'no answer to a binding request');
       await within(wire.#dtls(connect), 'no DTLS');
@@ -115,6 +137,7 @@ export class Wire {
     this.#bind();
     this.#timer = setInterval(() => this.#bind(), TRY_MS);
     await this.#answered.promise;
+    if (this.#own) await this.#checked.promise;
     clearInterval(this.#timer);
     this.#timer = setInterval(() => this.#bind(), ALIVE_MS);
   }
@@ -124,10 +147,24 @@ export class Wire {
     const { usernameFragment, password } = this.#offer.iceParameters;
     const request = new Message(methods.BINDING, classes.REQUEST)
       .setAttribute('USERNAME', `${usernameFragment}:${this.#ufrag}`)
-      .setAttribute('PRIORITY', PRIORITY)
-      .setAttribute('ICE-CONTROLLING', this.#tieBreaker)
-      .setAttribute('USE-CANDIDATE', null) as Message;
+      .setAttribute('PRIORITY', PRIORITY) as Message;
+    if (this.#own?.isControlled) request.setAttribute('ICE-CONTROLLED', this.#tieBreaker);
+    else request.setAttribute('ICE-CONTROLLING', this.#tieBreaker).setAttribute('USE-CANDIDATE', null);
     this.#socket.send(request.addMessageIntegrity(Buffer.from(password)).addFingerprint().bytes);
+  }
+
+  /** RFC 8445 §7.3: a check of the other end. It is done with its checks once it has nominated, or once ours, which nominate, stand. */
+  #answerCheck(data: Buffer, { password, isControlled }: OwnIce): void {
+    const key = Buffer.from(password);
+    const request = parseMessage(data, key);
+    if (!request) return;
+    const { address, port } = this.#socket.remoteAddress();
+    const answer = new Message(methods.BINDING, classes.RESPONSE, request.transactionId).setAttribute(
+      'XOR-MAPPED-ADDRESS',
+      [address, port],
+    ) as Message;
+    this.#socket.send(answer.addMessageIntegrity(key).addFingerprint().bytes);
+    if (!isControlled || request.attributesKeys.includes('USE-CANDIDATE')) this.#checked.resolve();
   }
 
   async #dtls(connect: (ours: DtlsParameters) => Promise<unknown>): Promise<void> {
@@ -187,8 +224,9 @@ export class Wire {
 
   #receive(data: Buffer): void {
     if (isStunMessage(data)) {
-      const answer = parseMessage(data);
-      if (answer?.messageClass === classes.RESPONSE) this.#answered.resolve();
+      const message = parseMessage(data);
+      if (message?.messageClass === classes.RESPONSE) this.#answered.resolve();
+      if (message?.messageClass === classes.REQUEST && this.#own) this.#answerCheck(data, this.#own);
     } else if (isDtls(data)) {
       this.#toDtls(data);
     } else if (this.#srtp && isMedia(data) && !isRtcp(data)) {
