@@ -11,6 +11,7 @@ import type { Layer, StreamId, TrackKind } from '../signal/protocol/model.ts';
 import type { Direction, RelayParams, RelayResult } from '../signal/protocol/relayControl.ts';
 import { IceParameters, RtpParameters, TransportOffer } from '../signal/protocol/rtp.ts';
 import { isOffered, mediaOf, plain } from './codecs.ts';
+import { hurryFirstLayer } from './firstLayer.ts';
 import { refusing } from './refusing.ts';
 
 /**
@@ -99,7 +100,11 @@ export class Peer {
         if (consumer.type !== 'simple') await consumer.setPreferredLayers({ spatialLayer: layer });
       }
       if (priority !== undefined && consumer.kind === 'video') await consumer.setPriority(priority);
-      if (paused !== consumer.paused) await (paused ? consumer.pause() : consumer.resume());
+      if (paused === consumer.paused) return;
+      await (paused ? consumer.pause() : consumer.resume());
+      if (paused || consumer.type === 'simple') return;
+      // It may end meanwhile.
+      hurryFirstLayer(consumer, () => known.layer).catch(() => undefined);
     } catch (error) {
       // Or it is ending: the worker has closed it already, and its word comes right behind.
       if (!(error instanceof Error && (error.name === 'NotFoundError' || consumer.closed))) throw error;

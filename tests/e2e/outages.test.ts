@@ -31,11 +31,8 @@ afterEach(async () => {
 const WINDOWS = { context: { viewport: { width: 640, height: 480 } }, probe: { meshLimit: 2 } };
 /** Who has lost the relay sees and hears again after this, if the machine has time. */
 const BACK_MS = 1500;
-/**
- * A picture may take so much longer: whoever asks for a camera before its first packet has no layer of it, since mediasoup (3.27) finds
- * one without a bit rate then, and it looks again after a second.
- */
-const LAYER_MS = 1000;
+/** A picture may take so much longer: it waits for a layer and a key frame of it. */
+const LAYER_MS = 500;
 
 /** Between two looks at a tone and two pictures, on a busy machine. */
 const UNNOTICED_MS = 300;
