@@ -170,7 +170,8 @@ runs(
       const [sender] = parleyProbe.connections
         .filter(({ connectionState }) => connectionState === 'connected')
         .flatMap((connection) => connection.getSenders())
-        .filter(({ track }) => track?.kind === 'video');
+        // A screen's sender has a picture, too, before there is a screen; only a camera's is of a device.
+        .filter(({ track }) => track?.kind === 'video' && track.getSettings().deviceId);
       // Sealed, but as another kind: what comes opens for nobody, and counts as before.
       const wrong = { id, side: 'send', kind: 'screen', codec: 'vp8', peer: null };
       sender!.transform = new RTCRtpScriptTransform(parleyProbe.workers[0]!, wrong);

@@ -108,9 +108,13 @@ async function watchSound(person: Person, other: Person): Promise<void> {
           if (more > 0) heard.get(entry.trackIdentifier)?.madeUp.push({ at: now, ms: more / 48 });
         }
       }
-      setTimeout(() => void look(), 100);
     };
-    void look();
+    // A connection that closes under it has no statistics any more.
+    const lookOn = (): void =>
+      void look()
+        .catch(() => undefined)
+        .then(() => setTimeout(lookOn, 100));
+    lookOn();
   }, other.name);
 }
 
