@@ -22,8 +22,11 @@ const HOLD_MS = 2000;
 /** Asking for key frames more often than this makes a bad connection worse. */
 const KEY_FRAME_PACE_MS = 1000;
 
-/** A camera that comes again after so long has most likely lost what its next pictures build on. */
-const CAMERA_GAP_MS = 700;
+/**
+ * A camera that comes again after so long has most likely lost what its next pictures build on. Longer than between two pictures of a
+ * dark room or a narrow line, where a key frame that nobody needs would take the place of several.
+ */
+const CAMERA_GAP_MS = 1500;
 
 /** An RTCEncodedVideoFrame or RTCEncodedAudioFrame. */
 export interface EncodedFrame {

@@ -1,6 +1,6 @@
 /**
- * Looks at every connection of the mesh: four times a second who speaks and whether anything comes, once a second whether all that moves is sealed, every two
- * seconds how good the path is.
+ * Looks at every connection of the mesh: four times a second who speaks, once a second whether anything comes and all that moves is
+ * sealed, every two seconds how good the path is.
  */
 import type { PeerId } from '../../signal/protocol/ids.ts';
 import type { TransformCounts } from '../e2ee/messages.ts';
@@ -82,8 +82,7 @@ export class MeshMonitor {
     const connection = peer.connection;
     if (!connection || connection.pc.connectionState !== 'connected') return;
     const known = this.#recall(connection);
-    const { level, packets } = await heardOf(connection);
-    if (known.silence.look(packets, performance.now()) && peer.connection === connection) peer.fellSilent();
+    const level = await speechLevel(connection);
     let last: PathStats = { ...known.last, level, cameraQuietMs: this.#cameraQuiet(connection, known) };
     const now = performance.now();
     // By the clock, not by counting rounds: timers of a hidden tab are slow.
@@ -92,6 +91,7 @@ export class MeshMonitor {
       const report = await connection.pc.getStats();
       const totals = readReport(report);
       if (peer.connection !== connection) return;
+      if (known.silence.look(totals.arrived, now)) peer.fellSilent();
       this.#watch(peer, connection, known, totals);
       const camera = connection.sending.get('camera');
       const section = totals.sections.get(String(camera?.mid()));
@@ -208,14 +208,13 @@ export class MeshMonitor {
 
 const seenOf = ({ counts }: { counts: TransformCounts }) => seenFrames(counts);
 
-/** `level`: 0 … 1, of what was decoded here, since no packet says who speaks. */
-async function heardOf(connection: MeshConnection): Promise<{ level: number; packets: number }> {
-  const heard = { level: 0, packets: 0 };
+/** @returns 0 … 1, of what was decoded here: no packet says who speaks */
+async function speechLevel(connection: MeshConnection): Promise<number> {
   const receiver = connection.receiving.get('microphone')?.receiver;
-  (await receiver?.getStats())?.forEach((entry: { type: string; audioLevel?: number; packetsReceived?: number }) => {
-    if (entry.type !== 'inbound-rtp') return;
-    heard.level = entry.audioLevel ?? heard.level;
-    heard.packets = entry.packetsReceived ?? heard.packets;
+  if (!receiver) return 0;
+  let level = 0;
+  (await receiver.getStats()).forEach((entry: { type: string; audioLevel?: number }) => {
+    if (entry.type === 'inbound-rtp' && typeof entry.audioLevel === 'number') level = entry.audioLevel;
   });
-  return heard;
+  return level;
 }

@@ -1,7 +1,7 @@
 /**
  * Whether the way from the relay has become too narrow for the pictures that come: then the smallest layer is asked for at once. Pure.
  *
- * The relay lowers layers by an estimate of its own that needs seven to ten seconds to come down from what a wide line carried. Until
+ * The relay lowers layers by an estimate of its own that needs many seconds to come down from what a wide line carried. Until
  * then all that is lost is asked for and sent again, which clogs the line, and pictures stand still. Who receives sees it first.
  */
 import type { Layer } from '../../signal/protocol/model.ts';

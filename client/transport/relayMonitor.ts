@@ -1,6 +1,6 @@
 /**
- * Looks at the two transports of the relay's way: twice a second who speaks and whether anything comes, once a second whether all that moves is sealed and
- * opens, and how good the way is.
+ * Looks at the two transports of the relay's way: twice a second who speaks and whether anything comes, once a second whether all
+ * that moves is sealed and opens, and how good the way is.
  */
 import type { PeerId } from '../../signal/protocol/ids.ts';
 import type { Layer } from '../../signal/protocol/model.ts';
@@ -122,8 +122,8 @@ export class RelayMonitor {
       this.#silence = new Silence();
     }
     this.#measured = receive;
-    const packets = [...received.sections.values()].reduce((sum, { receivedPackets }) => sum + receivedPackets, 0);
-    if (this.#silence.look(packets, now) && receive.connectionState === 'connected') this.#options.fellSilent();
+    if (this.#silence.look(received.arrived, now) && receive.connectionState === 'connected')
+      this.#options.fellSilent();
     let loss: number | null | undefined;
     if (now - this.#qualityAt >= QUALITY_MS) {
       this.#qualityAt = now;

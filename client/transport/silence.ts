@@ -2,8 +2,8 @@
  * A path that is up and brings nothing any more. Pure.
  *
  * ICE says that a path is lost when five to seven seconds have gone by without an answer (Chromium 156). But a microphone that works
- * sends a packet in 0.4 s even where nobody speaks, so whoever looks knows sooner. Where the other has stopped sending, or its page
- * sleeps, ICE is restarted once for nothing.
+ * sends a packet in 0.4 s even where nobody speaks, and who receives tells how it comes, so whoever looks knows sooner. Where the
+ * other's page sleeps, ICE is restarted once for nothing.
  */
 
 /** Nothing came for so long: longer than two packets of silence, and a retransmission. */

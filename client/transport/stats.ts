@@ -19,6 +19,8 @@ export interface SectionTotals {
 
 export interface ReportTotals {
   sections: Map<string, SectionTotals>;
+  /** Packets that have come, of media and about media: a browser that receives says so, also while it sends nothing itself. */
+  arrived: number;
   path: PathStats['path'] | null;
   roundTripMs: number | null;
 }
@@ -63,7 +65,21 @@ export function readReport(report: Report): ReportTotals {
   });
   const pair = selectedPair(byId);
   const seconds = numberOr(pair?.currentRoundTripTime, null);
-  return { sections, path: pathOf(pair, byId), roundTripMs: seconds === null ? null : Math.round(seconds * 1000) };
+  return {
+    sections,
+    arrived: arrivedIn(byId),
+    path: pathOf(pair, byId),
+    roundTripMs: seconds === null ? null : Math.round(seconds * 1000),
+  };
+}
+
+/** By the transport; Firefox has no entry of it, and counts media alone. */
+function arrivedIn(byId: Map<string, Entry>): number {
+  const entries = [...byId.values()];
+  const of = (type: string) => entries.filter((entry) => entry.type === type);
+  const transports = of('transport').filter(({ packetsReceived }) => typeof packetsReceived === 'number');
+  const counted = transports.length > 0 ? transports : of('inbound-rtp');
+  return counted.reduce((sum, { packetsReceived }) => sum + numberOr(packetsReceived, 0), 0);
 }
 
 function selectedPair(byId: Map<string, Entry>): Entry | undefined {

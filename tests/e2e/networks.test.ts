@@ -4,6 +4,7 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { hasWorker } from '../../relay/relay.ts';
+import { endsOf } from '../support/ends.ts';
 import { createInternet, type Internet } from '../support/internet.ts';
 import { isTone } from '../support/media/readers.ts';
 import { type Namespace, whyNoNamespace } from '../support/namespace.ts';
@@ -60,20 +61,8 @@ describe.skipIf(why !== null)(`over other networks${why === null ? '' : ` (skipp
     return here.invite(name, { within: host });
   }
 
-  const paths = (person: Person): Promise<string[]> =>
-    person.page.evaluate(async () => {
-      const found: string[] = [];
-      for (const connection of parleyProbe.connections) {
-        if (connection.connectionState !== 'connected') continue;
-        const stats = await connection.getStats();
-        for (const entry of stats.values()) {
-          if (entry.type !== 'transport' || entry.selectedCandidatePairId === undefined) continue;
-          const remote = stats.get(stats.get(entry.selectedCandidatePairId).remoteCandidateId);
-          found.push(`${remote.protocol} ${remote.address}`);
-        }
-      }
-      return found;
-    });
+  const paths = async (person: Person): Promise<string[]> =>
+    (await endsOf(person)).map(({ protocol, address }) => `${protocol} ${address}`);
 
   async function seeAndHear(one: Person, other: Person): Promise<void> {
     await one.see(other.name, 10);

@@ -47,6 +47,28 @@ test('a socket that dies comes back without a frame lost: keys and media are kep
   expect(await anna.others()).toEqual(['Ben']);
 });
 
+test('who mutes, and then switches the camera off, is not taken for a path that is lost', async () => {
+  server = undefined;
+  here = new People(app.origin);
+  const { people } = await here.meet(['Anna', 'Ben']);
+  const [anna, ben] = people as [Person, Person];
+  await Promise.all([anna.see('Ben'), ben.see('Anna')]);
+  // RFC 8445 §9: whoever restarts ICE draws another name.
+  const names = (): Promise<string[]> =>
+    anna.page.evaluate(() =>
+      parleyProbe.connections
+        .filter(({ connectionState }) => connectionState === 'connected')
+        .map(({ localDescription }) => /a=ice-ufrag:(\S+)/.exec(localDescription?.sdp ?? '')?.[1] ?? ''),
+    );
+  const before = await names();
+  expect(before).toHaveLength(1);
+  for (const control of ['control-microphone', 'control-camera']) {
+    await ben.by(control).click();
+    await new Promise((resolve) => setTimeout(resolve, 4000));
+    expect(await names(), control).toEqual(before);
+  }
+});
+
 test('a connection that fails gets a successor, which is seen and heard, though the browser gives the tracks of both the same ids', async () => {
   server = undefined;
   here = new People(app.origin);

@@ -1,5 +1,6 @@
 /** A call that can only go through a TURN server: Debian's coturn, with the credentials that Parley makes. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { endsOf } from '../support/ends.ts';
 import { isTone } from '../support/media/readers.ts';
 import type { Person } from '../support/person.ts';
 import { CAST, People } from '../support/person.ts';
@@ -33,17 +34,7 @@ describe.skipIf(missing)('through coturn (Debian: apt-get install coturn)', () =
     await Promise.all([anna.see('Ben'), ben.see('Anna')]);
     expect(isTone(await ben.hear('Anna', 1500), CAST.Anna.tone)).toBe(true);
     expect(turn.allocations()).toBeGreaterThanOrEqual(1);
-    const types = await anna.page.evaluate(async () => {
-      const found: string[] = [];
-      for (const connection of parleyProbe.connections) {
-        const stats = await connection.getStats();
-        for (const entry of stats.values()) {
-          if (entry.type !== 'transport' || entry.selectedCandidatePairId === undefined) continue;
-          found.push(stats.get(stats.get(entry.selectedCandidatePairId).localCandidateId).candidateType);
-        }
-      }
-      return found;
-    });
+    const types = (await endsOf(anna)).map(({ localType }) => localType);
     expect(types).toContain('relay');
     for (const person of people) expect((await person.totals()).unopened).toBe(0);
   });

@@ -5,6 +5,7 @@
 import { expect } from 'vitest';
 import { hasWorker } from '../../relay/relay.ts';
 import { type DelayLine, openDelayLine } from './delayLine.ts';
+import { endsOf } from './ends.ts';
 import { createInternet, type Internet } from './internet.ts';
 import { isTone } from './media/readers.ts';
 import { type Namespace, whyNoNamespace } from './namespace.ts';
@@ -80,7 +81,10 @@ async function begin(closing: (() => unknown)[]): Promise<Omit<BadLineCall, 'clo
   await carla.come(link);
   for (const person of [anna, ben, carla]) {
     await until(
-      async () => (await remotesOf(person)).every((address) => address === lineHost.address),
+      async () => {
+        const ends = await endsOf(person);
+        return ends.length > 0 && ends.every(({ address }) => address === lineHost.address);
+      },
       async () => `${person.name} is at the relay alone; instead: ${await person.situation()}`,
     );
   }
@@ -100,21 +104,6 @@ async function settled(person: Person, who: Person): Promise<void> {
     () => `${person.name} sees ${who.name} in full; instead ${height} lines`,
   );
 }
-
-/** Addresses at the other end of the connections that are up. */
-const remotesOf = (person: Person): Promise<string[]> =>
-  person.page.evaluate(async () => {
-    const found: string[] = [];
-    for (const connection of parleyProbe.connections) {
-      if (connection.connectionState !== 'connected') continue;
-      const stats = await connection.getStats();
-      for (const entry of stats.values()) {
-        if (entry.type !== 'transport' || entry.selectedCandidatePairId === undefined) continue;
-        found.push(stats.get(stats.get(entry.selectedCandidatePairId).remoteCandidateId).address);
-      }
-    }
-    return found.length > 0 ? found : ['nowhere'];
-  });
 
 interface Totals {
   /** Samples that were played of the voice, and those of them that were made up. */

@@ -11,7 +11,10 @@ export interface DelayLine {
   close(): void;
 }
 
-/** Runs in the host: one socket for each that sends, so that answers find their way. The delay is a line on standard input. */
+/**
+ * Runs in the host: one socket for each that sends, so that answers find their way. The delay is a line on standard input; a line on
+ * standard output says that the port is open.
+ */
 const SCRIPT = `
   const dgram = require('node:dgram');
   const [port, address] = process.argv.slice(1);

@@ -1,4 +1,5 @@
 /** What three people miss of each other when something is killed under their call; and relays on this machine, for that. */
+import { endsOf } from './ends.ts';
 import { freePort } from './namespace.ts';
 import { longestWithout, perceive, perceivedOf } from './perceiving.ts';
 import { type Person, until } from './person.ts';
@@ -50,25 +51,10 @@ export class Relays {
   }
 
   async #find(person: Person): Promise<RelayProcess | undefined> {
-    const port = (await remotePorts(person)).find((one) => this.#byPort.has(one));
-    return port === undefined ? undefined : this.#byPort.get(port);
+    const end = (await endsOf(person)).find(({ port }) => this.#byPort.has(port));
+    return end && this.#byPort.get(end.port);
   }
 }
-
-/** Ports at the other end of the connections that are up. */
-const remotePorts = (person: Person): Promise<number[]> =>
-  person.page.evaluate(async () => {
-    const ports: number[] = [];
-    for (const connection of parleyProbe.connections) {
-      if (connection.connectionState !== 'connected') continue;
-      const stats = await connection.getStats();
-      for (const entry of stats.values()) {
-        if (entry.type !== 'transport' || entry.selectedCandidatePairId === undefined) continue;
-        ports.push(stats.get(stats.get(entry.selectedCandidatePairId).remoteCandidateId).port);
-      }
-    }
-    return ports;
-  });
 
 export interface Outage {
   pair: string;

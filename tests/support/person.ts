@@ -97,6 +97,7 @@ export class Person {
   /** Makes a meeting and stands in its lobby. @returns the link, with its fragment */
   async createMeeting(origin: string, { title = 'Tuesday', password = null as string | null } = {}): Promise<string> {
     await this.page.goto(origin);
+    await this.shows('home-title');
     await this.by('home-title').fill(title);
     if (password !== null) await this.by('home-password').fill(password);
     await this.by('home-create').click();

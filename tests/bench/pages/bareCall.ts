@@ -5,6 +5,7 @@
  * the product is measured against.
  */
 import type { TransformCounts } from '../../../client/e2ee/messages.ts';
+import { play } from './play.ts';
 
 export interface BareCall {
   /** Milliseconds from the call of `join` to the first presented picture of each of those who are there. */
@@ -74,17 +75,8 @@ function connect(socket: WebSocket, peer: number, initiator: boolean, onPicture:
   };
   if (initiator) stream.getTracks().forEach(add);
   connection.ontrack = ({ track }) => {
-    // Apart, as in the product: in one stream the browser holds the picture back for the sound.
-    const srcObject = new MediaStream([track]);
-    if (track.kind === 'audio') {
-      document.body.append(Object.assign(document.createElement('audio'), { autoplay: true, srcObject }));
-      return;
-    }
-    const video = document.createElement('video');
-    Object.assign(video, { muted: true, autoplay: true, playsInline: true, width: 320, srcObject });
-    document.body.append(video);
-    videos.set(peer, video);
-    video.requestVideoFrameCallback(onPicture);
+    const element = play(track, onPicture);
+    if (element instanceof HTMLVideoElement) videos.set(peer, element);
   };
   if (initiator) {
     void connection

@@ -4,6 +4,8 @@
  * VP8 and Opus as in the product, the same devices. Its WebSocket, session and handles are there before joining, as an application with
  * a lobby would have them.
  */
+import { play } from './play.ts';
+
 export interface JanusCall {
   /** Opens the devices and what Janus needs before anybody is in a room. */
   prepare(options: { url: string; room: number }): Promise<void>;
@@ -94,17 +96,7 @@ async function publish(): Promise<void> {
 
 async function subscribe(publishers: readonly { id: number }[], handle: number): Promise<void> {
   const connection = connect(handle);
-  connection.ontrack = ({ track }) => {
-    const srcObject = new MediaStream([track]);
-    if (track.kind === 'audio') {
-      document.body.append(Object.assign(document.createElement('audio'), { autoplay: true, srcObject }));
-      return;
-    }
-    const video = document.createElement('video');
-    Object.assign(video, { muted: true, autoplay: true, playsInline: true, width: 320, srcObject });
-    document.body.append(video);
-    video.requestVideoFrameCallback(() => onPicture());
-  };
+  connection.ontrack = ({ track }) => void play(track, () => onPicture());
   const streams = publishers.map(({ id }) => ({ feed: id }));
   const offer = await tell(handle, { request: 'join', ptype: 'subscriber', room, streams });
   await connection.setRemoteDescription(offer.jsep!);

@@ -357,7 +357,7 @@ describe('key frames', () => {
       send('s'),
       Array.from({ length: 4 }, () => frame([1, 2, 3])),
     );
-    const waits = [0, 700, 701, 60];
+    const waits = [0, 1500, 1501, 60];
     const asked: number[] = [];
     const readable = new ReadableStream<EncodedFrame>(
       {
@@ -374,7 +374,7 @@ describe('key frames', () => {
       const writable = new WritableStream<EncodedFrame>({ close });
       bob.frames.attach(receive('r', ALICE), { readable, writable }, async () => asked.push(bob.clock.now));
     });
-    expect(asked).toEqual([1401]);
+    expect(asked).toEqual([3001]);
   });
 
   test('a switch of the sending key makes the encoders of video start anew, not those of sound', async () => {

@@ -181,6 +181,13 @@ describe('statistics', () => {
     expect([path, roundTripMs]).toEqual(['direct', 30]);
   });
 
+  test('tell of all that comes, feedback too; of media alone where the browser counts no more', () => {
+    const media = { id: 'i', type: 'inbound-rtp', kind: 'audio', mid: '0', packetsReceived: 50 };
+    const transport = { id: 'T', type: 'transport', packetsReceived: 70 };
+    expect(readReport(report(transport, media)).arrived).toBe(70);
+    expect(readReport(report(...base, media)).arrived).toBe(50);
+  });
+
   test('are the sum of the three sizes of a picture', () => {
     const sizes = [40, 30, 20].map((framesEncoded, i) => ({
       id: `o${i}`,
@@ -243,6 +250,7 @@ describe('statistics', () => {
       sections: new Map([['0', section({ receivedPackets, lostPackets })]]),
       path: null,
       roundTripMs: 20,
+      arrived: receivedPackets,
     });
     expect(quality.sample(totals(100, 0))).toEqual({ loss: 0, poor: false });
     expect(quality.sample(totals(190, 10))).toEqual({ loss: 0.1, poor: false });

@@ -186,3 +186,36 @@ test('that frames leave unsealed is said until one is sealed again, whatever is 
   relay.count(relay.transform('camera.send'), 1);
   expect(states.at(-1)).toBe('carla connecting');
 });
+
+test('where another is in its place it delivers and asks for nothing, and when it breaks or sends unsealed frames it only ends', async () => {
+  await connected();
+  relay.asked.length = 0;
+  path.retire();
+  path.show([{ peer: peer('ben'), kind: 'camera', height: 100 }]);
+  path.produced(stream('ben', 'microphone'));
+  path.refresh();
+  await wait(100);
+  expect(states.at(-1)).toBe('carla connected');
+  transports[1]!.become('failed');
+  await wait(60_000);
+  expect(states.slice(-2)).toEqual(['ben connecting', 'carla connecting']);
+  await path.close();
+  expect(relay.asked).toEqual([]);
+  expect(transports).toHaveLength(2);
+});
+
+test('where another is in its place, it ends at once when frames leave unsealed, and is not made anew', async () => {
+  await connected();
+  relay.asked.length = 0;
+  path.retire();
+  let encoded = 0;
+  const [send] = transports;
+  send!.getStats = async () =>
+    new Map([
+      ['o', { id: 'o', type: 'outbound-rtp', kind: 'video', mid: '1', framesEncoded: (encoded += 20) }],
+    ]) as never;
+  await wait(10_000);
+  expect(send!.closed).toBe(true);
+  expect(states).toContain('ben unsafe clearFrames');
+  expect(relay.asked).toEqual([]);
+});
