@@ -49,7 +49,7 @@ export class Stage {
 
   /** Fetches the code ahead of need. */
   static preload(): void {
-    import('../transport/createTransport.ts').catch(() => undefined);
+    import('../transport/createTransport.ts').then(({ preloadRelay }) => preloadRelay()).catch(() => undefined);
   }
 
   /** Starts as this peer. A former transport ends: its connections belong to a leaf that is gone. */

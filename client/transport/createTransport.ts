@@ -3,10 +3,13 @@ import { createHandover, type HandoverOptions } from './handover.ts';
 import { createMesh } from './mesh.ts';
 import type { MediaTransport } from './transport.ts';
 
+const loadRelay = async () => (await import('./relay.ts')).createRelay;
+
 export function createTransport(options: Omit<HandoverOptions, 'ways'>): MediaTransport {
-  const ways = {
-    mesh: createMesh,
-    relay: async () => (await import('./relay.ts')).createRelay,
-  };
-  return createHandover({ ...options, ways });
+  return createHandover({ ...options, ways: { mesh: createMesh, relay: loadRelay } });
+}
+
+/** Fetches the relay's code ahead of need. */
+export function preloadRelay(): void {
+  loadRelay().catch(() => undefined);
 }

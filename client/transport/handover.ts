@@ -69,6 +69,8 @@ class Handover implements MediaTransport {
   /** Such a one while another takes its place. */
   #before: { relay: RelayTransport; since: number } | null = null;
   #opening = false;
+  /** Who was expected before the relay's code was there. */
+  #expected: PeerId[] = [];
   #shown: readonly Shown[] | null = null;
   #held = false;
   #workerLost = false;
@@ -110,7 +112,9 @@ class Handover implements MediaTransport {
   }
 
   expect(peers: readonly PeerId[]): void {
-    if (this.#topology.at === 'mesh') this.#mesh.expect(peers);
+    if (this.#topology.at === 'mesh') return this.#mesh.expect(peers);
+    if (this.#relay) this.#relay.expect(peers);
+    else this.#expected.push(...peers);
   }
 
   async publish(kind: TrackKind, track: MediaStreamTrack | null): Promise<void> {
@@ -299,6 +303,7 @@ class Handover implements MediaTransport {
         isWorkerLost: () => this.#workerLost,
       });
       this.#listen(this.#relay);
+      this.#relay.expect(this.#expected.splice(0));
     } catch {
       // The code could not be fetched: the mesh stays until it can.
       clearTimeout(this.#loadTimer);

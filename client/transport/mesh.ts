@@ -13,7 +13,7 @@ import type { SealPort } from './sealPort.ts';
 import { offers, readSignal } from './signals.ts';
 import { flowingOf } from './arrival.ts';
 import { Emitter } from './emitter.ts';
-import type { MeshTransport } from './transport.ts';
+import { EXPECTED_MS, type MeshTransport, MOST_EXPECTED } from './transport.ts';
 
 export interface MeshOptions {
   self: PeerId;
@@ -28,10 +28,6 @@ export interface MeshOptions {
   /** The worker does not count at present: nothing is judged by its totals. */
   isWorkerLost(): boolean;
 }
-
-/** Peers that the server named and no member added within this are forgotten: the key package lives two minutes, patience does not. */
-const EXPECTED_MS = 20_000;
-const MOST_EXPECTED = 4;
 
 export function createMesh(options: MeshOptions): MeshTransport {
   return new Mesh(options);

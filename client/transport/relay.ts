@@ -112,7 +112,7 @@ class RelayPath implements RelayTransport {
         this.#isPoor = poor;
         this.#tellStates();
       },
-      fits: (most) => this.#receiving.limit(most),
+      fits: (cameras) => this.#receiving.limit(cameras),
       stats: (peer, stats) => this.#events.emit('stats', peer, stats),
     });
     void this.#open();
@@ -122,6 +122,10 @@ class RelayPath implements RelayTransport {
     for (const peer of this.#states.keys()) if (!peers.includes(peer)) this.#states.delete(peer);
     this.#receiving.setPeers(peers);
     for (const peer of peers) this.#tellState(peer, true);
+  }
+
+  expect(peers: readonly PeerId[]): void {
+    this.#receiving.expect(peers);
   }
 
   produced(stream: RelayStream): void {

@@ -3,9 +3,8 @@
  * that moves is sealed and opens, and how good the way is.
  */
 import type { PeerId } from '../../signal/protocol/ids.ts';
-import type { Layer } from '../../signal/protocol/model.ts';
 import type { TrackKind, TransformCounts } from '../e2ee/messages.ts';
-import { camerasIn, NarrowWay } from './narrowWay.ts';
+import { NarrowWay, wayTotalsIn } from './narrowWay.ts';
 import { ReceivedRate } from './received.ts';
 import { Silence } from './silence.ts';
 import { Quality, readReport, type ReportTotals } from './stats.ts';
@@ -30,6 +29,8 @@ export interface RelayFlow {
 
 export interface ReceivedFlow extends RelayFlow {
   peer: PeerId;
+  /** The relay holds it back, as we asked it to. */
+  paused: () => boolean;
 }
 
 interface Measured {
@@ -53,8 +54,8 @@ export interface RelayMonitorOptions {
   fellSilent(): void;
   /** The way from the relay is bad enough for people to notice, or no more. */
   poor(poor: boolean): void;
-  /** Cameras no larger than this fit through the way from the relay; null: whatever they are. */
-  fits(most: Layer | null): void;
+  /** So many cameras, in the smallest layer, fit through the way from the relay; null: whatever one likes. */
+  fits(cameras: number | null): void;
   stats(peer: PeerId, stats: PathStats): void;
 }
 
@@ -132,10 +133,12 @@ export class RelayMonitor {
       this.#options.poor(sample.poor);
     }
     const flows = this.#options.receiving();
-    const cameras = new Set(flows.filter(({ kind }) => kind === 'camera').map(({ mid }) => String(mid())));
+    const cameras = new Set(
+      flows.filter(({ kind, paused }) => kind === 'camera' && !paused()).map(({ mid }) => String(mid())),
+    );
     this.#options.fits(
       this.#narrow.sample(
-        camerasIn(report, (mid) => cameras.has(mid)),
+        wayTotalsIn(report, (mid) => cameras.has(mid)),
         now,
       ),
     );

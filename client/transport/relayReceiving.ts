@@ -18,8 +18,10 @@ import type { AskRelay } from './relayLine.ts';
 import type { ReceivedFlow } from './relayMonitor.ts';
 import { isRefusal, type Leg } from './relaySending.ts';
 import { codecOf, drawTransformId, mediaOf, type Codec, type SealPort } from './sealPort.ts';
-import type { Shown } from './transport.ts';
+import { EXPECTED_MS, MOST_EXPECTED, type Shown } from './transport.ts';
 
+/** Answers that come within this are worked on together: the browser then negotiates once for all of them. */
+const TOGETHER_MS = 40;
 /** What does not open is asked for again this often, of each kind of each member. */
 const UNSAFE_RETRIES = 3;
 
@@ -50,28 +52,38 @@ interface Wish {
   priority?: number;
 }
 
+/** As the relay makes them. */
+const PAUSED: Wish = { paused: true };
+const TOLD_PAUSED = JSON.stringify(PAUSED);
+
 export class RelayReceiving {
   readonly #options: RelayReceivingOptions;
   readonly #peers = new Set<PeerId>();
+  /** Who may be a member soon: all is ready for what they send, which the relay holds back until they are. */
+  readonly #expected = new Set<PeerId>();
   /** What others send, as the server says. */
   readonly #streams = new Map<StreamId, RelayStream>();
   readonly #receiving = new Map<StreamId, Receiving>();
   readonly #asked = new Set<StreamId>();
+  /** How many answers are still to come, and who waits for them. */
+  #unanswered = 0;
+  #together: PromiseWithResolvers<void> | null = null;
   /** What did not open: how often, and whether it has since. */
   readonly #unsafe = new Map<PeerId, Map<TrackKind, { times: number; opened: boolean }>>();
   readonly #pauses = new Map<StreamId, ReturnType<typeof setTimeout>>();
   /** Heights of the pictures that are shown, by peer and kind; null: all are wanted. */
   #shown: ReadonlyMap<string, number> | null = null;
-  /** The largest layer that fits through our way; null: any. */
-  #most: Layer | null = null;
+  /** How many cameras fit through our way, in the smallest layer; null: whatever is wanted. */
+  #fit: number | null = null;
   #leg: Leg | null = null;
 
   constructor(options: RelayReceivingOptions) {
     this.#options = options;
   }
 
+  /** Of members. */
   get flows(): ReceivedFlow[] {
-    return [...this.#receiving.values()].map(({ flow }) => flow);
+    return [...this.#receiving.values()].map(({ flow }) => flow).filter(({ peer }) => this.#peers.has(peer));
   }
 
   of(peer: PeerId): Receiving[] {
@@ -96,9 +108,26 @@ export class RelayReceiving {
       for (const { stream } of this.of(peer)) this.#stop(stream.producer);
     }
     const isMore = peers.some((peer) => !this.#peers.has(peer));
-    for (const peer of peers) this.#peers.add(peer);
+    for (const peer of peers) {
+      this.#peers.add(peer);
+      this.#expected.delete(peer);
+    }
     if (isMore) this.retry();
     else this.#tellWishes();
+  }
+
+  expect(peers: readonly PeerId[]): void {
+    const isNew = (peer: PeerId): boolean => !this.#peers.has(peer) && !this.#expected.has(peer);
+    const expected = peers.filter(isNew).slice(0, MOST_EXPECTED - this.#expected.size);
+    if (expected.length === 0) return;
+    for (const peer of expected) this.#expected.add(peer);
+    setTimeout(() => {
+      for (const peer of expected) {
+        if (!this.#expected.delete(peer)) continue;
+        for (const { stream } of this.of(peer)) this.#stop(stream.producer);
+      }
+    }, EXPECTED_MS);
+    this.retry();
   }
 
   /** What is on the screen. What never was is not asked for, and what is no more is paused. */
@@ -107,10 +136,10 @@ export class RelayReceiving {
     this.retry();
   }
 
-  /** Asks for no larger layer of any camera than this, whatever is on the screen. */
-  limit(most: Layer | null): void {
-    if (most === this.#most) return;
-    this.#most = most;
+  /** Asks for so many cameras alone, the largest on the screen, in the smallest layer; null: for all that is wanted. */
+  limit(cameras: number | null): void {
+    if (cameras === this.#fit) return;
+    this.#fit = cameras;
     this.#tellWishes();
   }
 
@@ -142,8 +171,9 @@ export class RelayReceiving {
     if (!leg) return;
     for (const stream of this.#streams.values()) {
       const { producer, peer, kind } = stream;
-      if (!this.#peers.has(peer) || this.#asked.has(producer) || this.#pauses.has(producer)) continue;
-      if (this.#wishFor(stream).paused) continue;
+      if (!this.#peers.has(peer) && !this.#expected.has(peer)) continue;
+      if (this.#asked.has(producer) || this.#pauses.has(producer)) continue;
+      if (!this.#isShown(stream)) continue;
       if ((this.#unsafe.get(peer)?.get(kind)?.times ?? 0) > UNSAFE_RETRIES) continue;
       this.#asked.add(producer);
       void this.#consume(leg, stream);
@@ -227,7 +257,12 @@ export class RelayReceiving {
     const { peer, kind, producer } = stream;
     const isCurrent = () => this.#leg === leg && this.#asked.has(producer);
     const capabilities = device.recvRtpCapabilities as Params<'relay.consume'>['capabilities'];
-    const { consumer: id, rtpParameters } = await ask('relay.consume', { producer, capabilities });
+    this.#unanswered++;
+    const answer = ask('relay.consume', { producer, capabilities });
+    const { consumer: id, rtpParameters } = await answer.finally(() => {
+      if (--this.#unanswered === 0) this.#together?.resolve();
+    });
+    await this.#others();
     if (!isCurrent()) return this.#forget(id);
     const transformId = drawTransformId(kind, 'receive');
     const endTransform = () => void port.call('transform.end', { id: transformId }).catch(() => undefined);
@@ -256,10 +291,28 @@ export class RelayReceiving {
       return this.#forget(id);
     }
     const mid = () => consumer.rtpParameters.mid ?? null;
-    const flow = { id: transformId, kind, peer, mid, counts: noCounts(transformId) };
-    const receiving = { stream, kind, consumer, receiver, flow, arrival: new Arrival(), told: '' };
+    const paused = () => receiving.told === TOLD_PAUSED;
+    const flow = { id: transformId, kind, peer, mid, paused, counts: noCounts(transformId) };
+    const receiving = { stream, kind, consumer, receiver, flow, arrival: new Arrival(), told: TOLD_PAUSED };
     this.#receiving.set(producer, receiving);
     await this.#tellWish(receiving);
+  }
+
+  /** Waits a moment for answers that are still to come. All that waited goes on in one task. */
+  #others(): Promise<void> {
+    const together = (this.#together ??= this.#wait());
+    if (this.#unanswered === 0) together.resolve();
+    return together.promise;
+  }
+
+  #wait(): PromiseWithResolvers<void> {
+    const together = Promise.withResolvers<void>();
+    const timer = setTimeout(together.resolve, TOGETHER_MS);
+    void together.promise.then(() => {
+      clearTimeout(timer);
+      this.#together = null;
+    });
+    return together;
   }
 
   #stop(producer: StreamId): void {
@@ -281,17 +334,30 @@ export class RelayReceiving {
     this.#options.ask('relay.forget', { consumer }).catch(() => undefined);
   }
 
-  #wishFor({ peer, kind }: RelayStream): Wish {
+  #isShown({ peer, kind }: RelayStream): boolean {
+    return mediaOf[kind] === 'audio' || !this.#shown || this.#shown.has(`${peer} ${kind}`);
+  }
+
+  #wishFor(stream: RelayStream): Wish {
+    const { peer, kind } = stream;
+    if (!this.#peers.has(peer) || !this.#isShown(stream)) return PAUSED;
     if (mediaOf[kind] === 'audio') return { paused: false };
     const height = this.#shown?.get(`${peer} ${kind}`);
-    if (this.#shown && height === undefined) return { paused: true };
     if (kind === 'screen') return { paused: false, priority: 10 };
-    const layer = height === undefined ? layerFor(this.#peers.size) : layerOfHeight(height);
-    return {
-      paused: false,
-      layer: this.#most !== null && this.#most < layer ? this.#most : layer,
-      priority: 1 + layer,
-    };
+    if (this.#fit !== null) {
+      return this.#rank(stream) < this.#fit ? { paused: false, layer: 0, priority: 1 } : PAUSED;
+    }
+    const layer = height === undefined ? layerFor(this.#peers.size + this.#expected.size) : layerOfHeight(height);
+    return { paused: false, layer, priority: 1 + layer };
+  }
+
+  /** Place of a camera among those that are wanted, the largest on the screen first. */
+  #rank(stream: RelayStream): number {
+    const heightOf = ({ peer, kind }: RelayStream): number => this.#shown?.get(`${peer} ${kind}`) ?? 0;
+    return [...this.#streams.values()]
+      .filter((one) => one.kind === 'camera' && this.#peers.has(one.peer) && this.#isShown(one))
+      .sort((one, other) => heightOf(other) - heightOf(one))
+      .indexOf(stream);
   }
 
   #tellWishes(): void {

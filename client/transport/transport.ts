@@ -50,6 +50,10 @@ export interface Shown {
   height: number;
 }
 
+/** Peers that the server named and no member added within this are forgotten: the key package lives two minutes, patience does not. */
+export const EXPECTED_MS = 20_000;
+export const MOST_EXPECTED = 4;
+
 /** One way that media take. */
 export interface Way {
   /** The peers to be connected with. Called with each change. */
@@ -59,6 +63,8 @@ export interface Way {
   on<E extends keyof TransportEvents>(event: E, listener: TransportEvents[E]): () => void;
   /** Takes every real track off at once: the worker failed, or sending is paused. `false` puts them back behind the seal check. */
   hold(held: boolean): void;
+  /** These may be members soon, by the server's word: the way to them is made ready, and nothing of them is shown. */
+  expect(peers: readonly PeerId[]): void;
   /** The network changed: restart ICE everywhere. */
   refresh(): void;
   /** Idempotent. */
@@ -72,8 +78,6 @@ export interface MeasuredWay extends Way {
 }
 
 interface Direct {
-  /** These may be members soon, by the server's word: the way to them is made ready, and nothing is sent. */
-  expect(peers: readonly PeerId[]): void;
   /** A `mesh.signal` message of a member. */
   receive(from: PeerId, body: string): void;
   /** Sealed bytes over every open data channel. */

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { hasWorker } from '../../relay/relay.ts';
 import { isTone } from '../support/media/readers.ts';
-import type { Person } from '../support/person.ts';
+import type { Person, PersonOptions } from '../support/person.ts';
 import { CAST, People, until } from '../support/person.ts';
 import type { App } from '../support/servedApp.ts';
 import { serveApp } from '../support/servedApp.ts';
@@ -25,7 +25,7 @@ afterAll(() => app?.close());
 async function allSeeEachOther(people: readonly Person[]): Promise<void> {
   for (const person of people) {
     for (const other of people) {
-      if (other === person) continue;
+      if (other === person || !hasCamera(other)) continue;
       const readings = await person.see(other.name, 3);
       expect(new Set(readings.map((reading) => reading.person)), `${person.name} looks at ${other.name}`).toEqual(
         new Set([CAST[other.name].number]),
@@ -43,43 +43,44 @@ const opened = (person: Person): Promise<{ connections: number; toRelay: number 
       .reduce((sum, { id }) => sum + (parleyProbe.counts[id]?.passed ?? 0), 0),
   }));
 
-/** PARLEY_SWITCHES sets how often; ten times take a quarter of an hour. */
+/** PARLEY_SWITCHES sets how often; ten times take eight minutes. */
 const SWITCHES = Number(process.env['PARLEY_SWITCHES'] ?? 1);
 
 runs(
   'the fifth comes while four talk: everybody goes to the relay, and back when two have left',
   { timeout: SWITCHES * 240_000 },
   async () => {
-    // Small windows and slow films: five browsers that paint in software are more than two cores can carry.
-    const options = { context: { viewport: { width: 640, height: 480 } }, picture: FIVE };
-    const { people, link } = await here.meet(['Anna', 'Ben', 'Carla'], { options });
-    let lost = 0;
+    const { people, link } = await here.meet(['Anna', 'Ben'], { options: FIVE });
+    const carla = await here.invite('Carla', VOICE);
+    await carla.come(link);
+    people.push(carla);
+    const seen: Record<'up' | 'down', Gap[]> = { up: [], down: [] };
     for (let i = 0; i < SWITCHES; i++) {
-      const dan = await here.invite('Dan', options);
+      const dan = await here.invite('Dan', VOICE);
       await dan.come(link);
       const four = [...people, dan];
       await allSeeEachOther(four);
+      // To start a browser and to load a page is not the switch: the fifth stands in the lobby before anybody is watched.
+      const eve = await here.invite('Eve', FIFTH);
+      await eve.open(link);
+      await eve.shows('lobby-join');
       // On a busy machine ICE may have been slow enough for the relay to be asked for: then they are back in half a minute.
       do {
         await allInMesh(four);
         await watchSwitches(four);
+        await new Promise((resolve) => setTimeout(resolve, SWITCH_MS.quiet));
       } while (!(await areInMesh(four)));
-      const eve = await here.invite('Eve', options);
-      await eve.come(link);
+      await eve.join();
       const all = [...four, eve];
       for (const person of all) await atRelay(person);
       const up = await gapsAround('up', four);
+      seen.up.push(...up);
       await allSeeEachOther(all);
-      const tone = await eve.hear('Anna', 1500);
-      expect(isTone(tone, CAST.Anna.tone), JSON.stringify(tone)).toBe(true);
-      lost += await framesLost(all);
-      // Five browsers at once may wait for the machine rather than for each other: then their figures are printed only.
-      const isStarved = up.some(({ usual }) => usual > STARVED_MS);
-      if (isStarved) console.info('five browsers are more than this machine carries: what was lost says nothing here');
-      else {
-        expectSmall(up);
-        expect(lost).toBe(0);
-      }
+      await until(
+        async () => isTone(await eve.hear('Anna', 1500), CAST.Anna.tone),
+        () => 'Eve hears Anna',
+      );
+      expect(await framesLost(all)).toBe(0);
 
       await watchSwitches(people);
       await Promise.all([dan, eve].map((one) => one.leave().then(() => one.close())));
@@ -91,9 +92,14 @@ runs(
           90_000,
         );
       }
-      expectSmall(await gapsAround('down', people));
+      seen.down.push(...(await gapsAround('down', people)));
       await allSeeEachOther(people);
-      if (!isStarved) expect(await framesLost(people)).toBe(0);
+      expect(await framesLost(people)).toBe(0);
+    }
+    for (const way of ['up', 'down'] as const) {
+      const handovers = seen[way].map(({ handover }) => handover).toSorted((one, other) => one - other);
+      console.info(`${way}, all of them: ${handovers.join(', ')} ms`);
+      expectSmall(seen[way]);
     }
   },
 );
@@ -186,12 +192,24 @@ runs(
   },
 );
 
-/** What five browsers on two cores can show. */
-const FIVE = { fps: 10 };
+/**
+ * What two cores carry of five browsers: small windows, slow films, and voices that take turns, as people's do; four talk, two of them are
+ * seen, and who comes as the fifth listens.
+ */
+const FIVE: PersonOptions = {
+  context: { viewport: { width: 480, height: 480 } },
+  picture: { fps: 10, pause: 3 },
+};
+const VOICE: PersonOptions = { ...FIVE, voiceOnly: true };
+const FIFTH: PersonOptions = { ...FIVE, noDevices: true, yielding: true };
 
-/** Each looks at the next, the last at the first: to read twelve pictures at once would be more work than to show them. */
-const round = (people: readonly Person[]): (readonly [Person, Person])[] =>
-  people.map((person, i) => [person, people[(i + 1) % people.length]!]);
+const hasCamera = ({ film, voiceOnly }: Person): boolean => film !== null && !voiceOnly;
+
+/** Each looks at and listens to one other, of whom a camera is on: to read twelve pictures at once would be more work than to show them. */
+const round = (people: readonly Person[]): (readonly [Person, Person])[] => {
+  const seen = people.filter(hasCamera);
+  return people.map((person, i) => [person, seen.filter((one) => one !== person)[i % (seen.length - 1)] ?? seen[0]!]);
+};
 
 async function watchSwitches(people: readonly Person[]): Promise<void> {
   for (const [person, other] of round(people)) await watchSwitch(person, other);
@@ -270,13 +288,13 @@ async function gapsAround(way: 'up' | 'down', people: readonly Person[]): Promis
   return gaps;
 }
 
-/** Pictures that stand still for so long before anything changes: this machine has no time for them, and keys come late, too. */
-const STARVED_MS = 1000;
+/** A picture is read when the page is painted. */
+const PAINT_MS = 17;
 
 /** Nobody notices more than what the machine made them wait for anyway: from the old way to the new it is two intervals at most. */
 function expectSmall(gaps: readonly Gap[]): void {
   for (const { handover, interval, gap, usual } of gaps) {
-    expect(handover).toBeLessThanOrEqual(Math.max(2 * interval, usual));
+    expect(handover).toBeLessThanOrEqual(Math.max(2 * interval + PAINT_MS, usual));
     expect(gap).toBeLessThan(Math.max(MOST_GAP_MS, 2 * usual));
   }
 }

@@ -88,6 +88,9 @@ async function begin(closing: (() => unknown)[]): Promise<Omit<BadLineCall, 'clo
       async () => `${person.name} is at the relay alone; instead: ${await person.situation()}`,
     );
   }
+  // Where not all fit, the largest stays.
+  await ben.tile('Anna').hover();
+  await ben.tile('Anna').getByTestId('tile-pin').click();
   await settled(ben, anna);
   return { anna, ben, net, host: hosts.Ben, line };
 }

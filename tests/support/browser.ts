@@ -9,6 +9,7 @@ import { chromium } from 'playwright-core';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import type { Film } from './media/films.ts';
 import { readerScript } from './media/readers.ts';
+import { launcherOf } from './launcher.ts';
 import type { Namespace } from './namespace.ts';
 
 export interface LaunchOptions {
@@ -19,6 +20,8 @@ export interface LaunchOptions {
   /** Title of the tab that is picked where a page asks to share a screen. */
   shareTab?: string;
   args?: readonly string[];
+  /** Leaves the cores to the other browsers: somebody who is not looked at, and whose computer would be another. */
+  yielding?: boolean;
   /** Runs inside this network. */
   within?: Namespace;
 }
@@ -87,8 +90,9 @@ function promptFlag(permission: 'granted' | 'denied', shareTab: string | undefin
 }
 
 export async function launchBrowser(options: LaunchOptions = {}): Promise<Browser> {
+  const program = launcherOf(chromiumPath(), options);
   return chromium.launch({
-    executablePath: options.within?.wrap(chromiumPath()) ?? chromiumPath(),
+    executablePath: options.within?.wrap(program) ?? program,
     headless: true,
     // Chromium's sandbox needs a user; tests often run as root in a container.
     chromiumSandbox: process.getuid?.() !== 0,

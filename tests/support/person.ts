@@ -37,8 +37,10 @@ export interface PersonOptions extends LaunchOptions {
   tapped?: boolean;
   /** No camera and no microphone at all. */
   noDevices?: boolean;
+  /** Comes in with the camera off. */
+  voiceOnly?: boolean;
   /** Of the camera, where another picture is needed than most tests take. */
-  picture?: Pick<FilmOptions, 'width' | 'height' | 'fps' | 'frames'>;
+  picture?: Pick<FilmOptions, 'width' | 'height' | 'fps' | 'frames' | 'pause'>;
   context?: BrowserContextOptions;
 }
 
@@ -47,16 +49,21 @@ export class Person {
   readonly number: number;
   readonly tone: number;
   readonly film: Film | null;
+  readonly voiceOnly: boolean;
   readonly browser: Browser;
   readonly context: BrowserContext;
   readonly watched: Watched;
   page: Page;
 
-  private constructor(name: Name, parts: Pick<Person, 'film' | 'browser' | 'context' | 'watched' | 'page'>) {
+  private constructor(
+    name: Name,
+    parts: Pick<Person, 'film' | 'voiceOnly' | 'browser' | 'context' | 'watched' | 'page'>,
+  ) {
     this.name = name;
     this.number = CAST[name].number;
     this.tone = CAST[name].tone;
     this.film = parts.film;
+    this.voiceOnly = parts.voiceOnly;
     this.browser = parts.browser;
     this.context = parts.context;
     this.watched = parts.watched;
@@ -72,7 +79,7 @@ export class Person {
     await context.addInitScript({ content: probeScript(options.probe) });
     const page = await context.newPage();
     if (options.tapped === true) await tapPage(page, WORKER, TONES);
-    return new Person(name, { film, browser, context, watched, page });
+    return new Person(name, { film, voiceOnly: options.voiceOnly ?? false, browser, context, watched, page });
   }
 
   async close(): Promise<void> {
@@ -121,6 +128,7 @@ export class Person {
   async join(): Promise<void> {
     await this.shows('lobby-join');
     await this.by('lobby-name').fill(this.name);
+    if (this.voiceOnly) await this.by('lobby-camera').click();
     await this.by('lobby-join').click();
     const self = this.page.locator('[data-testid=tile][data-self=true]');
     await until(

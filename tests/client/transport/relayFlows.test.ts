@@ -155,13 +155,16 @@ describe('receiving', () => {
       ]);
     show();
     relay.asked.length = 0;
-    receiving.limit(0);
-    receiving.limit(0);
+    receiving.limit(2);
+    receiving.limit(2);
     show();
     // Carla's is the smallest already.
     expect(relay.asked).toEqual(['relay.set of ben-camera']);
+    // The larger stays.
+    receiving.limit(1);
+    expect(relay.asked.slice(1)).toEqual(['relay.set of carla-camera']);
     receiving.limit(null);
-    expect(relay.asked.slice(1)).toEqual(['relay.set of ben-camera']);
+    expect(relay.asked.slice(2)).toEqual(['relay.set of ben-camera', 'relay.set of carla-camera']);
   });
 });
 

@@ -14,6 +14,8 @@ export interface FilmOptions {
   person: number;
   /** Hertz. */
   tone: number;
+  /** The voice is silent for so many seconds after every two: people take turns, and one who listens sends next to nothing. */
+  pause?: number;
   width?: number;
   height?: number;
   fps?: number;
@@ -35,6 +37,7 @@ export const FILM = { width: 320, height: 180, fps: 15, frames: 240 } as const;
 export function makeFilm({
   person,
   tone,
+  pause = 0,
   width = FILM.width,
   height = FILM.height,
   fps = FILM.fps,
@@ -44,7 +47,7 @@ export function makeFilm({
   const video = join(folder, 'camera.y4m');
   const audio = join(folder, 'microphone.wav');
   writeY4m(video, { person, width, height, fps, frames });
-  writeFileSync(audio, toneWav(tone));
+  writeFileSync(audio, toneWav(tone, pause));
   return { video, audio, frames, close: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
@@ -76,8 +79,8 @@ const SECONDS = 2;
  * One tone, 16 bit, mono, swelling four times a second like syllables do: the browser's noise suppression takes a steady
  * tone for noise and silences it. A faint second tone an octave and a fifth above (−26 dB) makes it less pure.
  */
-export function toneWav(frequency: number): Uint8Array {
-  const samples = RATE * SECONDS;
+export function toneWav(frequency: number, pause = 0): Uint8Array {
+  const samples = RATE * (SECONDS + pause);
   const wav = Buffer.alloc(44 + samples * 2);
   wav.write('RIFF', 0, 'latin1');
   wav.writeUInt32LE(36 + samples * 2, 4);
@@ -91,7 +94,7 @@ export function toneWav(frequency: number): Uint8Array {
   wav.writeUInt16LE(16, 34); // bits a sample
   wav.write('data', 36, 'latin1');
   wav.writeUInt32LE(samples * 2, 40);
-  for (let i = 0; i < samples; i++) {
+  for (let i = 0; i < RATE * SECONDS; i++) {
     const t = i / RATE;
     const swell = 0.25 + 0.75 * (0.5 - 0.5 * Math.cos(2 * Math.PI * 4 * t));
     const wave = Math.sin(2 * Math.PI * frequency * t) + 0.05 * Math.sin(2 * Math.PI * 3 * frequency * t);

@@ -74,13 +74,17 @@ function installReaders(decode: typeof decodePicture): void {
       element.requestVideoFrameCallback(onFrame);
     };
     follow(video);
-    // Where a picture changes its track, another element takes over from this one.
-    const place = video.closest('[data-picture]');
+    // Where a picture changes its track, another element takes over from this one; one that was away for a while comes with all around it.
+    const place = video.closest('[data-testid=tile]') ?? video.closest('[data-picture]');
     if (!place) return;
-    new MutationObserver((records) => {
-      for (const { addedNodes } of records)
-        for (const node of addedNodes) if (node instanceof HTMLVideoElement) follow(node);
-    }).observe(place, { childList: true });
+    const known = new Set([video]);
+    new MutationObserver(() => {
+      for (const element of place.querySelectorAll('video')) {
+        if (known.has(element)) continue;
+        known.add(element);
+        follow(element);
+      }
+    }).observe(place, { childList: true, subtree: true });
   }
 
   function watched(name: string): Watch {

@@ -1,0 +1,42 @@
+/**
+ * The program that starts a test's Chromium, as on a person's computer: there it is no root, and may not put itself before others.
+ *
+ * As root it gives its media threads real-time and raised priorities. With several browsers on two cores the pages' own threads then stand
+ * still for seconds, which no person's does.
+ */
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const SETPRIV = '/usr/bin/setpriv';
+
+let folder: string | null = null;
+const known = new Map<string, string>();
+
+/**
+ * @param yielding  it leaves the cores to whoever else wants them: somebody whose computer would be another
+ * @returns path of the program to start instead
+ */
+export function launcherOf(program: string, { yielding = false } = {}): string {
+  const words: string[] = [];
+  if (process.getuid?.() === 0 && existsSync(SETPRIV)) {
+    words.push(SETPRIV, '--bounding-set', '-sys_nice', '--inh-caps', '-sys_nice');
+  }
+  if (yielding) words.push('nice', '-n', '10');
+  if (words.length === 0) return program;
+  const command = [...words, program].join(' ');
+  let path = known.get(command);
+  if (path === undefined) {
+    path = join((folder ??= makeFolder()), `chromium${known.size}`);
+    writeFileSync(path, `#!/bin/sh\nexec ${command} "$@"\n`);
+    chmodSync(path, 0o755);
+    known.set(command, path);
+  }
+  return path;
+}
+
+function makeFolder(): string {
+  const made = mkdtempSync(join(tmpdir(), 'parley-launcher-'));
+  process.once('exit', () => rmSync(made, { recursive: true, force: true }));
+  return made;
+}
