@@ -199,6 +199,7 @@ runs(
 const FIVE: PersonOptions = {
   context: { viewport: { width: 480, height: 480 } },
   picture: { fps: 10, pause: 3 },
+  ordinary: true,
 };
 const VOICE: PersonOptions = { ...FIVE, voiceOnly: true };
 const FIFTH: PersonOptions = { ...FIVE, noDevices: true, yielding: true };

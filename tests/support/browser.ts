@@ -9,10 +9,10 @@ import { chromium } from 'playwright-core';
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import type { Film } from './media/films.ts';
 import { readerScript } from './media/readers.ts';
-import { launcherOf } from './launcher.ts';
+import { launcherOf, type Sharing } from './launcher.ts';
 import type { Namespace } from './namespace.ts';
 
-export interface LaunchOptions {
+export interface LaunchOptions extends Sharing {
   /** Camera and microphone; without it there is no device at all. */
   film?: Film;
   /** What the browser's permission prompt is answered with, unasked. */
@@ -20,8 +20,6 @@ export interface LaunchOptions {
   /** Title of the tab that is picked where a page asks to share a screen. */
   shareTab?: string;
   args?: readonly string[];
-  /** Leaves the cores to the other browsers: somebody who is not looked at, and whose computer would be another. */
-  yielding?: boolean;
   /** Runs inside this network. */
   within?: Namespace;
 }

@@ -1,8 +1,8 @@
 /**
- * The program that starts a test's Chromium, as on a person's computer: there it is no root, and may not put itself before others.
+ * The program that starts a test's Chromium where several share the cores.
  *
- * As root it gives its media threads real-time and raised priorities. With several browsers on two cores the pages' own threads then stand
- * still for seconds, which no person's does.
+ * As root Chromium gives its media threads real-time and raised priorities. With five of them on two cores the pages' own threads then
+ * stand still for seconds, which no person's does; with two or three the raised ones recover sooner, and are left as they are.
  */
 import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,13 +13,18 @@ const SETPRIV = '/usr/bin/setpriv';
 let folder: string | null = null;
 const known = new Map<string, string>();
 
-/**
- * @param yielding  it leaves the cores to whoever else wants them: somebody whose computer would be another
- * @returns path of the program to start instead
- */
-export function launcherOf(program: string, { yielding = false } = {}): string {
+/** How a browser shares the cores with others. */
+export interface Sharing {
+  /** As on a person's computer: no thread of it goes before another's. */
+  ordinary?: boolean;
+  /** It leaves the cores to whoever else wants them: somebody who is not looked at, and whose computer would be another. */
+  yielding?: boolean;
+}
+
+/** @returns path of the program to start instead */
+export function launcherOf(program: string, { ordinary = false, yielding = false }: Sharing = {}): string {
   const words: string[] = [];
-  if (process.getuid?.() === 0 && existsSync(SETPRIV)) {
+  if (ordinary && process.getuid?.() === 0 && existsSync(SETPRIV)) {
     words.push(SETPRIV, '--bounding-set', '-sys_nice', '--inh-caps', '-sys_nice');
   }
   if (yielding) words.push('nice', '-n', '10');

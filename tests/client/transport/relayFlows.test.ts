@@ -60,6 +60,54 @@ describe('receiving', () => {
     expect(new Set(transport.streamIds).size).toBe(2);
   });
 
+  test('who may be a member soon is made ready, and nothing comes until then', async () => {
+    const receiving = receive();
+    receiving.expect([peer('ben')]);
+    receiving.begin([stream('ben', 'camera'), stream('carla', 'camera')]);
+    receiving.open(relay.device, relay.transport().as);
+    await wait();
+    expect(relay.asked).toEqual(['relay.consume ben-camera']);
+    expect(receiving.flows).toEqual([]);
+    receiving.setPeers([peer('ben')]);
+    await wait();
+    expect(relay.asked.slice(1)).toEqual(['relay.set of ben-camera']);
+    expect(receiving.flows.map(({ paused }) => paused())).toEqual([false]);
+  });
+
+  test('who does not become one within twenty seconds is let go; of many, four are believed', async () => {
+    const receiving = receive();
+    const many = ['ben', 'carla', 'd', 'e', 'f'];
+    receiving.expect(many.map(peer));
+    receiving.begin(many.map((name) => stream(name, 'camera')));
+    receiving.open(relay.device, relay.transport().as);
+    await wait();
+    expect(consumed()).toHaveLength(4);
+    receiving.setPeers([peer('ben')]);
+    await wait(20_000);
+    expect(relay.closedConsumers).toEqual(['of carla-camera', 'of d-camera', 'of e-camera']);
+  });
+
+  test('answers that come together are worked on in one task; one that is late or refused holds none up for long', async () => {
+    const receiving = receive();
+    const delays = [0, 20, 1000];
+    relay.answers.set('relay.consume', async () => {
+      const ms = delays.shift();
+      if (ms === undefined) throw new ProtocolError('streamUnknown');
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      return { consumer: `after ${ms}`, rtpParameters: { codecs: [] } };
+    });
+    const transport = relay.transport();
+    receiving.setPeers(['a', 'b', 'c', 'd'].map(peer));
+    receiving.begin(['a', 'b', 'c', 'd'].map((name) => stream(name, 'camera')));
+    receiving.open(relay.device, transport.as);
+    await wait(39);
+    expect(transport.streamIds).toEqual([]);
+    await wait(1);
+    expect(transport.streamIds).toEqual(['a-camera', 'b-camera']);
+    await wait(1000);
+    expect(transport.streamIds).toEqual(['a-camera', 'b-camera', 'c-camera']);
+  });
+
   test('a stream that ends before the device is loaded is no ghost', async () => {
     const receiving = receive();
     receiving.setPeers([peer('ben')]);
