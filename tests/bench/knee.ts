@@ -1,6 +1,7 @@
 /**
  * Row 8: one worker of the relay to its knee, the most packets a second that it forwards with at most 0.1 % lost, against what one core
- * can hand to the kernel by sendto alone; and what a worker that full pays for a packet, from which follows what a core carries.
+ * can hand to the kernel by sendto alone; and what a worker that full pays for a packet, from which follows what a core carries. Then two
+ * workers at once: whether either pays more for a packet than one by itself.
  *
  * Nobody reads what arrives: the receivers are stopped, their sockets' buffers full, and the kernel counts what it drops there. So the
  * generator takes one core (one sender, a fraction of the packets) and leaves the other to what is measured; both sides pay for the
@@ -32,6 +33,12 @@ const LEAST_OF_RATE = 0.97;
 const LEAST_SHARE = 0.35;
 /** Packets in a second, which every receiver reads in time. */
 const EASY = 200;
+/**
+ * Of its knee, what each of two workers carries while they are compared with one: there are two cores for them and their senders. What a
+ * packet costs then tells what two would carry that have a core each.
+ */
+const HALF_FULL = 0.35;
+const LEAST_FOR_TWO = 1.9;
 
 export interface Step {
   lost: number;
@@ -136,6 +143,35 @@ async function kneeOf(forwarder: Forwarder, limit: number, seconds: number): Pro
   }
 }
 
+interface Pair {
+  /** µs for a packet out, of the first by itself and of both at once. */
+  alone: number;
+  together: number;
+}
+
+/** @param rate packets a second out, of each */
+async function comparePair(pair: readonly [Forwarder, Forwarder], rate: number, seconds: number): Promise<Pair> {
+  const payload = payloadOf(PAYLOAD_BYTES);
+  const costOfOne = async (forwarder: Forwarder): Promise<number> => {
+    const { subscribers } = forwarder;
+    const step = stepOf(await forwarder.run({ perSecond: rate / subscribers, seconds, payload }, false), subscribers);
+    if (step.lost > MOST_LOST || step.perSecond < rate * LEAST_OF_RATE)
+      throw new Error(
+        `a worker that is not half full carried ${step.perSecond} of ${rate} packets/s, lost ${step.lost}`,
+      );
+    return step.us;
+  };
+  for (const { receivers } of pair) process.kill(receivers, 'SIGSTOP');
+  try {
+    for (const forwarder of pair) await forwarder.run({ perSecond: 400, seconds: FILL_PACKETS / 400, payload }, false);
+    const alone = await costOfOne(pair[0]);
+    const [one, other] = await Promise.all(pair.map(costOfOne));
+    return { alone, together: (one! + other!) / 2 };
+  } finally {
+    for (const { receivers } of pair) process.kill(receivers, 'SIGCONT');
+  }
+}
+
 const medianOf = (knees: readonly Knee[], value: (knee: Knee) => number): number => median(knees.map(value));
 
 export function curveTable(points: ReadonlyMap<number, readonly Knee[]>): NonNullable<Report['tables']>[0] {
@@ -169,8 +205,12 @@ export const knee: Bench = {
     const points = new Map<number, Knee[]>();
     const limits: Limit[] = [];
     const forwarder = await Forwarder.start('parley');
+    const second = await Forwarder.start('parley');
     try {
-      const isFirst = [...forwarder.workers, forwarder.sender].map(first).every(Boolean);
+      const isFirst = [forwarder, second]
+        .flatMap(({ workers, sender }) => [...workers, sender])
+        .map(first)
+        .every(Boolean);
       for (const subscribers of SUBSCRIBERS) {
         await forwarder.grow(subscribers);
         await checkArrival(forwarder);
@@ -190,6 +230,19 @@ export const knee: Bench = {
       const knees = points.get(COMPARED_AT)!;
       if (knees.some(({ end }) => end === 'sender'))
         throw new Error('the sender is slower than the relay: no knee to be found here');
+      await second.grow(COMPARED_AT);
+      await checkArrival(second);
+      const pairs: Pair[] = [];
+      for (let round = 0; round < rounds; round++) {
+        const found = await comparePair(
+          [forwarder, second],
+          medianOf(knees, (one) => one.perSecond) * HALF_FULL,
+          seconds,
+        );
+        pairs.push(found);
+        say(`two workers: ${found.alone.toFixed(2)} µs alone, ${found.together.toFixed(2)} µs both at once`);
+      }
+      const times = median(pairs.map(({ alone, together }) => (2 * alone) / together));
       const against = { against: 'sendto alone, one core' };
       const reached = figure(
         'forwarded by one worker',
@@ -211,6 +264,16 @@ export const knee: Bench = {
             limits.map((one) => one.perCpuSecond),
             against,
           ),
+          {
+            what: `two workers beside each other, by what a packet costs at ${HALF_FULL * 100} % of that each`,
+            unit: 'packets/s',
+            ours: 2 * median(pairs.map(({ together }) => 1e6 / together)),
+            other: median(pairs.map(({ alone }) => 1e6 / alone)),
+            ratio: times,
+            against: 'one worker',
+            target: `≥ ${LEAST_FOR_TWO} ×`,
+            met: times >= LEAST_FOR_TWO,
+          },
         ],
         tables: [curveTable(points), capacityTable(cost)],
         checked: [
@@ -220,7 +283,7 @@ export const knee: Bench = {
         ],
       };
     } finally {
-      await forwarder.close();
+      await Promise.all([forwarder.close(), second.close()]);
     }
   },
 };
