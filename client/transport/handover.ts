@@ -15,7 +15,13 @@ import type { MeshOptions } from './mesh.ts';
 import type { RelayOptions } from './relay.ts';
 import type { RelayLine } from './relayLine.ts';
 import { readSignal } from './signals.ts';
-import type { MediaTransport, MeshTransport, RelayTransport, Shown } from './transport.ts';
+import {
+  type MediaTransport,
+  type MeshTransport,
+  MOST_EXPECTED,
+  type RelayTransport,
+  type Shown,
+} from './transport.ts';
 import { watchPulse } from './workerPulse.ts';
 
 /** So often we look whether the new way delivers. */
@@ -114,7 +120,7 @@ class Handover implements MediaTransport {
   expect(peers: readonly PeerId[]): void {
     if (this.#topology.at === 'mesh') return this.#mesh.expect(peers);
     if (this.#relay) this.#relay.expect(peers);
-    else this.#expected.push(...peers);
+    else this.#expected = [...this.#expected, ...peers].slice(0, MOST_EXPECTED);
   }
 
   async publish(kind: TrackKind, track: MediaStreamTrack | null): Promise<void> {

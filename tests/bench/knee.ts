@@ -37,7 +37,7 @@ const EASY = 200;
  * Of its knee, what each of two workers carries while they are compared with one: there are two cores for them and their senders. What a
  * packet costs then tells what two would carry that have a core each.
  */
-const HALF_FULL = 0.35;
+const PART_FULL = 0.35;
 const LEAST_FOR_TWO = 1.9;
 
 export interface Step {
@@ -157,7 +157,7 @@ async function comparePair(pair: readonly [Forwarder, Forwarder], rate: number, 
     const step = stepOf(await forwarder.run({ perSecond: rate / subscribers, seconds, payload }, false), subscribers);
     if (step.lost > MOST_LOST || step.perSecond < rate * LEAST_OF_RATE)
       throw new Error(
-        `a worker that is not half full carried ${step.perSecond} of ${rate} packets/s, lost ${step.lost}`,
+        `a worker that is far from full carried ${step.perSecond} of ${rate} packets/s, lost ${step.lost}`,
       );
     return step.us;
   };
@@ -236,7 +236,7 @@ export const knee: Bench = {
       for (let round = 0; round < rounds; round++) {
         const found = await comparePair(
           [forwarder, second],
-          medianOf(knees, (one) => one.perSecond) * HALF_FULL,
+          medianOf(knees, (one) => one.perSecond) * PART_FULL,
           seconds,
         );
         pairs.push(found);
@@ -265,7 +265,7 @@ export const knee: Bench = {
             against,
           ),
           {
-            what: `two workers beside each other, by what a packet costs at ${HALF_FULL * 100} % of that each`,
+            what: `two workers beside each other, by what a packet costs at ${PART_FULL * 100} % of that each`,
             unit: 'packets/s',
             ours: 2 * median(pairs.map(({ together }) => 1e6 / together)),
             other: median(pairs.map(({ alone }) => 1e6 / alone)),
