@@ -9,6 +9,7 @@ import { trackKinds } from '../e2ee/messages.ts';
 import { Devices, type DeviceEvent } from '../media/devices.svelte.ts';
 import { recall, remember } from '../media/remembered.ts';
 import { inviteUrl } from '../net/links.ts';
+import type { ChatFacade } from '../chat/view.ts';
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
 import { Runner } from './effects.ts';
 import { knowMeeting } from './known.ts';
@@ -46,6 +47,7 @@ class Meeting implements MeetingFacade {
   readonly #devices: Devices;
   #view = $state.raw<MeetingView>({ at: 'opening', slow: false });
   readonly #notices = new Notices();
+  #chat = $state.raw<ChatFacade | null>(null);
   #name = $state(recall().name ?? '');
   #needsGesture = false;
   #presentLive: typeof presentLive | null = null;
@@ -85,6 +87,9 @@ class Meeting implements MeetingFacade {
   get notices(): readonly NoticeView[] {
     return this.#notices.list;
   }
+  get chat(): ChatFacade | null {
+    return this.#chat;
+  }
   get name(): string {
     return this.#name;
   }
@@ -102,6 +107,7 @@ class Meeting implements MeetingFacade {
   join(): void {
     this.#runner?.input({ type: 'join', name: this.#name.trim() });
   }
+  openChat(): void {}
   toggleMicrophone(): Promise<boolean> {
     return this.#toggle('microphone');
   }

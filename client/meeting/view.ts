@@ -5,6 +5,7 @@
 import type { Settings } from '../../signal/protocol/documents.ts';
 import type { Health } from '../../signal/protocol/http.ts';
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
+import type { ChatFacade } from '../chat/view.ts';
 import type { TrackKind } from '../e2ee/messages.ts';
 
 /** Why a person is not, or no longer, in the meeting. Each has its own words and its own next step on the screen. */
@@ -171,10 +172,14 @@ export type MeetingView =
 export interface MeetingFacade {
   readonly view: MeetingView;
   readonly notices: readonly NoticeView[];
+  /** Null until `openChat` has loaded it; in a meeting that is done soon after joining. */
+  readonly chat: ChatFacade | null;
   /** Remembered in this browser. */
   name: string;
   submitPassword(password: string): void;
   join(): void;
+  /** Loads the chat and opens it, in the lobby too. Idempotent. */
+  openChat(): void;
   /** @returns false if it should be on and does not open: its slot says why */
   toggleMicrophone(): Promise<boolean>;
   toggleCamera(): Promise<boolean>;

@@ -29,6 +29,23 @@ export type Signed = z.infer<typeof Signed>;
 /** MLS suite of a meeting. Fixed at creation, never lowered. */
 export const Suite = z.literal('X-Wing/AES-256-GCM/SHA-512/Ed25519');
 
+/**
+ * The terms of a meeting's chat. `newcomers`: what somebody sees of what was written before they came; keys see to it, not the
+ * server. `keepDays`: how long the server keeps it; 0: until everybody has left.
+ */
+export const ChatTerms = z.object({
+  newcomers: z.discriminatedUnion('see', [
+    z.object({ see: z.literal('all') }),
+    z.object({ see: z.literal('nothing') }),
+    z.object({ see: z.literal('hours'), hours: z.int().check(z.minimum(1), z.maximum(720)) }),
+  ]),
+  keepDays: z.int().check(z.minimum(0), z.maximum(365)),
+});
+export type ChatTerms = z.infer<typeof ChatTerms>;
+
+/** Where a host has chosen nothing. */
+export const DEFAULT_CHAT_TERMS: ChatTerms = { newcomers: { see: 'all' }, keepDays: 30 };
+
 export const Settings = z.object({
   /** Up to this many peers meet in a mesh. */
   meshLimit: z.int().check(z.minimum(2), z.maximum(6)),
@@ -39,6 +56,8 @@ export const Settings = z.object({
    * `mesh`: no relay ever sees how much anybody sends; six at most.
    */
   only: z.optional(z.enum(['mesh', 'relay'])),
+  /** Of the chat, until hosts decide otherwise (`HostState`). */
+  chat: z.optional(ChatTerms),
 });
 export type Settings = z.infer<typeof Settings>;
 
@@ -85,6 +104,8 @@ export const HostState = z.object({
   locked: z.boolean(),
   /** Identity keys that may not come back. */
   bans: z.array(PublicKey).check(z.maxLength(256)),
+  /** In the place of those of the record. */
+  chat: z.optional(ChatTerms),
 });
 export type HostState = z.infer<typeof HostState>;
 
@@ -92,5 +113,6 @@ export type HostState = z.infer<typeof HostState>;
 export const HostCommand = z.discriminatedUnion('action', [
   z.object({ action: z.literal('remove'), meeting: MeetingId, peer: PeerId, sequence: Ms }),
   z.object({ action: z.literal('end'), meeting: MeetingId, sequence: Ms }),
+  z.object({ action: z.literal('clearChat'), meeting: MeetingId, sequence: Ms }),
 ]);
 export type HostCommand = z.infer<typeof HostCommand>;

@@ -62,6 +62,10 @@ export const errors = {
   relayFull: { status: 503, retry: 'later' },
   /** This stream has ended, or is none of this meeting. */
   streamUnknown: { status: 404, retry: 'never' },
+  /** No such item, snapshot or token in this chat. */
+  chatUnknown: { status: 404, retry: 'never' },
+  /** The meeting's chat, or this author's part of it, has no more room. */
+  chatFull: { status: 507, retry: 'afterwards' },
   /** This server is stopping: connect again. */
   draining: { status: 503, close: 1012, retry: 'later' },
   /** Our fault. */

@@ -16,6 +16,7 @@ import {
   bytesText,
   fixedBytesText,
 } from './ids.ts';
+import type { chatRequests } from './chat.ts';
 import type { mediaRequests } from './mediaRequests.ts';
 import { GroupRef, IceServer, Lobby, OrderedCommit, RosterPeer, SealedName, Topology } from './model.ts';
 import type { RequestSpec } from './phases.ts';
@@ -169,8 +170,8 @@ export const requests = {
   'host.command': { phase: 'joined', params: z.object({ command: Signed }), result: nothing },
 } as const satisfies Record<string, RequestSpec>;
 
-/** These and those of `mediaRequests.ts`, which a client loads when it needs a relay; `catalogue.ts` has both. */
-type Catalogue = typeof requests & typeof mediaRequests;
+/** These, those of `mediaRequests.ts` and of `chat.ts`, which a client loads when it needs them; `catalogue.ts` has all. */
+type Catalogue = typeof requests & typeof mediaRequests & typeof chatRequests;
 export type RequestName = keyof Catalogue;
 export type Params<N extends RequestName> = z.infer<Catalogue[N]['params']>;
 export type Result<N extends RequestName> = z.infer<Catalogue[N]['result']>;

@@ -1,0 +1,108 @@
+/**
+ * What the screens see of a meeting's chat, and what they may ask of it. Types only: `chat.svelte.ts` makes them true, the
+ * components render them and forward intent. Texts are what people wrote, to be shown as text or through `markdown.ts`, never as HTML.
+ */
+import type { ChatTerms } from '../../signal/protocol/documents.ts';
+
+/** Somebody who has written here, or is here: known by their lasting identity. */
+export interface ChatPerson {
+  /** Identity key, base64url. */
+  id: string;
+  name: string;
+  self: boolean;
+  /** In the meeting now. */
+  here: boolean;
+}
+
+/**
+ * How far one's own message has come. `waiting`: in this browser alone. `sent`: the server keeps it. `seen`: others have read so far.
+ * `failed`: the server has no room for it; it stays here, and is tried again when asked.
+ */
+export type Delivery = { at: 'waiting' } | { at: 'sent' } | { at: 'seen'; by: readonly string[] } | { at: 'failed' };
+
+export interface ReactionView {
+  emoji: string;
+  /** Names, oneself first as "You" by the component. */
+  names: readonly string[];
+  mine: boolean;
+}
+
+export interface ChatMessage {
+  /** Hash of the entry, base64url; it stays while edits come. */
+  id: string;
+  author: ChatPerson;
+  /** Milliseconds since 1970, by the author's clock. */
+  at: number;
+  /** As written; empty where deleted. */
+  text: string;
+  edited: boolean;
+  deleted: boolean;
+  replyTo: null | { id: string; name: string; text: string; gone: boolean };
+  reactions: readonly ReactionView[];
+  /** By name, or as everyone. */
+  mentionsMe: boolean;
+  /** Only these two can read it. */
+  to: ChatPerson | null;
+  /** Of one's own. */
+  delivery: Delivery | null;
+}
+
+/** Something is not as it should be; each has its own words. */
+export type ChatAlarm =
+  /** The server shows an older state than this browser has seen. */
+  | 'rolledBack'
+  /** Others know of messages that the server does not give us. */
+  | 'withheld'
+  /** Messages of somebody are missing in the middle. */
+  | 'gap'
+  /** Something was refused because it was not signed by whom it names. */
+  | 'forged'
+  /** One person's history exists twice. */
+  | 'forked';
+
+export interface ChatView {
+  /** `opening`: what is kept is being read. */
+  at: 'opening' | 'ready' | 'closed';
+  connection: 'online' | 'connecting' | 'offline';
+  /** Oldest first, the same order for everybody. */
+  messages: readonly ChatMessage[];
+  people: readonly ChatPerson[];
+  /** Names of who is typing now, oneself excepted. */
+  typing: readonly string[];
+  unread: number;
+  /** Where reading goes on; null where nothing is unread. */
+  firstUnread: string | null;
+  /** Earlier messages that are not for us: they cannot be opened here. */
+  hidden: number;
+  /** What newcomers see, and how long the server keeps it. */
+  terms: ChatTerms;
+  /** Who may change the terms. */
+  host: boolean;
+  alarms: readonly ChatAlarm[];
+  /** Share of the server's room that is used, 0 … 1. */
+  used: number;
+}
+
+export interface ChatFacade {
+  readonly view: ChatView;
+  /** @param to only for this person @returns false where there is nothing to send */
+  send(message: { text: string; replyTo?: string | null; to?: string | null }): boolean;
+  /** One's own. */
+  edit(id: string, text: string): void;
+  /** One's own, for everybody and for good. */
+  remove(id: string): void;
+  react(id: string, emoji: string): void;
+  /** The person is typing. Often called. */
+  typing(): void;
+  /** Read up to here. */
+  seen(id: string): void;
+  /** Tries again what has failed. */
+  retry(): void;
+  /** The host's: from now on. */
+  setTerms(terms: ChatTerms): void;
+  /** Everything that can be read here. */
+  export(format: 'text' | 'json'): string;
+}
+
+/** Longest text of one message, in UTF-16 code units. */
+export const MAX_TEXT = 8000;

@@ -1,0 +1,142 @@
+/**
+ * The sealed chat of a meeting, as the server sees it: an append-only log of items that it cannot open, and snapshots that clients
+ * make of it. Beside `requests.ts` because of their weight: the chat loads these when it is opened.
+ *
+ * The log is a hash chain, so that clients notice a server that withholds, reorders or rolls back:
+ *
+ *     h(0) = SHA-256("parley chat log 1" ‖ 0x00 ‖ meeting id)
+ *     h(n) = SHA-256(h(n-1) ‖ n as 8 bytes, big-endian ‖ SHA-256(body n))
+ */
+import * as z from 'zod/mini';
+import { Ms, bytesText, fixedBytesText } from './ids.ts';
+import type { RequestSpec } from './phases.ts';
+
+/** Of one item. A message of a person is far smaller; a client cuts what it has written offline into several. */
+export const MAX_ITEM_BYTES = 64 * 1024;
+/** Of one part of a snapshot. */
+export const MAX_PART_BYTES = 256 * 1024;
+/** Parts of one snapshot: 64 MiB. */
+export const MAX_PARTS = 256;
+/** Items of one page, beside `MAX_PAGE_BYTES` of their bodies. */
+export const MAX_PAGE_ITEMS = 1000;
+export const MAX_PAGE_BYTES = 512 * 1024;
+/** Of what is only worth something now: who types, who has read how far. */
+export const MAX_WHISPER_BYTES = 2048;
+
+/** What a log's chain hash starts with; the meeting's id follows. */
+export const CHAT_LOG_LABEL = 'parley chat log 1';
+
+const Hash = fixedBytesText(32);
+const Seq = z.int().check(z.nonnegative());
+
+/** How far the log goes: the newest item's number, 0 before the first, and the chain's hash there. */
+export const ChatHead = z.object({ seq: Seq, hash: Hash });
+export type ChatHead = z.infer<typeof ChatHead>;
+
+export const ChatItem = z.object({
+  seq: z.int().check(z.positive()),
+  /** When the server took it. */
+  at: Ms,
+  /** SHA-256 of the body; stays when the body is erased. */
+  hash: Hash,
+  /** Null: whoever wrote it has erased it. */
+  body: z.nullable(bytesText(MAX_ITEM_BYTES)),
+});
+export type ChatItem = z.infer<typeof ChatItem>;
+
+/** What everything up to `covers` came to, sealed by a client. It takes the place of those items once another has confirmed it. */
+export const ChatSnapshot = z.object({
+  id: fixedBytesText(16),
+  covers: ChatHead,
+  parts: z.int().check(z.minimum(1), z.maximum(MAX_PARTS)),
+  /** SHA-256 over all parts, joined. */
+  hash: Hash,
+  confirmed: z.boolean(),
+});
+export type ChatSnapshot = z.infer<typeof ChatSnapshot>;
+
+const ChatPage = z.object({
+  /** Items up to here are gone: a confirmed snapshot holds what they came to, or they were too old. */
+  base: ChatHead,
+  head: ChatHead,
+  /** After `after` and after the base, oldest first; at most a page. */
+  items: z.array(ChatItem).check(z.maxLength(MAX_PAGE_ITEMS)),
+});
+export type ChatPage = z.infer<typeof ChatPage>;
+
+/** What comes to whoever has the chat open, unnumbered: after a lost connection it is opened again from where one was. */
+export const ChatPush = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('items'), items: z.array(ChatItem) }),
+  z.object({ type: z.literal('erased'), seqs: z.array(z.int()) }),
+  /** Another offers a snapshot, or one was confirmed. */
+  z.object({ type: z.literal('snapshot'), snapshot: ChatSnapshot }),
+  /** Sealed, and not kept. */
+  z.object({ type: z.literal('whisper'), body: bytesText(MAX_WHISPER_BYTES) }),
+  /** Everything up to here was deleted: by the host, or because its time is over. */
+  z.object({ type: z.literal('cleared'), base: ChatHead }),
+  /** This connection gets no more: its link opens nothing any longer. */
+  z.object({ type: z.literal('closed') }),
+]);
+export type ChatPush = z.infer<typeof ChatPush>;
+
+const nothing = z.object({});
+
+export const chatRequests = {
+  /** Opens the chat for this connection: the first page, and pushes from now on. `keepDays`, `used` and `quota` (bytes) are the server's own terms. Errors: linkRefused, tooMany. */
+  'chat.open': {
+    phase: 'admitted',
+    params: z.object({ after: Seq }),
+    result: z.object({
+      ...ChatPage.shape,
+      snapshot: z.nullable(ChatSnapshot),
+      keepDays: z.int().check(z.nonnegative()),
+      used: z.int().check(z.nonnegative()),
+      quota: z.int().check(z.positive()),
+    }),
+  },
+  /** The next page. Errors: outOfOrder (not open), tooMany. */
+  'chat.read': { phase: 'admitted', params: z.object({ after: Seq }), result: ChatPage },
+  /** One part of a snapshot, from 0 on. Errors: chatUnknown. */
+  'chat.part': {
+    phase: 'admitted',
+    params: z.object({ snapshot: fixedBytesText(16), part: z.int().check(z.nonnegative()) }),
+    result: z.object({ body: bytesText(MAX_PART_BYTES) }),
+  },
+  /**
+   * Adds an item. `id` is drawn by the client: the same one again, after a lost answer, is answered as before and adds nothing. `erase` is the
+   * SHA-256 of a token that erases it. Everybody else who has the chat open gets it. Errors: outOfOrder, chatFull, tooMany.
+   */
+  'chat.append': {
+    phase: 'admitted',
+    params: z.object({ id: fixedBytesText(16), body: bytesText(MAX_ITEM_BYTES), erase: Hash }),
+    result: z.object({ seq: z.int().check(z.positive()), at: Ms }),
+  },
+  /** Erases the bodies of items whose tokens these are; their hashes stay. What is gone already is no error. Errors: outOfOrder, chatUnknown (a token that does not fit). */
+  'chat.erase': {
+    phase: 'admitted',
+    params: z.object({
+      items: z
+        .array(z.object({ seq: z.int().check(z.positive()), token: fixedBytesText(32) }))
+        .check(z.minLength(1), z.maxLength(64)),
+    }),
+    result: nothing,
+  },
+  /** Not kept; goes to whoever has the chat open. Errors: outOfOrder, tooMany. */
+  'chat.whisper': { phase: 'admitted', params: z.object({ body: bytesText(MAX_WHISPER_BYTES) }), result: nothing },
+  /** Begins a snapshot; its parts follow, in order, by `chat.offerPart`. It takes the place of one that nobody has confirmed. Errors: outOfOrder, chatUnknown (covers nothing of this log), chatFull. */
+  'chat.offer': { phase: 'admitted', params: z.object({ snapshot: ChatSnapshot }), result: nothing },
+  /** After the last part the hash is checked, and the others are told. Errors: outOfOrder, badRequest. */
+  'chat.offerPart': {
+    phase: 'admitted',
+    params: z.object({
+      snapshot: fixedBytesText(16),
+      part: z.int().check(z.nonnegative()),
+      body: bytesText(MAX_PART_BYTES),
+    }),
+    result: nothing,
+  },
+  /** "I have opened it, and it holds all that I know." Not from the connection that offered it. The items that it covers go. Errors: outOfOrder, notAllowed, chatUnknown. */
+  'chat.confirm': { phase: 'admitted', params: z.object({ snapshot: fixedBytesText(16) }), result: nothing },
+  /** No more pushes. */
+  'chat.close': { phase: 'admitted', params: nothing, result: nothing },
+} as const satisfies Record<string, RequestSpec>;
