@@ -120,6 +120,8 @@ export interface MeetingKeys {
   readonly admissionKey: KeyPair;
   /** 32 bytes: names, description, schedule. */
   readonly metadataKey: Bytes;
+  /** 32 bytes: wraps the chat's ring (chatKey.ts) where whoever has link and password may read it all. */
+  readonly chatKey: Bytes;
   /** The external PSK of an MLS group, 32 bytes: in every commit that adds somebody. */
   psk(groupId: Bytes): Promise<Bytes>;
   /** Overwrites everything in here. */
@@ -151,18 +153,20 @@ export async function deriveMeetingKeys(options: {
   const accessKey = await keyPairFrom(expand('parley access key 1'));
   const admissionKey = await keyPairFrom(expand('parley admission key 1'));
   const metadataKey = await expand('parley metadata key 1');
+  const chatKey = await expand('parley chat wrap key 1');
   let wiped = false;
   return {
     accessKey,
     admissionKey,
     metadataKey,
+    chatKey,
     async psk(groupId) {
       if (wiped) throw new CryptoError('unknownKey', 'the keys of this generation are gone');
       return expand('parley psk 1', checkLength(groupId, 32));
     },
     wipe() {
       wiped = true;
-      wipe(meetingSecret, accessKey.privateKey, admissionKey.privateKey, metadataKey);
+      wipe(meetingSecret, accessKey.privateKey, admissionKey.privateKey, metadataKey, chatKey);
     },
   };
 }

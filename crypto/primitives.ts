@@ -5,6 +5,7 @@
  * (RFC 5869) and SHA-256 by WebCrypto. libsodium is loaded by the first call that needs it, its far larger `sumo` build only
  * where a password is stretched. Frames are sealed in sframe.ts by WebCrypto alone.
  */
+import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
 import type { Bytes } from './bytes.ts';
 import { concat, utf8, wipe } from './bytes.ts';
 import { CryptoError } from './errors.ts';
@@ -79,6 +80,11 @@ export async function blake2bRounds(data: Bytes, rounds: number): Promise<Bytes>
 /** SHA-256, 32 bytes. */
 export async function sha256(data: Bytes): Promise<Bytes> {
   return new Uint8Array(await crypto.subtle.digest('SHA-256', data));
+}
+
+/** The same at once, for chains of many small ones, where as many awaits would cost more than the hashes. */
+export function sha256Now(data: Bytes): Bytes {
+  return owned(nobleSha256(data));
 }
 
 /** Extract and expand with SHA-512, RFC 5869 §2. @param options.length 1 to 255 · 64 bytes */

@@ -35,6 +35,8 @@ export interface Access {
   readonly accessKey: KeyPair;
   readonly admissionKey: KeyPair;
   readonly metadataKey: Bytes;
+  /** Wraps the chat's ring. */
+  readonly chatKey: Bytes;
   /** PSK and public keys for a group of this meeting. */
   groupKeys(groupId: Bytes): Promise<GroupKeys>;
   /** Overwrites link secret and keys. The stretched password stays: the next generation shares it. */
@@ -74,7 +76,7 @@ export async function deriveAccess(
   const { record, signed, hostPublicKey } = checked;
   const { generation } = record;
   const keys = await deriveMeetingKeys({ ...secrets, hostPublicKey, generation });
-  const { accessKey, admissionKey, metadataKey } = keys;
+  const { accessKey, admissionKey, metadataKey, chatKey } = keys;
   return {
     meeting,
     hostPublicKey,
@@ -86,6 +88,7 @@ export async function deriveAccess(
     accessKey,
     admissionKey,
     metadataKey,
+    chatKey,
     groupKeys: async (groupId) => ({
       psk: { generation, secret: await keys.psk(groupId) },
       hostPublicKey,

@@ -7,6 +7,8 @@
 import { CryptoError } from '../../crypto/errors.ts';
 import { base64url } from '../../crypto/bytes.ts';
 import { Keyring } from '../../crypto/keyring.ts';
+import type { ChatKeeper } from './chat/keeper.ts';
+import type { ChatStore } from './chat/shelf.ts';
 import { Frames } from './frames.ts';
 import type { FrameKeys } from './frameTransform.ts';
 import { Keeper, Refused } from './keeper.ts';
@@ -21,6 +23,9 @@ import type { Store } from './store.ts';
 
 export interface CallsPorts {
   readonly store: Store;
+  readonly chatStore: () => ChatStore;
+  /** One at a time over all tabs of this browser. */
+  alone<T>(name: string, act: () => Promise<T>): Promise<T>;
   /** Milliseconds since 1970 of a clock that never goes back. */
   now(): number;
   /** @returns calls it off */
@@ -44,6 +49,9 @@ export class CallDesk {
   readonly #keeper: Keeper;
   readonly #requests: Requests;
   readonly #serial = new Serial();
+  /** Long histories are opened beside the group's work, which must not wait for them. */
+  readonly #chatSerial = new Serial();
+  #chat: ChatKeeper | null = null;
   readonly #pace = new RepairPace();
   /** When what is being worked off came in. */
   #arrivedAt = -Infinity;
@@ -67,11 +75,16 @@ export class CallDesk {
   receive({ id, name, params }: ToWorker): void {
     // Name and params belong together by the type of the message; a table indexed by a union loses that.
     const handle = () => (this.#handlers[name] as (params: unknown) => unknown)(params);
-    const work = AT_ONCE.has(name) ? Promise.resolve().then(handle) : this.#inTurn(handle);
+    const work = this.#work(name, handle);
     work.then(
       (result) => this.#ports.post({ type: 'answer', id, result }),
       (error: unknown) => this.#ports.post({ type: 'failure', id, ...failureOf(error) }),
     );
+  }
+
+  #work(name: CallName, handle: () => unknown): Promise<unknown> {
+    if (AT_ONCE.has(name)) return Promise.resolve().then(handle);
+    return name.startsWith('chat.') ? this.#chatSerial.run(async () => handle()) : this.#inTurn(handle);
   }
 
   #inTurn<T>(run: () => T | Promise<T>): Promise<T> {
@@ -88,6 +101,7 @@ export class CallDesk {
       'meeting.create': (params) => keeper.create(params),
       'invite.open': (params) => {
         this.#stop();
+        this.#endChat();
         return keeper.open(params);
       },
       'invite.proveLink': (params) => keeper.proveLink(params),
@@ -139,6 +153,7 @@ export class CallDesk {
       'meeting.leave': async () => {
         await this.#member?.session.leave();
         this.#stop();
+        this.#endChat();
         keeper.close();
         return {};
       },
@@ -151,7 +166,43 @@ export class CallDesk {
         return {};
       },
       ping: () => ({}),
+      'chat.begin': () => this.#beginChat(),
+      'chat.items': (params) => this.#needChat().items(params),
+      'chat.read': (params) => this.#needChat().read(params),
+      'chat.write': (params) => this.#needChat().write(params),
+      'chat.seal': (params) => this.#needChat().seal(params),
+      'chat.erase': (params) => this.#needChat().erase(params),
+      'chat.whisper': (params) => this.#needChat().whisper(params),
+      'chat.overhear': (params) => this.#needChat().overhear(params),
+      'chat.keep': (params) => this.#needChat().keep(params),
     };
+  }
+
+  async #beginChat(): Promise<Calls['chat.begin']['out']> {
+    const { chatStore, alone, now } = this.#ports;
+    const [{ ChatKeeper }, { ChatShelf }, { memoryChatStore }] = await Promise.all([
+      import('./chat/keeper.ts'),
+      import('./chat/shelf.ts'),
+      import('./chat/store.ts'),
+    ]);
+    this.#endChat();
+    this.#chat = new ChatKeeper({
+      ...(await this.#keeper.chatTerms()),
+      shelf: new ChatShelf(chatStore(), memoryChatStore),
+      alone,
+      now,
+    });
+    return this.#chat.begin();
+  }
+
+  #endChat(): void {
+    this.#chat?.wipe();
+    this.#chat = null;
+  }
+
+  #needChat(): ChatKeeper {
+    if (this.#chat === null) throw new Refused('notReady', 'no chat has begun');
+    return this.#chat;
   }
 
   async #newSession(): Promise<Session> {

@@ -15,6 +15,7 @@ import { signText } from '../../crypto/signed.ts';
 import { labels, proofText, type Signed } from '../../signal/protocol/documents.ts';
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
 import type { Access, CheckedRecord } from './access.ts';
+import type { ChatTerms } from './chat/keeper.ts';
 import { checkRecord, deriveAccess, titleOf } from './access.ts';
 import { Host, makeTerms } from './host.ts';
 import type { CallErrorCode, Calls } from './messages.ts';
@@ -207,6 +208,17 @@ export class Keeper {
         void this.#vault.meet(identity, this.#now());
         return known.has(identity);
       },
+    };
+  }
+
+  /** What the chat needs of the open invite. */
+  async chatTerms(): Promise<Pick<ChatTerms, 'meeting' | 'identity' | 'host' | 'access'>> {
+    const { opened, meeting, access } = this.#needAccess();
+    return {
+      meeting,
+      identity: await this.#vault.identity(),
+      host: opened.host !== null,
+      access: () => opened.access ?? access,
     };
   }
 

@@ -11,6 +11,7 @@ import type { ServerEvent } from '../../signal/protocol/events.ts';
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
 import type { GroupRef, RosterPeer } from '../../signal/protocol/model.ts';
 import type { RequestName } from '../../signal/protocol/requests.ts';
+import type { ChatCalls } from './chat/messages.ts';
 
 /** The four tracks that a peer may have, in KID order (docs/design.md, "Frames"). */
 export const trackKinds = ['microphone', 'camera', 'screen', 'screenAudio'] as const;
@@ -25,7 +26,7 @@ export type TransformOptions =
   | { id: string; side: 'receive'; kind: TrackKind; codec: 'opus' | 'vp8' | 'vp9'; peer: PeerId };
 
 /** Calls: name → what goes in, what comes back. */
-export interface Calls {
+export interface Calls extends ChatCalls {
   /** Draws a host key and an invite secret, keeps the host secret in this browser, and makes the record to POST. */
   'meeting.create': {
     in: { title: string; password: string | null; settings: Settings };

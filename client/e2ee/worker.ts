@@ -6,6 +6,7 @@
  * the worker's error, and the page takes its tracks off.
  */
 import { CallDesk } from './calls.ts';
+import { browserChatStore } from './chat/store.ts';
 import type { EncodedFrame } from './frameTransform.ts';
 import type { ToWorker, TransformOptions } from './messages.ts';
 import { browserStore } from './store.ts';
@@ -29,6 +30,9 @@ const scope = globalThis as unknown as WorkerScope;
 
 const desk = new CallDesk({
   store: browserStore(),
+  chatStore: browserChatStore,
+  // Where a browser has no locks, two tabs that write at the same moment fork their chain, and that is shown.
+  alone: (name, act) => ('locks' in navigator ? navigator.locks.request(`parley ${name}`, act) : act()),
   // Steady, unlike Date: somebody who sets the clock must not revive keys.
   now: () => performance.timeOrigin + performance.now(),
   after: (ms, run) => {

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { memoryChatStore } from '../../../client/e2ee/chat/store.ts';
 import { CallDesk } from '../../../client/e2ee/calls.ts';
 import type { CallName, Calls, FromWorker, Notice } from '../../../client/e2ee/messages.ts';
 import { memoryStore, type Store } from '../../../client/e2ee/store.ts';
@@ -26,6 +27,8 @@ class Page {
 
   constructor(store: Store = memoryStore(), aheadMs = 0) {
     this.desk = new CallDesk({
+      chatStore: memoryChatStore,
+      alone: (_name, act) => act(),
       store,
       now: () => performance.timeOrigin + performance.now() + aheadMs,
       after: (ms, run) => {

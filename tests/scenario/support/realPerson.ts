@@ -4,6 +4,7 @@
  * Only storage is a double (memory instead of IndexedDB); media are frames pushed through real transforms.
  */
 import { WebSocket } from 'ws';
+import { memoryChatStore } from '../../../client/e2ee/chat/store.ts';
 import { CallDesk } from '../../../client/e2ee/calls.ts';
 import type { EncodedFrame } from '../../../client/e2ee/frameTransform.ts';
 import type {
@@ -71,6 +72,8 @@ export class RealPerson {
     this.name = name;
     this.store = store;
     this.#desk = new CallDesk({
+      chatStore: memoryChatStore,
+      alone: (_name, act) => act(),
       store,
       now: () => performance.timeOrigin + performance.now(),
       after: (ms, run) => {

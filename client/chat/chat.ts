@@ -1,0 +1,405 @@
+/**
+ * One meeting's chat on this device: the document, the ways by which it reaches others, and the conversation that it comes to.
+ *
+ * What is written here is sealed and signed by the worker, kept on this browser's disk, shown, and then handed to every way. What
+ * comes is shown once the worker has proven its author. Entries that somebody else took out of the document come back from here.
+ */
+import * as z from 'zod/mini';
+import type { ReadEntry } from '../e2ee/chat/messages.ts';
+import type { Body, Whisper } from './bodies.ts';
+import { whisperFrom } from './bodies.ts';
+import type { PlacedEntry } from './document.ts';
+import { ChatDocument, LOCAL, type Place } from './document.ts';
+import type { ChatLine, ChatPort } from './providers/signal.ts';
+import { SignalMemory, SignalProvider } from './providers/signal.ts';
+import { Thread } from './thread.ts';
+import type { ChatAlarm } from './view.ts';
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Entries opened in one go: between two of these others have their turn. */
+const BATCH = 1000;
+/** Kept changes are brought together when they are so many. */
+const MANY_KEPT = 64;
+/** Whoever has an entry that vanished puts it back after a part of this, unless another was faster. */
+const RESTORE_MS = 3000;
+/** Entries whose time is further ahead than this do not pull ours along. */
+const CLOCK_MS = 5 * 60_000;
+const TYPING_MS = 6000;
+/** What is missing in a chain may still be on its way. */
+const GAP_MS = 8000;
+
+export interface ChatOptions {
+  readonly port: ChatPort;
+  readonly line: ChatLine;
+  /** How we are called now. */
+  readonly name: () => string;
+  /** Something is another now. */
+  readonly changed: () => void;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly after: (ms: number, run: () => void) => () => void;
+  readonly random: () => number;
+}
+
+/** What the page keeps of itself between visits; `seen`: the newest entry that was read. */
+const Memory = z.object({ signal: z.nullable(SignalMemory), seen: z.nullable(z.string()) });
+type Memory = z.infer<typeof Memory>;
+
+export class Chat {
+  readonly thread = new Thread();
+  readonly signal: SignalProvider;
+  readonly #options: ChatOptions;
+  readonly #document: ChatDocument;
+  readonly #alarms = new Set<ChatAlarm>();
+  /** Of entries by id: as they lie in the document, and where. */
+  readonly #bytes = new Map<string, Bytes>();
+  readonly #places = new Map<string, Place>();
+  #hidden: PlacedEntry[] = [];
+  readonly #typing = new Map<string, number>();
+  readonly #marks = new Map<string, string>();
+  readonly #here = new Set<string>();
+  #seen: string | null;
+  #writing: Promise<void> = Promise.resolve();
+  #reading: Promise<void> = Promise.resolve();
+  #keeping: Promise<void> = Promise.resolve();
+  #saidTypingAt = -Infinity;
+  #kept: number;
+  #gapSince: number | null = null;
+  #isClosed = false;
+  readonly self: string;
+  readonly isHost: boolean;
+
+  private constructor(
+    options: ChatOptions,
+    begun: { self: string; host: boolean; memory: Memory | null; kept: number },
+  ) {
+    const { memory } = begun;
+    this.#options = options;
+    this.self = begun.self;
+    this.isHost = begun.host;
+    this.#seen = memory?.seen ?? null;
+    this.#kept = begun.kept;
+    this.#document = new ChatDocument({
+      added: (entries) => this.#added(entries),
+      removed: (entries) => this.#removed(entries),
+      updated: (update, origin) => this.#updated(update, origin),
+    });
+    this.signal = new SignalProvider({
+      line: options.line,
+      port: options.port,
+      document: this.#document,
+      memory: memory?.signal ?? null,
+      moved: () => {
+        this.#keep(null);
+        options.changed();
+      },
+      alarm: (alarm) => this.#alarm(alarm),
+      ringCame: () => this.#openHidden(),
+      heard: (body) => void this.#heard(body).catch(() => undefined),
+      cleared: () => options.changed(),
+      after: options.after,
+      random: options.random,
+    });
+  }
+
+  /** Takes up what this browser keeps. @throws CallError where the worker has no chat to open */
+  static async open(options: ChatOptions): Promise<Chat> {
+    const { self, host, updates, last, state } = await options.port.call('chat.begin', {});
+    const chat = new Chat(options, { self, host, memory: memoryFrom(state), kept: updates.length });
+    chat.#document.apply(updates, KEPT);
+    await chat.#reading;
+    await chat.#place(last);
+    return chat;
+  }
+
+  get alarms(): readonly ChatAlarm[] {
+    const gap = this.#gapSince !== null && this.#options.now() - this.#gapSince > GAP_MS;
+    const forked = this.thread.forks.length > 0;
+    return [...this.#alarms, ...(gap ? (['gap'] as const) : []), ...(forked ? (['forked'] as const) : [])];
+  }
+
+  /** Entries that cannot be opened here. */
+  get hidden(): number {
+    return this.#hidden.length;
+  }
+
+  get seen(): string | null {
+    return this.#seen;
+  }
+
+  /** Who is typing now, identities. */
+  get typing(): string[] {
+    const since = this.#options.now() - TYPING_MS;
+    return [...this.#typing].filter(([, at]) => at > since).map(([author]) => author);
+  }
+
+  /** Who has the chat open, identities. */
+  get here(): readonly string[] {
+    return [...this.#here];
+  }
+
+  /** Who has read how far: identity → entry. */
+  get marks(): ReadonlyMap<string, string> {
+    return this.#marks;
+  }
+
+  /** Whether others can get an entry without us. */
+  isKept(id: string): boolean {
+    const place = this.#places.get(id);
+    return place !== undefined && this.signal.keeps(place);
+  }
+
+  /** Signs, seals, keeps and sends; in the order of the calls. */
+  write(bodies: readonly Body[]): Promise<void> {
+    this.#writing = this.#writing.catch(() => undefined).then(() => this.#write(bodies));
+    return this.#writing;
+  }
+
+  /** One's own entry is gone, for everybody: what it said leaves the document with the same change. */
+  erase(id: string): Promise<void> {
+    this.#writing = this.#writing.catch(() => undefined).then(() => this.#erase(id));
+    return this.#writing;
+  }
+
+  type(): void {
+    const now = this.#options.now();
+    if (now - this.#saidTypingAt < TYPING_MS / 2) return;
+    this.#saidTypingAt = now;
+    this.#whisper({ typing: true });
+  }
+
+  markSeen(id: string): void {
+    if (this.#seen === id) return;
+    this.#seen = id;
+    this.#keep(null);
+    this.#whisper({ seen: id });
+    this.#options.changed();
+  }
+
+  /** The connection has proven link and password. */
+  up(): void {
+    this.signal.up();
+    this.#here.clear();
+    this.#whisperSoon();
+  }
+
+  down(): void {
+    this.signal.down();
+    this.#here.clear();
+    this.#typing.clear();
+    this.#options.changed();
+  }
+
+  /** Resolves once all that was written is on this browser's disk. */
+  async settled(): Promise<void> {
+    await this.#writing.catch(() => undefined);
+    await this.#reading;
+    await this.#keeping;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.signal.close();
+    this.#document.destroy();
+  }
+
+  async #write(bodies: readonly Body[]): Promise<void> {
+    const { port } = this.#options;
+    const texts = bodies.map((body) => JSON.stringify(this.#named(body)));
+    const { written } = await port.call('chat.write', { at: this.#time(), bodies: texts });
+    for (const { entry } of written) this.thread.add(entry);
+    this.#document.add(written.map(({ bytes }) => bytes));
+    await this.#keeping;
+    this.#options.changed();
+  }
+
+  async #erase(id: string): Promise<void> {
+    const { port } = this.#options;
+    const bytes = this.#bytes.get(id);
+    if (bytes === undefined || this.thread.entry(id)?.author !== this.self) return;
+    const body: Body = { is: 'erase', of: id };
+    const texts = [JSON.stringify(this.#named(body))];
+    const { written } = await port.call('chat.write', { at: this.#time(), bodies: texts });
+    for (const { entry } of written) this.thread.add(entry);
+    const { entry: tombstone } = await port.call('chat.erase', { entry: bytes });
+    this.#document.replace([bytes], [tombstone, ...written.map((one) => one.bytes)]);
+    await this.#keeping;
+    this.#options.changed();
+  }
+
+  /** Says our name with the first thing that we write, and whenever it is another. */
+  #named(body: Body): Body {
+    const name = this.#options.name().slice(0, 80);
+    return name !== '' && this.thread.nameOf(this.self) !== name ? { ...body, name } : body;
+  }
+
+  /** After everything that we have seen, so that an answer never stands before what it answers. */
+  #time(): number {
+    const now = Math.floor(this.#options.now());
+    const { newest } = this.thread;
+    return newest >= now && newest < now + CLOCK_MS ? newest + 1 : now;
+  }
+
+  #updated(update: Bytes, origin: unknown): void {
+    if (origin === KEPT) return;
+    this.#keep(update);
+    if (origin !== LOCAL) return;
+    void this.#keeping.then(() => this.signal.changed(update));
+  }
+
+  #added(entries: readonly PlacedEntry[]): void {
+    this.#reading = this.#reading.then(() => this.#read(entries)).catch(() => undefined);
+  }
+
+  async #read(entries: readonly PlacedEntry[]): Promise<void> {
+    for (let at = 0; at < entries.length && !this.#isClosed; at += BATCH) {
+      const batch = entries.slice(at, at + BATCH);
+      const { verdicts } = await this.#options.port.call('chat.read', { entries: batch.map(({ bytes }) => bytes) });
+      for (const [i, verdict] of verdicts.entries()) {
+        const one = batch[i]!;
+        if (verdict.is === 'read') this.#proven(one, verdict.entry);
+        else if (verdict.is === 'hidden') this.#hidden.push(one);
+        else if (verdict.is === 'forged') this.#alarm('forged');
+      }
+    }
+    this.#lookForGaps();
+    this.#options.changed();
+  }
+
+  #proven({ bytes, place }: PlacedEntry, entry: ReadEntry): void {
+    const { id, body } = entry;
+    this.thread.add(entry);
+    const known = this.#places.get(id);
+    if (known === undefined || !this.signal.keeps(known)) this.#places.set(id, place);
+    if (body !== null || !this.#bytes.has(id)) this.#bytes.set(id, bytes);
+    // Its author has erased it, and it came once more: somebody had not heard of that yet.
+    if (body !== null && this.thread.isErased(id)) this.#soon(() => this.#tidy(id));
+    // Without its body and without its author's word: whoever did that had no right to.
+    if (body === null && !this.thread.isErased(id)) this.#soon(() => this.#restore(id));
+  }
+
+  #removed(entries: readonly Bytes[]): void {
+    this.#reading = this.#reading
+      .then(async () => {
+        const { verdicts } = await this.#options.port.call('chat.read', { entries: [...entries] });
+        for (const verdict of verdicts) {
+          if (verdict.is === 'read') this.#soon(() => this.#restore(verdict.entry.id));
+        }
+      })
+      .catch(() => undefined);
+  }
+
+  /** Puts an entry back that is not in the document any more, unless its author has erased it. */
+  #restore(id: string): void {
+    const bytes = this.#bytes.get(id);
+    if (bytes === undefined || this.thread.isErased(id) || this.thread.entry(id)?.body === null) return;
+    const isThere = this.#document.entries.some((entry) => isSame(entry, bytes));
+    if (!isThere) this.#document.add([bytes]);
+  }
+
+  async #tidy(id: string): Promise<void> {
+    const bytes = this.#bytes.get(id);
+    if (bytes === undefined || !this.#document.entries.some((entry) => isSame(entry, bytes))) return;
+    const { entry } = await this.#options.port.call('chat.erase', { entry: bytes });
+    this.#bytes.set(id, entry);
+    this.#document.replace([bytes], [entry]);
+  }
+
+  #soon(run: () => void | Promise<void>): void {
+    this.#options.after(RESTORE_MS * this.#options.random(), () => {
+      if (!this.#isClosed) void Promise.resolve(run()).catch(() => undefined);
+    });
+  }
+
+  #openHidden(): void {
+    const hidden = this.#hidden;
+    this.#hidden = [];
+    this.#added(hidden);
+  }
+
+  /** What we wrote and an ended page did not place. */
+  async #place(last: readonly Bytes[]): Promise<void> {
+    if (last.length === 0) return;
+    const { verdicts } = await this.#options.port.call('chat.read', { entries: [...last] });
+    const missing = last.filter((_, i) => {
+      const verdict = verdicts[i];
+      return verdict?.is === 'read' && !this.thread.has(verdict.entry.id);
+    });
+    if (missing.length > 0) this.#document.add(missing);
+  }
+
+  #lookForGaps(): void {
+    if (this.thread.gaps.length === 0) this.#gapSince = null;
+    else if (this.#gapSince === null) {
+      this.#gapSince = this.#options.now();
+      this.#options.after(GAP_MS + 100, () => this.#options.changed());
+    }
+  }
+
+  #keep(update: Bytes | null): void {
+    const { port } = this.#options;
+    const state = (): string => JSON.stringify({ signal: this.signal.memory, seen: this.#seen } satisfies Memory);
+    this.#keeping = this.#keeping
+      .then(async () => {
+        if (this.#isClosed && update === null) return;
+        const all = update !== null && this.#kept >= MANY_KEPT;
+        this.#kept = all ? 1 : this.#kept + (update === null ? 0 : 1);
+        await port.call('chat.keep', { update: all ? this.#document.changes() : update, state: state(), all });
+      })
+      .catch(() => undefined);
+  }
+
+  #alarm(alarm: ChatAlarm): void {
+    this.#alarms.add(alarm);
+    this.#options.changed();
+  }
+
+  #whisperSoon(): void {
+    this.#options.after(300, () => {
+      if (this.signal.state === 'online') this.#whisper({ hello: true, ...this.#mark() });
+      else if (this.signal.state === 'connecting') this.#whisperSoon();
+    });
+  }
+
+  #mark(): Whisper {
+    return this.#seen === null ? {} : { seen: this.#seen };
+  }
+
+  #whisper(whisper: Whisper): void {
+    const { port, name } = this.#options;
+    const body = JSON.stringify({ ...whisper, name: name().slice(0, 80) || undefined });
+    port
+      .call('chat.whisper', { body })
+      .then(({ body: sealed }) => sealed !== null && this.signal.whisper(sealed))
+      .catch(() => undefined);
+  }
+
+  async #heard(sealed: string): Promise<void> {
+    const { port, now, after, changed } = this.#options;
+    const heard = await port.call('chat.overhear', { body: sealed });
+    const whisper = heard && whisperFrom(heard.body);
+    if (heard === null || whisper === null || heard.author === this.self) return;
+    const { author } = heard;
+    this.#here.add(author);
+    if (whisper.typing) {
+      this.#typing.set(author, now());
+      after(TYPING_MS + 50, changed);
+    }
+    if (whisper.seen !== undefined) this.#marks.set(author, whisper.seen);
+    if (whisper.hello) this.#whisper(this.#mark());
+    changed();
+  }
+}
+
+const KEPT = Symbol('kept');
+
+function isSame(a: Bytes, b: Bytes): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+/** Null where it is of another version: everything is compared again then. */
+function memoryFrom(state: string | null): Memory | null {
+  const parsed = Memory.safeParse(JSON.parse(state ?? 'null'));
+  return parsed.success ? parsed.data : null;
+}

@@ -1,0 +1,151 @@
+/**
+ * The Yjs document of a meeting's chat: a list of sealed entries that grows, on every device the same set of them.
+ *
+ * Yjs brings changes together in any order and any number of times. What it does not do is believe anybody: whoever is in the
+ * meeting can take others' entries out of the list. So the list only carries entries; which of them count, and in which order they
+ * are shown, follows from their signatures (thread.ts), and one that vanished is put back by whoever has it (chat.ts).
+ */
+import * as Y from 'yjs';
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Where an entry lies in the document: what it takes to tell whether somebody has it. */
+export interface Place {
+  readonly client: number;
+  readonly clock: number;
+}
+
+export interface PlacedEntry {
+  readonly bytes: Bytes;
+  readonly place: Place;
+}
+
+/** Origin of what was written here. */
+export const LOCAL = Symbol('local');
+
+export interface DocumentEvents {
+  added(entries: readonly PlacedEntry[]): void;
+  removed(entries: readonly Bytes[]): void;
+  /** @param origin `LOCAL`, or the provider that it came by */
+  updated(update: Bytes, origin: unknown): void;
+}
+
+export class ChatDocument {
+  readonly doc = new Y.Doc();
+  readonly #list = this.doc.getArray<unknown>('entries');
+
+  constructor(events: DocumentEvents) {
+    this.#list.observe((event) => {
+      const removed = [...event.changes.deleted].flatMap(bytesIn).map(({ bytes }) => bytes);
+      const added = [...event.changes.added].flatMap(bytesIn);
+      if (added.length > 0) events.added(added);
+      if (removed.length > 0) events.removed(removed);
+    });
+    this.doc.on('update', (update: Uint8Array, origin: unknown) => events.updated(owned(update), origin));
+  }
+
+  /** Every entry that is in the list now. */
+  get entries(): Bytes[] {
+    return this.#list.toArray().filter(isBytes).map(owned);
+  }
+
+  add(entries: readonly Bytes[]): void {
+    this.doc.transact(() => this.#list.push([...entries]), LOCAL);
+  }
+
+  /** Takes entries out for good and puts others in, in one change. What is not there is no error. */
+  replace(gone: readonly Bytes[], others: readonly Bytes[]): void {
+    this.doc.transact(() => {
+      const all = this.#list.toArray();
+      for (let index = all.length - 1; index >= 0; index--) {
+        const one = all[index];
+        if (isBytes(one) && gone.some((entry) => same(entry, one))) this.#list.delete(index);
+      }
+      if (others.length > 0) this.#list.push([...others]);
+    }, LOCAL);
+  }
+
+  /** Takes in what others changed. @returns false for what is no change */
+  apply(updates: readonly Bytes[], origin: unknown): boolean {
+    let isWhole = true;
+    this.doc.transact(() => {
+      for (const update of updates) {
+        try {
+          Y.applyUpdate(this.doc, update, origin);
+        } catch {
+          isWhole = false;
+        }
+      }
+    }, origin);
+    return isWhole;
+  }
+
+  /** Everything, or what somebody lacks who has come as far as `vector`. */
+  changes(vector?: Vector): Bytes {
+    return owned(Y.encodeStateAsUpdate(this.doc, vector?.encoded));
+  }
+
+  destroy(): void {
+    this.doc.destroy();
+  }
+}
+
+/** How far somebody has come in each client's changes. */
+export class Vector {
+  readonly #clocks: Map<number, number>;
+
+  constructor(clocks: Iterable<readonly [number, number]> = []) {
+    this.#clocks = new Map(clocks);
+  }
+
+  get clocks(): [number, number][] {
+    return [...this.#clocks];
+  }
+
+  get encoded(): Uint8Array {
+    return Y.encodeStateVector(this.#clocks);
+  }
+
+  covers({ client, clock }: Place): boolean {
+    return (this.#clocks.get(client) ?? 0) > clock;
+  }
+
+  /** True if it has everything that a document has, removals apart. */
+  isLevelWith(document: ChatDocument): boolean {
+    const own = Y.decodeStateVector(Y.encodeStateVector(document.doc));
+    return [...own].every(([client, clock]) => (this.#clocks.get(client) ?? 0) >= clock);
+  }
+
+  /** Whoever had this much has this change too. */
+  advance(update: Bytes): void {
+    const { from, to } = Y.parseUpdateMeta(update);
+    for (const [client, end] of to) {
+      const known = this.#clocks.get(client) ?? 0;
+      // With a hole before it, it is of no use to them yet.
+      if ((from.get(client) ?? 0) <= known && end > known) this.#clocks.set(client, end);
+    }
+  }
+}
+
+export function mergeUpdates(updates: readonly Bytes[]): Bytes {
+  return owned(Y.mergeUpdates([...updates]));
+}
+
+function bytesIn(item: Y.Item): PlacedEntry[] {
+  const { client, clock } = item.id;
+  // What it held before it was removed is still there while observers look.
+  const contents: unknown[] = item.content instanceof Y.ContentBinary ? [item.content.content] : [];
+  return contents.filter(isBytes).map((bytes, i) => ({ bytes: owned(bytes), place: { client, clock: clock + i } }));
+}
+
+function isBytes(value: unknown): value is Uint8Array {
+  return value instanceof Uint8Array;
+}
+
+function owned(bytes: Uint8Array): Bytes {
+  return bytes as Bytes;
+}
+
+function same(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}

@@ -1,0 +1,365 @@
+/**
+ * The sealed way through signal: a log of items that the server cannot open, checked against its hash chain.
+ *
+ * It starts from where this browser was last, takes in what came since, and then adds what the log lacks. What was added and not
+ * answered is found again by comparing, so a lost answer adds nothing twice and loses nothing. A log that is shorter than it was, or
+ * does not follow upon what we have seen of it, is said aloud; what we have stays, and is given to the log again.
+ */
+import * as z from 'zod/mini';
+import { ChatHead, type chatRequests, type ChatItem, type ChatPush } from '../../../signal/protocol/chat.ts';
+import { ProtocolError } from '../../../signal/protocol/errors.ts';
+import type { Params, Result } from '../../../signal/protocol/requests.ts';
+import type { ChatCalls, OpenedItem } from '../../e2ee/chat/messages.ts';
+import { OfflineError } from '../../net/offline.ts';
+import type { ChatDocument, Place } from '../document.ts';
+import { mergeUpdates, Vector } from '../document.ts';
+import type { ChatAlarm } from '../view.ts';
+import type { ChatProvider, ProviderState } from './provider.ts';
+
+type Bytes = Uint8Array<ArrayBuffer>;
+export type ChatRequest = keyof typeof chatRequests;
+
+/** The connection to signal, as far as the chat is concerned. */
+export interface ChatLine {
+  /** @throws ProtocolError · OfflineError */
+  request<N extends ChatRequest>(name: N, params: Params<N>): Promise<Result<N>>;
+}
+
+/** The worker, as far as the chat is concerned. */
+export interface ChatPort {
+  call<N extends keyof ChatCalls>(name: N, params: ChatCalls[N]['in']): Promise<ChatCalls[N]['out']>;
+}
+
+/**
+ * What is kept between visits. `head`: the newest item that was taken in, with everything before it. `vector`: what the log holds, by
+ * the document's clocks. `dirty`: something was removed here that the log may not know.
+ */
+export const SignalMemory = z.object({
+  head: z.nullable(ChatHead),
+  vector: z.array(z.tuple([z.int(), z.int()])),
+  dirty: z.boolean(),
+});
+export type SignalMemory = z.infer<typeof SignalMemory>;
+
+export interface SignalTerms {
+  readonly line: ChatLine;
+  readonly port: ChatPort;
+  readonly document: ChatDocument;
+  readonly memory: SignalMemory | null;
+  /** State, memory or what is kept is another now. */
+  readonly moved: () => void;
+  readonly alarm: (alarm: ChatAlarm) => void;
+  /** Keys came: what was hidden may open. */
+  readonly ringCame: () => void;
+  readonly heard: (body: string) => void;
+  /** The host, or time, has deleted what the server kept. */
+  readonly cleared: () => void;
+  /** @returns calls it off */
+  readonly after: (ms: number, run: () => void) => () => void;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+/** Items under way at once, of one change. */
+const RETRY_MS = 1000;
+/** What came by another way and is not in the log after this is added by whoever waited longest: its author may be gone. */
+const CARRY_MS = 6000;
+
+export class SignalProvider implements ChatProvider {
+  readonly #terms: SignalTerms;
+  #state: ProviderState = 'offline';
+  #head: ChatHead | null;
+  #vector: Vector;
+  #dirty: boolean;
+  /** Changes of ours that the log does not have, oldest first. */
+  #waiting: Bytes[] = [];
+  /** Compare, since more may be missing than what waits. */
+  #compare = true;
+  #flushing = false;
+  #full = false;
+  #used = 0;
+  /** Rises with each connection: what an older one brings is dropped. */
+  #turn = 0;
+  #taking: Promise<void> = Promise.resolve();
+  #calls: (() => void)[] = [];
+
+  constructor(terms: SignalTerms) {
+    this.#terms = terms;
+    this.#head = terms.memory?.head ?? null;
+    this.#vector = new Vector(terms.memory?.vector);
+    this.#dirty = terms.memory?.dirty ?? false;
+  }
+
+  get state(): ProviderState {
+    return this.#state;
+  }
+
+  get memory(): SignalMemory {
+    return { head: this.#head, vector: this.#vector.clocks, dirty: this.#dirty };
+  }
+
+  /** The server has no room for what waits. */
+  get isFull(): boolean {
+    return this.#full;
+  }
+
+  /** Share of the server's room that is used. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Link and password are proven on a fresh connection. */
+  up(): void {
+    const turn = (this.#turn += 1);
+    this.#become('connecting');
+    this.#open(turn).catch((error: unknown) => this.#failed(turn, error));
+  }
+
+  down(): void {
+    this.#turn += 1;
+    this.#become('offline');
+  }
+
+  pushed(push: ChatPush): void {
+    const turn = this.#turn;
+    switch (push.type) {
+      case 'items':
+        return this.#inTurn(turn, () => this.#take(turn, push.items));
+      case 'whisper':
+        return this.#terms.heard(push.body);
+      case 'cleared':
+        return this.#inTurn(turn, async () => this.#cleared(push.base));
+      case 'closed':
+        return this.down();
+      case 'erased':
+      case 'snapshot':
+        return;
+    }
+  }
+
+  changed(update: Bytes): void {
+    this.#waiting.push(update);
+    this.#dirty ||= hasRemovals(update);
+    this.#flush();
+  }
+
+  keeps(place: Place): boolean {
+    return this.#vector.covers(place);
+  }
+
+  /** Something came by another way. If its author does not give it to the log, we do. */
+  overheard(): void {
+    const wait = CARRY_MS * (0.5 + this.#terms.random());
+    this.#calls.push(
+      this.#terms.after(wait, () => {
+        if (this.#vector.isLevelWith(this.#terms.document)) return;
+        this.#compare = true;
+        this.#flush();
+      }),
+    );
+  }
+
+  whisper(body: string): void {
+    if (this.#state === 'online') this.#terms.line.request('chat.whisper', { body }).catch(() => undefined);
+  }
+
+  /** Room may have been made: tries again what was refused. */
+  retry(): void {
+    this.#full = false;
+    this.#compare = true;
+    this.#flush();
+  }
+
+  close(): void {
+    this.down();
+    for (const cancel of this.#calls) cancel();
+    this.#calls = [];
+  }
+
+  async #open(turn: number): Promise<void> {
+    const { line, alarm } = this.#terms;
+    let page = await line.request('chat.open', { after: this.#head?.seq ?? 0 });
+    this.#used = page.used / page.quota;
+    if (this.#head !== null && !this.#continues(page)) {
+      alarm('rolledBack');
+      this.#startOver();
+      page = { ...page, ...(await line.request('chat.read', { after: 0 })) };
+    }
+    await (this.#taking = this.#taking.then(() => this.#catchUp(turn, page)));
+    if (turn !== this.#turn) return;
+    this.#compare = true;
+    this.#become('online');
+    this.#flush();
+  }
+
+  /** Whether a log that ends here can be the one that we have seen. */
+  #continues({ head }: { head: ChatHead }): boolean {
+    const known = this.#head!;
+    return head.seq > known.seq || (head.seq === known.seq && head.hash === known.hash);
+  }
+
+  /** Another log: nothing that we knew of the former one holds. */
+  #startOver(): void {
+    this.#head = null;
+    this.#vector = new Vector();
+    this.#dirty = true;
+  }
+
+  async #catchUp(turn: number, first: Result<'chat.read'>): Promise<void> {
+    const { line } = this.#terms;
+    let page = first;
+    for (;;) {
+      if (turn !== this.#turn) return;
+      // What is gone from the log cannot be checked any more; it is where the log begins now.
+      if (page.base.seq > (this.#head?.seq ?? 0)) this.#head = page.base;
+      if (!(await this.#takeItems(page.items))) {
+        if (this.#head === null) return;
+        this.#terms.alarm('rolledBack');
+        this.#startOver();
+        page = await line.request('chat.read', { after: 0 });
+        if (page.base.seq > 0) this.#head = page.base;
+        if (!(await this.#takeItems(page.items))) return;
+      }
+      if (page.items.length === 0 || (this.#head?.seq ?? 0) >= page.head.seq) return this.#terms.moved();
+      page = await line.request('chat.read', { after: this.#head?.seq ?? 0 });
+    }
+  }
+
+  /** Items that were pushed, or that we have added ourselves. */
+  async #take(turn: number, items: readonly ChatItem[]): Promise<void> {
+    const known = this.#head?.seq ?? 0;
+    const news = items.filter(({ seq }) => seq > known);
+    if (news.length === 0) return;
+    if (news[0]!.seq === known + 1 && (await this.#takeItems(news))) return this.#terms.moved();
+    await this.#catchUp(turn, await this.#terms.line.request('chat.read', { after: known }));
+  }
+
+  /** @returns false where they do not follow upon what we have */
+  async #takeItems(items: readonly ChatItem[]): Promise<boolean> {
+    if (items.length === 0) return true;
+    const { port, document, alarm, ringCame } = this.#terms;
+    const { head, broken, opened } = await port.call('chat.items', { head: this.#head, items: [...items] });
+    if (broken) return false;
+    const updates = opened.flatMap((one: OpenedItem) => (one.is === 'update' ? [one.update] : []));
+    for (const update of updates) this.#vector.advance(update);
+    this.#head = head;
+    if (updates.length > 0 && !document.apply(updates, this)) alarm('forged');
+    if (opened.some((one) => one.is === 'forged')) alarm('forged');
+    if (opened.some((one) => one.is === 'ring' && one.isNews)) ringCame();
+    return true;
+  }
+
+  #cleared(base: ChatHead): void {
+    const known = this.#head?.seq ?? 0;
+    if (base.seq < known) return;
+    this.#head = base;
+    this.#terms.cleared();
+    this.#terms.moved();
+  }
+
+  #flush(): void {
+    if (this.#flushing || this.#full || this.#state !== 'online') return;
+    const turn = this.#turn;
+    const update = this.#next();
+    if (update === null) return;
+    this.#flushing = true;
+    this.#send(turn, update).then(
+      () => {
+        this.#flushing = false;
+        if (this.#waiting.length === 0 && !this.#compare) this.#dirty = false;
+        this.#terms.moved();
+        this.#flush();
+      },
+      (error: unknown) => {
+        this.#flushing = false;
+        // Not known how much of it arrived: comparing tells.
+        this.#compare = true;
+        this.#failed(turn, error);
+      },
+    );
+  }
+
+  /** What the log lacks; null: nothing. */
+  #next(): Bytes | null {
+    const { document } = this.#terms;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    if (this.#compare) {
+      this.#compare = false;
+      return this.#dirty || !this.#vector.isLevelWith(document) ? document.changes(this.#vector) : null;
+    }
+    return waiting.length === 0 ? null : mergeUpdates(waiting);
+  }
+
+  async #send(turn: number, update: Bytes): Promise<void> {
+    const { line, port } = this.#terms;
+    const { ring, items } = await port.call('chat.seal', { update });
+    for (const body of ring === null ? items : [ring, ...items]) {
+      const { seq, at } = await line.request('chat.append', {
+        id: randomText(16),
+        body,
+        erase: randomText(32),
+      });
+      const item: ChatItem = { seq, at, hash: await sha256Text(body), body };
+      await (this.#taking = this.#taking.then(() => this.#take(turn, [item])));
+    }
+    this.#vector.advance(update);
+  }
+
+  #inTurn(turn: number, act: () => Promise<void>): void {
+    this.#taking = this.#taking
+      .then(() => (turn === this.#turn ? act() : undefined))
+      .catch((error: unknown) => this.#failed(turn, error));
+  }
+
+  #failed(turn: number, error: unknown): void {
+    this.#taking = this.#taking.catch(() => undefined);
+    if (turn !== this.#turn) return;
+    // The connection comes again by itself.
+    if (error instanceof OfflineError) return this.down();
+    if (error instanceof ProtocolError && error.code === 'chatFull') {
+      this.#full = true;
+      return this.#terms.moved();
+    }
+    const wait = error instanceof ProtocolError ? (error.retryAfterMs ?? RETRY_MS) : RETRY_MS;
+    if (error instanceof ProtocolError && error.code === 'linkRefused') return this.down();
+    this.#calls.push(this.#terms.after(wait, () => turn === this.#turn && this.#again()));
+  }
+
+  #again(): void {
+    if (this.#state === 'online') this.#flush();
+    else this.up();
+  }
+
+  #become(state: ProviderState): void {
+    if (this.#state === state) return;
+    this.#state = state;
+    this.#terms.moved();
+  }
+}
+
+/** An update ends with the count of clients whose structs it removes, then those (Yjs's update format 1). */
+function hasRemovals(update: Bytes): boolean {
+  return update.at(-1) !== 0;
+}
+
+function randomText(bytes: number): string {
+  return textOf(crypto.getRandomValues(new Uint8Array(bytes)));
+}
+
+async function sha256Text(body: string): Promise<string> {
+  return textOf(new Uint8Array(await crypto.subtle.digest('SHA-256', bytesOf(body))));
+}
+
+/** Base64url without padding (RFC 4648 §5). */
+function textOf(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replaceAll('=', '');
+}
+
+function bytesOf(text: string): Bytes {
+  const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
+  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+}

@@ -1,0 +1,265 @@
+/**
+ * The keeper of one meeting's chat, in the worker: its ring, this browser's chain, and what is kept of it on disk.
+ *
+ * It seals and opens; the document and everything that is shown of it are the page's. A sequence of our chain is on disk before the
+ * entry that bears it is handed out, so that none is used twice.
+ */
+import type { Bytes } from '../../../crypto/bytes.ts';
+import { base64url, fromBase64url, fromUtf8, utf8 } from '../../../crypto/bytes.ts';
+import { eraseEntry, NO_PREVIOUS, sealEntry, WRITER_BYTES } from '../../../crypto/chatEntry.ts';
+import { itemHead, openItem, ringItem, sealItem, wrappedRing } from '../../../crypto/chatItem.ts';
+import type { ChatKey } from '../../../crypto/chatKey.ts';
+import { openRing, sealRing } from '../../../crypto/chatKey.ts';
+import { logBodyHash, logNext, logStart } from '../../../crypto/chatLog.ts';
+import { Reader, Writer } from '../../../crypto/codec.ts';
+import type { KeyPair } from '../../../crypto/primitives.ts';
+import { random } from '../../../crypto/primitives.ts';
+import type { ChatHead, ChatItem } from '../../../signal/protocol/chat.ts';
+import type { Access } from '../access.ts';
+import { EntryReader } from './entries.ts';
+import type { ChatCalls, OpenedItem, WrittenEntry } from './messages.ts';
+import { cut, PART_BYTES, Parts } from './parts.ts';
+import { Ring } from './ring.ts';
+import type { ChatShelf } from './shelf.ts';
+import { openWhisper, sealWhisper } from './whispers.ts';
+
+export interface ChatTerms {
+  readonly meeting: string;
+  readonly identity: KeyPair;
+  readonly host: boolean;
+  /** Of the newest generation that we know. */
+  readonly access: () => Access;
+  readonly shelf: ChatShelf;
+  /** One at a time over all tabs of this browser. */
+  readonly alone: <T>(name: string, act: () => Promise<T>) => Promise<T>;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** Our chain so far. */
+interface Chain {
+  readonly writer: Bytes;
+  /** Of the next entry. */
+  readonly next: number;
+  readonly previous: Bytes;
+  /** The newest ones: a page that ends before it has placed them finds them here. */
+  readonly last: readonly Bytes[];
+}
+
+/** More than a page has under way at once, over all tabs. */
+const LAST_KEPT = 16;
+
+export class ChatKeeper {
+  readonly #terms: ChatTerms;
+  readonly #ring: Ring;
+  readonly #reader: EntryReader;
+  readonly #parts = new Parts();
+  /** Of the records that `begin` has read. */
+  #kept: number[] = [];
+  /** The ring as it was last told in the log, by generation and size; so that it is told when it must be. */
+  #told = new Map<number, number>();
+
+  constructor(terms: ChatTerms) {
+    this.#terms = terms;
+    this.#ring = new Ring(terms.meeting);
+    this.#reader = new EntryReader(terms.meeting, this.#ring);
+  }
+
+  async begin(): Promise<ChatCalls['chat.begin']['out']> {
+    const { shelf, meeting, identity, host } = this.#terms;
+    const lasting = await shelf.open();
+    const ring = await shelf.get(`ring ${meeting}`).catch(() => null);
+    if (ring !== null) await this.#ring.add(ringFrom(ring));
+    const kept = await shelf.list(`updates ${meeting}`).catch(() => []);
+    this.#kept = kept.map(({ id }) => id);
+    const state = await shelf.get(`state ${meeting}`).catch(() => null);
+    const { last } = await this.#chain(`chain ${meeting}`);
+    return {
+      self: base64url(identity.publicKey),
+      last: [...last],
+      updates: kept.map(({ value }) => value),
+      state: state && fromUtf8(state),
+      host,
+      lasting,
+    };
+  }
+
+  async items({ head, items }: ChatCalls['chat.items']['in']): Promise<ChatCalls['chat.items']['out']> {
+    const { meeting } = this.#terms;
+    const from = head ?? { seq: 0, hash: base64url(logStart(meeting)) };
+    const end = follow(from, items);
+    if (end === null) return { head: from, broken: true, opened: [] };
+    const opened: OpenedItem[] = [];
+    for (const item of items) opened.push(await this.#openOne(item));
+    return { head: end, broken: false, opened };
+  }
+
+  read({ entries }: ChatCalls['chat.read']['in']): Promise<ChatCalls['chat.read']['out']> {
+    return this.#reader.read(entries).then((verdicts) => ({ verdicts }));
+  }
+
+  async write({ at, bodies }: ChatCalls['chat.write']['in']): Promise<ChatCalls['chat.write']['out']> {
+    const { meeting, identity, alone, shelf } = this.#terms;
+    const key = await this.#sealing();
+    const name = `chain ${meeting}`;
+    return alone(name, async () => {
+      let chain = await this.#chain(name);
+      const written: WrittenEntry[] = [];
+      for (const body of bodies) {
+        const link = { writer: chain.writer, sequence: chain.next, at, previous: chain.previous };
+        const { bytes, id } = await sealEntry(key, meeting, { identity, ...link, body: utf8(body) });
+        const last = [...chain.last, bytes].slice(-LAST_KEPT);
+        chain = { writer: chain.writer, next: chain.next + 1, previous: id, last };
+        written.push({
+          bytes,
+          entry: {
+            id: base64url(id),
+            author: base64url(identity.publicKey),
+            writer: base64url(link.writer),
+            sequence: link.sequence,
+            previous: base64url(link.previous),
+            at,
+            body,
+          },
+        });
+      }
+      await shelf.put(name, chainBytes(chain));
+      return { written };
+    });
+  }
+
+  async seal({ update }: ChatCalls['chat.seal']['in']): Promise<ChatCalls['chat.seal']['out']> {
+    const { meeting } = this.#terms;
+    const key = await this.#sealing();
+    const ring = await this.#untold();
+    if (update.length <= PART_BYTES) {
+      return { ring, items: [base64url(await sealItem(key, meeting, 'update', update))] };
+    }
+    const parts = await Promise.all(cut(update).map((part) => sealItem(key, meeting, 'part', part)));
+    return { ring, items: parts.map(base64url) };
+  }
+
+  async erase({ entry }: ChatCalls['chat.erase']['in']): Promise<ChatCalls['chat.erase']['out']> {
+    return { entry: await eraseEntry(entry) };
+  }
+
+  async whisper({ body }: ChatCalls['chat.whisper']['in']): Promise<ChatCalls['chat.whisper']['out']> {
+    const { meeting, identity, now, access } = this.#terms;
+    const key = this.#ring.sealing(access().generation);
+    return { body: key && (await sealWhisper(key, meeting, { identity, at: Math.floor(now()), body })) };
+  }
+
+  overhear({ body }: ChatCalls['chat.overhear']['in']): Promise<ChatCalls['chat.overhear']['out']> {
+    const { meeting, now } = this.#terms;
+    return openWhisper(this.#ring, meeting, body, now());
+  }
+
+  async keep({ update, state, all }: ChatCalls['chat.keep']['in']): Promise<object> {
+    const { meeting, shelf } = this.#terms;
+    if (update !== null) await shelf.add(`updates ${meeting}`, update, all ? this.#kept : []);
+    if (all) this.#kept = [];
+    await shelf.put(`state ${meeting}`, utf8(state));
+    return {};
+  }
+
+  wipe(): void {
+    this.#ring.wipe();
+  }
+
+  async #openOne({ body }: ChatItem): Promise<OpenedItem> {
+    const { meeting } = this.#terms;
+    if (body === null) return { is: 'erased' };
+    const item = fromBase64url(body);
+    const head = itemHead(item);
+    if (head === null || head.kind === 'whisper' || head.kind === 'snapshot') return { is: 'forged' };
+    if (head.kind === 'ring') return this.#openRing(item, head.generation);
+    const key = this.#ring.find(head.keyId);
+    if (key === null) return { is: 'hidden' };
+    try {
+      const content = await openItem(key, meeting, head.kind, item);
+      const update = head.kind === 'update' ? content : this.#parts.take(content);
+      return update === null ? { is: 'part' } : { is: 'update', update };
+    } catch {
+      return { is: 'forged' };
+    }
+  }
+
+  async #openRing(item: Bytes, generation: number): Promise<OpenedItem> {
+    const { meeting, access } = this.#terms;
+    if (generation !== access().generation) return { is: 'hidden' };
+    try {
+      const secrets = await openRing(access().chatKey, { meetingId: meeting, generation }, wrappedRing(item));
+      const added = await this.#ring.add(secrets);
+      this.#told.set(generation, Math.max(this.#told.get(generation) ?? 0, secrets.length));
+      if (added > 0) await this.#keepRing();
+      return { is: 'ring', isNews: added > 0 };
+    } catch {
+      return { is: 'forged' };
+    }
+  }
+
+  /** The key to write with now; drawn where there is none yet. */
+  async #sealing(): Promise<ChatKey> {
+    const { generation } = this.#terms.access();
+    const found = this.#ring.sealing(generation);
+    if (found !== null) return found;
+    const started = await this.#ring.start(generation);
+    await this.#keepRing();
+    return started;
+  }
+
+  /** The ring wrapped for link and password of today, if not all of it was told under them yet. */
+  async #untold(): Promise<string | null> {
+    const { meeting, access } = this.#terms;
+    const { generation, chatKey } = access();
+    if (this.#told.get(generation) === this.#ring.size) return null;
+    const { secrets } = this.#ring;
+    this.#told.set(generation, secrets.length);
+    return base64url(ringItem(generation, await sealRing(chatKey, { meetingId: meeting, generation }, secrets)));
+  }
+
+  async #keepRing(): Promise<void> {
+    const { shelf, meeting } = this.#terms;
+    const writer = new Writer().u16(this.#ring.size);
+    for (const { secret, generation } of this.#ring.secrets) writer.fixed(secret).u32(generation);
+    // Where nothing can be stored it lasts as long as this worker.
+    await shelf.put(`ring ${meeting}`, writer.done()).catch(() => undefined);
+  }
+
+  async #chain(name: string): Promise<Chain> {
+    const kept = await this.#terms.shelf.get(name);
+    return kept === null ? { writer: random(WRITER_BYTES), next: 0, previous: NO_PREVIOUS, last: [] } : chainFrom(kept);
+  }
+}
+
+/** @returns where the chain is after these items; null where they do not follow */
+function follow(from: ChatHead, items: readonly ChatItem[]): ChatHead | null {
+  let { seq } = from;
+  let hash = fromBase64url(from.hash);
+  for (const item of items) {
+    if (item.seq !== seq + 1) return null;
+    const bodyHash = fromBase64url(item.hash);
+    if (item.body !== null && base64url(logBodyHash(fromBase64url(item.body))) !== item.hash) return null;
+    hash = logNext(hash, item.seq, bodyHash);
+    seq = item.seq;
+  }
+  return { seq, hash: base64url(hash) };
+}
+
+function ringFrom(bytes: Bytes) {
+  const reader = new Reader(bytes);
+  return Array.from({ length: reader.u16() }, () => ({ secret: reader.fixed(32), generation: reader.u32() }));
+}
+
+function chainBytes({ writer, next, previous, last }: Chain): Bytes {
+  const bytes = new Writer().fixed(writer).u32(next).fixed(previous).u8(last.length);
+  for (const entry of last) bytes.opaque32(entry);
+  return bytes.done();
+}
+
+function chainFrom(bytes: Bytes): Chain {
+  const reader = new Reader(bytes);
+  const [writer, next, previous] = [reader.fixed(WRITER_BYTES), reader.u32(), reader.fixed(32)];
+  const last = Array.from({ length: reader.u8() }, () => reader.opaque32());
+  return { writer, next, previous, last };
+}

@@ -1,0 +1,64 @@
+/** The chat's part of the boundary between page and worker. Bytes are sealed; plain are only the bodies, which the page shows. */
+import type { Bytes } from '../../../crypto/bytes.ts';
+import type { ChatHead, ChatItem } from '../../../signal/protocol/chat.ts';
+
+/** An entry whose author is proven. Ids and keys are base64url. */
+export interface ReadEntry {
+  readonly id: string;
+  /** Identity key. */
+  readonly author: string;
+  readonly writer: string;
+  readonly sequence: number;
+  /** Id of the one before it. */
+  readonly previous: string;
+  /** Milliseconds since 1970, by the author. */
+  readonly at: number;
+  /** JSON text; null: erased. */
+  readonly body: string | null;
+}
+
+/** `hidden`: sealed under a key that this browser does not hold. */
+export type EntryVerdict =
+  { readonly is: 'read'; readonly entry: ReadEntry } | { readonly is: 'hidden' | 'forged' | 'malformed' };
+
+/** What an item of the log holds. `ring`: keys, which the worker keeps; entries that were hidden may open now. */
+export type OpenedItem =
+  | { readonly is: 'update'; readonly update: Bytes }
+  | { readonly is: 'ring'; readonly isNews: boolean }
+  | { readonly is: 'part' | 'hidden' | 'forged' | 'erased' };
+
+export interface WrittenEntry {
+  readonly bytes: Bytes;
+  readonly entry: ReadEntry;
+}
+
+export interface ChatCalls {
+  /**
+   * Takes up the chat of the open invite: everything that this browser keeps of it. `state` is what the page last gave to keep. `last`: entries that we wrote
+   * lately, which a page may have ended before placing. `lasting`: this browser stores all that. */
+  'chat.begin': {
+    in: object;
+    out: { self: string; updates: Bytes[]; last: Bytes[]; state: string | null; host: boolean; lasting: boolean };
+  };
+  /**
+   * Checks items against the chain that ended in `head`, and opens them. Null: from the log's start. `head` is where the chain is now;
+   * `broken`: the items do not follow, and nothing was opened.
+   */
+  'chat.items': {
+    in: { head: ChatHead | null; items: ChatItem[] };
+    out: { head: ChatHead; broken: boolean; opened: OpenedItem[] };
+  };
+  'chat.read': { in: { entries: Bytes[] }; out: { verdicts: EntryVerdict[] } };
+  /** Signs and seals what the person writes, in this order, each a JSON text. */
+  'chat.write': { in: { at: number; bodies: string[] }; out: { written: WrittenEntry[] } };
+  /** Makes items of a change of the document: one, or parts of a large one. `ring`: to be sent before them. */
+  'chat.seal': { in: { update: Bytes }; out: { ring: string | null; items: string[] } };
+  /** The same entry without its body. */
+  'chat.erase': { in: { entry: Bytes }; out: { entry: Bytes } };
+  /** Seals and signs something that is not kept. */
+  'chat.whisper': { in: { body: string }; out: { body: string | null } };
+  /** Opens one; null where it does not open. */
+  'chat.overhear': { in: { body: string }; out: { author: string; at: number; body: string } | null };
+  /** Keeps a change of the document in this browser, sealed. `all`: it holds everything that was kept before. */
+  'chat.keep': { in: { update: Bytes | null; state: string; all: boolean }; out: object };
+}

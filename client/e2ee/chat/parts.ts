@@ -1,0 +1,55 @@
+/**
+ * Changes too large for one item: cut into parts and put together again.
+ *
+ *     part = id(8) ‖ index(2) ‖ count(2) ‖ bytes
+ *
+ * Each part is sealed by itself, so one that comes out of a seal was made by somebody of the chat; what they make is limited.
+ */
+import type { Bytes } from '../../../crypto/bytes.ts';
+import { base64url, concat } from '../../../crypto/bytes.ts';
+import { Reader, Writer } from '../../../crypto/codec.ts';
+import { random } from '../../../crypto/primitives.ts';
+
+/** Beside padding and seal it stays within an item of the log. */
+export const PART_BYTES = 56 * 1024;
+/** A change is at most 14 MiB. */
+const MAX_PARTS = 256;
+/** Changes that are under way at one time. */
+const MAX_OPEN = 8;
+
+/** @throws RangeError for more than there is room for */
+export function cut(bytes: Bytes): Bytes[] {
+  const count = Math.ceil(bytes.length / PART_BYTES);
+  if (count > MAX_PARTS) throw new RangeError('a change of more than 14 MiB');
+  const id = random(8);
+  return Array.from({ length: count }, (_, index) =>
+    concat(
+      new Writer().fixed(id).u16(index).u16(count).done(),
+      bytes.subarray(index * PART_BYTES, (index + 1) * PART_BYTES),
+    ),
+  );
+}
+
+export class Parts {
+  readonly #open = new Map<string, { count: number; parts: Map<number, Bytes> }>();
+
+  /** @returns the whole once its last part is there @throws CryptoError 'malformed' */
+  take(part: Bytes): Bytes | null {
+    const reader = new Reader(part);
+    const id = base64url(reader.fixed(8));
+    const index = reader.u16();
+    const count = reader.u16();
+    const bytes = reader.rest();
+    if (index >= count || count > MAX_PARTS) return null;
+    const open = this.#open.get(id) ?? { count, parts: new Map<number, Bytes>() };
+    this.#open.set(id, open);
+    if (open.count === count && bytes.length <= PART_BYTES) open.parts.set(index, bytes);
+    if (open.parts.size < open.count) {
+      const [oldest] = this.#open.keys();
+      if (this.#open.size > MAX_OPEN && oldest !== undefined) this.#open.delete(oldest);
+      return null;
+    }
+    this.#open.delete(id);
+    return concat(...Array.from({ length: count }, (_, i) => open.parts.get(i)!));
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * The chat's ring as far as this browser holds it: secrets that open what was written, and one that seals what is written now.
+ *
+ * A secret of an older generation opens and never seals: whoever was removed may hold it.
+ */
+import type { Bytes } from '../../../crypto/bytes.ts';
+import { base64url, wipe } from '../../../crypto/bytes.ts';
+import type { ChatKey, RingSecret } from '../../../crypto/chatKey.ts';
+import { deriveChatKey, newRingSecret } from '../../../crypto/chatKey.ts';
+
+interface Held extends RingSecret {
+  readonly key: ChatKey;
+}
+
+export class Ring {
+  readonly #meeting: string;
+  readonly #held = new Map<string, Held>();
+
+  constructor(meeting: string) {
+    this.#meeting = meeting;
+  }
+
+  get size(): number {
+    return this.#held.size;
+  }
+
+  /** @returns how many were new */
+  async add(secrets: readonly RingSecret[]): Promise<number> {
+    let added = 0;
+    for (const { secret, generation } of secrets) {
+      const key = await deriveChatKey(secret, this.#meeting);
+      const before = this.#held.get(key.name);
+      // Told with another generation: the older one is the safe one.
+      if (before !== undefined && before.generation <= generation) continue;
+      if (before === undefined) added += 1;
+      this.#held.set(key.name, { secret: secret.slice(), generation, key });
+    }
+    return added;
+  }
+
+  find(keyId: Bytes): ChatKey | null {
+    return this.#held.get(base64url(keyId))?.key ?? null;
+  }
+
+  /** The key to seal with; of several the one that all choose. Null where there is none of this generation. */
+  sealing(generation: number): ChatKey | null {
+    const fit = [...this.#held.values()].filter((one) => one.generation === generation);
+    return fit.sort((a, b) => (a.key.name < b.key.name ? -1 : 1))[0]?.key ?? null;
+  }
+
+  /** Draws another secret. */
+  async start(generation: number): Promise<ChatKey> {
+    const secret = newRingSecret();
+    await this.add([{ secret, generation }]);
+    const key = await deriveChatKey(secret, this.#meeting);
+    wipe(secret);
+    return key;
+  }
+
+  get secrets(): RingSecret[] {
+    return [...this.#held.values()].map(({ secret, generation }) => ({ secret, generation }));
+  }
+
+  wipe(): void {
+    for (const { secret, key } of this.#held.values()) {
+      wipe(secret);
+      key.wipe();
+    }
+    this.#held.clear();
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * Where this browser keeps its chats: sealed under a key that nobody can export, which lies beside them.
+ *
+ * Other scripts and a look at the store get nothing; whoever copies the whole browser profile might. Each record is bound to its
+ * name, so none passes for another. Where the browser stores nothing, chats last as long as the worker.
+ */
+import type { Bytes } from '../../../crypto/bytes.ts';
+import { utf8 } from '../../../crypto/bytes.ts';
+import { random } from '../../../crypto/primitives.ts';
+
+export interface SealedRecord {
+  readonly iv: Bytes;
+  readonly sealed: ArrayBuffer;
+}
+
+/** The raw store: named values, and a growing list for each name. */
+export interface ChatStore {
+  /** The key of this browser, made when first asked for. */
+  key(make: () => Promise<CryptoKey>): Promise<CryptoKey>;
+  get(name: string): Promise<SealedRecord | null>;
+  put(name: string, record: SealedRecord): Promise<void>;
+  list(name: string): Promise<{ id: number; record: SealedRecord }[]>;
+  /** Adds one in place of those in `replaced`, at once. */
+  add(name: string, record: SealedRecord, replaced: readonly number[]): Promise<void>;
+}
+
+export class ChatShelf {
+  #store: ChatStore;
+  readonly #otherwise: () => ChatStore;
+  #key: Promise<CryptoKey> | undefined;
+
+  /** @param otherwise makes what takes the place of a store that does not work */
+  constructor(store: ChatStore, otherwise: () => ChatStore) {
+    this.#store = store;
+    this.#otherwise = otherwise;
+  }
+
+  /** To be called first. @returns whether what is put here outlives the worker */
+  async open(): Promise<boolean> {
+    try {
+      await this.#own();
+      return true;
+    } catch {
+      this.#store = this.#otherwise();
+      this.#key = undefined;
+      return false;
+    }
+  }
+
+  /** @returns null where there is none, or it does not open */
+  async get(name: string): Promise<Bytes | null> {
+    const record = await this.#store.get(name);
+    return record && this.#open(name, record);
+  }
+
+  /** @throws whatever the browser says when it does not store */
+  async put(name: string, value: Bytes): Promise<void> {
+    await this.#store.put(name, await this.#seal(name, value));
+  }
+
+  /** Oldest first. What does not open is left out. */
+  async list(name: string): Promise<{ id: number; value: Bytes }[]> {
+    const kept = await this.#store.list(name);
+    const opened = await Promise.all(
+      kept.map(async ({ id, record }) => ({ id, value: await this.#open(name, record) })),
+    );
+    return opened.flatMap(({ id, value }) => (value === null ? [] : [{ id, value }]));
+  }
+
+  /** @throws whatever the browser says when it does not store */
+  async add(name: string, value: Bytes, replaced: readonly number[]): Promise<void> {
+    await this.#store.add(name, await this.#seal(name, value), replaced);
+  }
+
+  async #seal(name: string, value: Bytes): Promise<SealedRecord> {
+    const iv = random(12);
+    const algorithm = { name: 'AES-GCM', iv, additionalData: bound(name) };
+    return { iv, sealed: await crypto.subtle.encrypt(algorithm, await this.#own(), value) };
+  }
+
+  async #open(name: string, { iv, sealed }: SealedRecord): Promise<Bytes | null> {
+    try {
+      const algorithm = { name: 'AES-GCM', iv, additionalData: bound(name) };
+      return new Uint8Array(await crypto.subtle.decrypt(algorithm, await this.#own(), sealed));
+    } catch {
+      return null;
+    }
+  }
+
+  #own(): Promise<CryptoKey> {
+    this.#key ??= this.#store.key(() =>
+      crypto.subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']),
+    );
+    return this.#key;
+  }
+}
+
+function bound(name: string): Bytes {
+  return utf8(`parley chat at rest 1\n${name}`);
+}

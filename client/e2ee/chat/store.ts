@@ -1,0 +1,87 @@
+/** The stores that a shelf may stand on: this browser's IndexedDB, or memory. */
+import type { ChatStore, SealedRecord } from './shelf.ts';
+
+const DATABASE = 'parley chat';
+const VALUES = 'values';
+const LISTS = 'lists';
+const KEY = 'key';
+
+/** Opened when first used. Calls reject where the browser does not let us store, as in some private windows. */
+export function browserChatStore(): ChatStore {
+  let opening: Promise<IDBDatabase> | undefined;
+  const open = (): Promise<IDBDatabase> => {
+    opening ??= new Promise((resolve, reject) => {
+      const request = indexedDB.open(DATABASE, 1);
+      request.onupgradeneeded = () => {
+        request.result.createObjectStore(VALUES);
+        request.result.createObjectStore(LISTS, { autoIncrement: true }).createIndex('name', 'name');
+      };
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error ?? new Error('no storage'));
+    });
+    return opening;
+  };
+  const write = async (table: string, act: (table: IDBObjectStore) => void): Promise<void> => {
+    // Strict: what the person has been shown as kept must outlive a power failure.
+    const transaction = (await open()).transaction(table, 'readwrite', { durability: 'strict' });
+    act(transaction.objectStore(table));
+    await new Promise<void>((resolve, reject) => {
+      transaction.oncomplete = () => resolve();
+      transaction.onerror = transaction.onabort = () => reject(transaction.error ?? new Error('not stored'));
+    });
+  };
+  const read = async <T>(table: string, ask: (table: IDBObjectStore) => IDBRequest<T>): Promise<T> =>
+    done(ask((await open()).transaction(table, 'readonly').objectStore(table)));
+  return {
+    async key(make) {
+      const found: unknown = await read(VALUES, (table) => table.get(KEY) as IDBRequest<unknown>);
+      if (found instanceof CryptoKey) return found;
+      const made = await make();
+      // Two tabs may come here at once: the first to store it wins.
+      await write(VALUES, (table) => void (table.add(made, KEY).onerror = (event) => event.preventDefault()));
+      return (await read(VALUES, (table) => table.get(KEY) as IDBRequest<CryptoKey | undefined>)) ?? made;
+    },
+    get: async (name) =>
+      (await read(VALUES, (table) => table.get(`value ${name}`) as IDBRequest<SealedRecord | undefined>)) ?? null,
+    put: (name, record) => write(VALUES, (table) => void table.put(record, `value ${name}`)),
+    async list(name) {
+      const table = (await open()).transaction(LISTS, 'readonly').objectStore(LISTS);
+      const index = table.index('name');
+      const [keys, values] = await Promise.all([
+        done(index.getAllKeys(name)),
+        done(index.getAll(name) as IDBRequest<{ record: SealedRecord }[]>),
+      ]);
+      return values.map(({ record }, i) => ({ id: keys[i] as number, record }));
+    },
+    add: (name, record, replaced) =>
+      write(LISTS, (table) => {
+        for (const id of replaced) table.delete(id);
+        table.add({ name, record });
+      }),
+  };
+}
+
+/** Remembers for as long as it lives: for browsers that store nothing, and for tests. */
+export function memoryChatStore(): ChatStore {
+  const values = new Map<string, SealedRecord>();
+  const lists = new Map<string, { id: number; record: SealedRecord }[]>();
+  let key: Promise<CryptoKey> | undefined;
+  let nextId = 1;
+  return {
+    key: (make) => (key ??= make()),
+    get: async (name) => values.get(name) ?? null,
+    put: async (name, record) => void values.set(name, record),
+    list: async (name) => [...(lists.get(name) ?? [])],
+    async add(name, record, replaced) {
+      const kept = (lists.get(name) ?? []).filter(({ id }) => !replaced.includes(id));
+      lists.set(name, [...kept, { id: nextId++, record }]);
+    },
+  };
+}
+
+function done<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error ?? new Error('not read'));
+  });
+}

@@ -1,0 +1,132 @@
+/**
+ * An entry of the chat: sealed, signed by its author's identity, and chained to what the same author wrote before it.
+ *
+ *     entry  = 1 ‖ key id(8) ‖ link box ‖ body box              erased: 2 ‖ key id(8) ‖ link box ‖ hash of the body box(32)
+ *     link   = author(32) ‖ writer(8) ‖ sequence(4) ‖ time(8) ‖ previous(32) ‖ signature(64)
+ *     id     = BLAKE2b-256(label ‖ 0 ‖ opaque8 meeting id ‖ key id ‖ link without signature ‖ hash of the body box)
+ *
+ * A writer is one browser of an author; its entries count from 0, and each names the id of the one before. So a signature under one
+ * vouches for all before it: whoever has a later entry needs no other proof for an earlier one, and a gap shows. The chain outlives
+ * an erased body. Boxes are XChaCha20-Poly1305 under the keys of chatKey.ts; the signature is Ed25519 over the id (RFC 8032).
+ */
+import type { Bytes } from './bytes.ts';
+import { concat, labelled, utf8 } from './bytes.ts';
+import type { ChatKey } from './chatKey.ts';
+import { CHAT_KEY_ID_BYTES } from './chatKey.ts';
+import { Reader, Writer } from './codec.ts';
+import { CryptoError } from './errors.ts';
+import { AEAD_OVERHEAD, aeadOpen, aeadSeal, blake2b } from './primitives.ts';
+import type { KeyPair } from './primitives.ts';
+import { signBytes, verifyBytes } from './signed.ts';
+
+const FULL = 1;
+const ERASED = 2;
+export const WRITER_BYTES = 8;
+const HASH_BYTES = 32;
+const LINK_BYTES = 32 + WRITER_BYTES + 4 + 8 + HASH_BYTES + 64;
+const LINK_BOX_BYTES = LINK_BYTES + AEAD_OVERHEAD;
+const HEADER_BYTES = 1 + CHAT_KEY_ID_BYTES;
+const SIGNATURE_LABEL = 'parley chat entry 1';
+
+/** `previous` of an author's very first entry. */
+export const NO_PREVIOUS: Bytes = new Uint8Array(HASH_BYTES);
+
+export interface ChatLink {
+  /** Identity key, 32 bytes. */
+  readonly author: Bytes;
+  /** 8 random bytes, of one browser for one meeting. */
+  readonly writer: Bytes;
+  /** From 0, one more each; below 2^32. */
+  readonly sequence: number;
+  /** Milliseconds since 1970, by the author. */
+  readonly at: number;
+  /** Id of the entry before it, 32 bytes; of a writer's first: the last that this author is known to have written, or zeros. */
+  readonly previous: Bytes;
+}
+
+export interface OpenedLink extends ChatLink {
+  /** 32 bytes. Covers all but the signature. */
+  readonly id: Bytes;
+  readonly signature: Bytes;
+}
+
+/** @returns the entry, and its id (32 bytes) */
+export async function sealEntry(
+  key: ChatKey,
+  meetingId: string,
+  terms: Omit<ChatLink, 'author'> & { identity: KeyPair; body: Bytes },
+): Promise<{ bytes: Bytes; id: Bytes }> {
+  const { identity, body, ...rest } = terms;
+  const link: ChatLink = { author: identity.publicKey, ...rest };
+  const bodyBox = await aeadSeal(key.bodyKey, body, boxAad('body', meetingId, key.id));
+  const id = await idOf(meetingId, key.id, link, await blake2b(bodyBox, HASH_BYTES));
+  const signature = await signBytes(SIGNATURE_LABEL, id, identity.privateKey);
+  const linkBox = await aeadSeal(key.linkKey, concat(linkBytes(link), signature), boxAad('link', meetingId, key.id));
+  return { bytes: concat(Uint8Array.of(FULL), key.id, linkBox, bodyBox), id };
+}
+
+/** @returns the id of the key that an entry needs, 8 bytes; null for what is no entry */
+export function entryKeyId(entry: Bytes): Bytes | null {
+  const [kind] = entry;
+  const least = HEADER_BYTES + LINK_BOX_BYTES + (kind === FULL ? AEAD_OVERHEAD : HASH_BYTES);
+  if ((kind !== FULL && kind !== ERASED) || entry.length < least) return null;
+  if (kind === ERASED && entry.length !== least) return null;
+  return entry.slice(1, HEADER_BYTES);
+}
+
+/**
+ * Who claims to have written an entry. Nothing is proven yet: check the signature, or that a proven entry names this id.
+ * @throws CryptoError 'malformed', 'forged'
+ */
+export async function openLink(key: ChatKey, meetingId: string, entry: Bytes): Promise<OpenedLink> {
+  const { linkBox, rest, isErased } = split(entry);
+  const reader = new Reader(await aeadOpen(key.linkKey, linkBox, boxAad('link', meetingId, key.id)));
+  const link: ChatLink = {
+    author: reader.fixed(32),
+    writer: reader.fixed(WRITER_BYTES),
+    sequence: reader.u32(),
+    at: reader.u64(),
+    previous: reader.fixed(HASH_BYTES),
+  };
+  const signature = reader.fixed(64);
+  reader.end();
+  const bodyHash = isErased ? rest : await blake2b(rest, HASH_BYTES);
+  return { ...link, id: await idOf(meetingId, key.id, link, bodyHash), signature };
+}
+
+/** True if the author whom it names has signed it. */
+export function isSignedByAuthor({ author, id, signature }: OpenedLink): Promise<boolean> {
+  return verifyBytes(SIGNATURE_LABEL, id, signature, author);
+}
+
+/** What a proven entry says; null where it was erased. @throws CryptoError 'forged' */
+export async function openBody(key: ChatKey, meetingId: string, entry: Bytes): Promise<Bytes | null> {
+  const { rest, isErased } = split(entry);
+  return isErased ? null : aeadOpen(key.bodyKey, rest, boxAad('body', meetingId, key.id));
+}
+
+/** The same entry without what it says: its id and its place in the chain stay. @throws CryptoError 'malformed' */
+export async function eraseEntry(entry: Bytes): Promise<Bytes> {
+  const { linkBox, rest, isErased } = split(entry);
+  if (isErased) return entry;
+  return concat(Uint8Array.of(ERASED), entry.subarray(1, HEADER_BYTES), linkBox, await blake2b(rest, HASH_BYTES));
+}
+
+function split(entry: Bytes): { linkBox: Bytes; rest: Bytes; isErased: boolean } {
+  if (entryKeyId(entry) === null) throw new CryptoError('malformed', 'no entry');
+  const at = HEADER_BYTES + LINK_BOX_BYTES;
+  return { linkBox: entry.slice(HEADER_BYTES, at), rest: entry.slice(at), isErased: entry[0] === ERASED };
+}
+
+function linkBytes({ author, writer, sequence, at, previous }: ChatLink): Bytes {
+  return new Writer().fixed(author).fixed(writer).u32(sequence).u64(at).fixed(previous).done();
+}
+
+function idOf(meetingId: string, keyId: Bytes, link: ChatLink, bodyHash: Bytes): Promise<Bytes> {
+  const place = new Writer().opaque8(utf8(meetingId)).fixed(keyId).done();
+  return blake2b(labelled('parley chat link 1', place, linkBytes(link), bodyHash), HASH_BYTES);
+}
+
+function boxAad(part: 'link' | 'body', meetingId: string, keyId: Bytes): Bytes {
+  return labelled(`parley chat ${part} 1`, keyId, utf8(meetingId));
+}
