@@ -3,6 +3,7 @@
  * believed beyond its author. Unknown kinds are of a newer version, and are left alone.
  */
 import * as z from 'zod/mini';
+import { ChatHead } from '../../signal/protocol/chat.ts';
 import { fixedBytesText } from '../../signal/protocol/ids.ts';
 import { MAX_TEXT } from './view.ts';
 
@@ -30,6 +31,8 @@ export const Whisper = z.object({
   typing: z.optional(z.boolean()),
   /** Has read up to here. */
   seen: z.optional(EntryId),
+  /** How the log goes, as its author has it: whoever is shown another one by the server notices. */
+  head: z.optional(ChatHead),
   name,
 });
 export type Whisper = z.infer<typeof Whisper>;

@@ -368,7 +368,8 @@ export class Chat {
 
   #whisper(whisper: Whisper): void {
     const { port, name } = this.#options;
-    const body = JSON.stringify({ ...whisper, name: name().slice(0, 80) || undefined });
+    const head = this.signal.memory.head ?? undefined;
+    const body = JSON.stringify({ ...whisper, head, name: name().slice(0, 80) || undefined } satisfies Whisper);
     port
       .call('chat.whisper', { body })
       .then(({ body: sealed }) => sealed !== null && this.signal.whisper(sealed))
@@ -387,6 +388,7 @@ export class Chat {
       after(TYPING_MS + 50, changed);
     }
     if (whisper.seen !== undefined) this.#marks.set(author, whisper.seen);
+    if (whisper.head !== undefined) this.signal.compare(whisper.head);
     if (whisper.hello) this.#whisper(this.#mark());
     changed();
   }

@@ -60,10 +60,14 @@ export interface SignalTerms {
   readonly random: () => number;
 }
 
-/** Items under way at once, of one change. */
+/** After a failure that does not say how long to wait. */
 const RETRY_MS = 1000;
 /** What came by another way and is not in the log after this is added by whoever waited longest: its author may be gone. */
 const CARRY_MS = 6000;
+/** What another has seen of the log comes to us within this, or is kept from us. */
+const WITHHELD_MS = 10_000;
+/** States of the log that others' words are compared with. */
+const RECENT = 512;
 
 export class SignalProvider implements ChatProvider {
   readonly #terms: SignalTerms;
@@ -71,6 +75,8 @@ export class SignalProvider implements ChatProvider {
   #head: ChatHead | null;
   #vector: Vector;
   #dirty: boolean;
+  /** The chain where we have been, by numbers of items. */
+  readonly #recent = new Map<number, string>();
   /** Changes of ours that the log does not have, oldest first. */
   #waiting: Bytes[] = [];
   /** Compare, since more may be missing than what waits. */
@@ -159,6 +165,19 @@ export class SignalProvider implements ChatProvider {
     );
   }
 
+  /** Another who has the chat open sees a log that ends like this. */
+  compare(theirs: ChatHead): void {
+    const { alarm, after } = this.#terms;
+    const ours = this.#recent.get(theirs.seq);
+    if (ours !== undefined && ours !== theirs.hash) return alarm('rolledBack');
+    if (theirs.seq <= (this.#head?.seq ?? 0)) return;
+    const turn = this.#turn;
+    const look = () => {
+      if (turn === this.#turn && theirs.seq > (this.#head?.seq ?? 0)) alarm('withheld');
+    };
+    this.#calls.push(after(WITHHELD_MS, look));
+  }
+
   whisper(body: string): void {
     if (this.#state === 'online') this.#terms.line.request('chat.whisper', { body }).catch(() => undefined);
   }
@@ -213,16 +232,24 @@ export class SignalProvider implements ChatProvider {
       // What is gone from the log cannot be checked any more; it is where the log begins now.
       if (page.base.seq > (this.#head?.seq ?? 0)) this.#head = page.base;
       if (!(await this.#takeItems(page.items))) {
+        // A log that does not hold together even from its start is nobody's.
+        this.#terms.alarm(this.#head === null ? 'forged' : 'rolledBack');
         if (this.#head === null) return;
-        this.#terms.alarm('rolledBack');
         this.#startOver();
         page = await line.request('chat.read', { after: 0 });
         if (page.base.seq > 0) this.#head = page.base;
-        if (!(await this.#takeItems(page.items))) return;
+        if (!(await this.#takeItems(page.items))) return this.#terms.alarm('forged');
       }
-      if (page.items.length === 0 || (this.#head?.seq ?? 0) >= page.head.seq) return this.#terms.moved();
+      if (page.items.length === 0 || (this.#head?.seq ?? 0) >= page.head.seq) return this.#arrived(page.head);
       page = await line.request('chat.read', { after: this.#head?.seq ?? 0 });
     }
+  }
+
+  /** The server's own word of where its log is has to agree with what it gave us. */
+  #arrived(head: ChatHead): void {
+    if (head.seq > 0 && (this.#head?.seq !== head.seq || this.#head.hash !== head.hash))
+      this.#terms.alarm('rolledBack');
+    this.#terms.moved();
   }
 
   /** Items that were pushed, or that we have added ourselves. */
@@ -243,6 +270,9 @@ export class SignalProvider implements ChatProvider {
     const updates = opened.flatMap((one: OpenedItem) => (one.is === 'update' ? [one.update] : []));
     for (const update of updates) this.#vector.advance(update);
     this.#head = head;
+    this.#recent.set(head.seq, head.hash);
+    const [oldest] = this.#recent.keys();
+    if (this.#recent.size > RECENT && oldest !== undefined) this.#recent.delete(oldest);
     if (updates.length > 0 && !document.apply(updates, this)) alarm('forged');
     if (opened.some((one) => one.is === 'forged')) alarm('forged');
     if (opened.some((one) => one.is === 'ring' && one.isNews)) ringCame();

@@ -1,0 +1,357 @@
+/** One conversation on several devices: written together, apart, through reloads, and past a server that is not honest. */
+import { beforeEach, describe, expect, test } from 'vitest';
+import { accessOf, Device, Log, MEETING, person, Time, type Person } from './world.ts';
+import { ChatDocument } from '../../../client/chat/document.ts';
+import { base64url, fromBase64url, utf8 } from '../../../crypto/bytes.ts';
+import { NO_PREVIOUS, sealEntry } from '../../../crypto/chatEntry.ts';
+import { wrappedRing } from '../../../crypto/chatItem.ts';
+import { deriveChatKey, openRing } from '../../../crypto/chatKey.ts';
+import { random } from '../../../crypto/primitives.ts';
+import type { ChatItem } from '../../../signal/protocol/chat.ts';
+
+let log: Log;
+let time: Time;
+let ada: Person;
+let ben: Person;
+let access: ReturnType<typeof accessOf>;
+
+beforeEach(async () => {
+  log = new Log();
+  time = new Time();
+  access = accessOf();
+  [ada, ben] = [await person('Ada'), await person('Ben')];
+});
+
+const device = (who: Person, more: Partial<ConstructorParameters<typeof Device>[0]> = {}): Promise<Device> =>
+  new Device({ person: who, log, time, access, random: () => 0.5, ...more }).start();
+
+const say = (text: string, reply?: string) => ({ is: 'say', text, ...(reply ? { reply } : {}) }) as const;
+
+/** Passes the time until everybody has what everybody else has, or much longer than that takes. */
+const settle = (): Promise<void> => time.pass(20_000);
+
+describe('two who are there', () => {
+  test('read each other, by name, in the same order', async () => {
+    const [a, b] = [await device(ada), await device(ben)];
+    a.connect();
+    b.connect();
+    await settle();
+    await a.chat.write([say('hello')]);
+    await settle();
+    await b.chat.write([say('hello yourself', a.chat.thread.said[0]!.id)]);
+    await settle();
+    expect(a.texts).toEqual(['hello', 'hello yourself']);
+    expect(b.texts).toEqual(a.texts);
+    expect(b.chat.thread.nameOf(a.chat.self)).toBe('Ada');
+    expect(a.chat.thread.said[1]!.reply).toBe(a.chat.thread.said[0]!.id);
+  });
+
+  test('see what is waiting, and what is kept by the server', async () => {
+    const a = await device(ada);
+    await a.chat.write([say('written alone')]);
+    const { id } = a.chat.thread.said[0]!;
+    expect(a.chat.isKept(id)).toBe(false);
+    a.connect();
+    await settle();
+    expect(a.chat.isKept(id)).toBe(true);
+  });
+
+  test('edit and erase what is theirs, and nothing else', async () => {
+    const [a, b] = [await device(ada), await device(ben)];
+    a.connect();
+    b.connect();
+    await a.chat.write([say('one'), say('two')]);
+    await settle();
+    const [one, two] = b.chat.thread.said.map(({ id }) => id) as [string, string];
+    await b.chat.write([
+      { is: 'edit', of: one, text: 'forged' },
+      { is: 'erase', of: two },
+    ]);
+    await b.chat.erase(two);
+    await settle();
+    expect(a.texts).toEqual(['one', 'two']);
+    await a.chat.write([{ is: 'edit', of: one, text: 'uno' }]);
+    await a.chat.erase(two);
+    await settle();
+    expect(a.texts).toEqual(['uno', '(gone)']);
+    expect(b.texts).toEqual(a.texts);
+    expect(b.chat.alarms).toEqual([]);
+    // Whoever comes now never gets what was erased, and sees the same.
+    const late = await device(await person('Eve'));
+    late.connect();
+    await settle();
+    expect(late.texts).toEqual(a.texts);
+  });
+
+  test('react, take it back, and react again', async () => {
+    const [a, b] = [await device(ada), await device(ben)];
+    a.connect();
+    b.connect();
+    await a.chat.write([say('cake?')]);
+    await settle();
+    const { id } = b.chat.thread.said[0]!;
+    const reactions = () => [...a.chat.thread.said[0]!.reactions].map(([emoji, who]) => [emoji, who.length]);
+    for (const on of [true, false, true]) await b.chat.write([{ is: 'react', of: id, emoji: '🎂', on }]);
+    await a.chat.write([{ is: 'react', of: id, emoji: '🎂', on: true }]);
+    await settle();
+    expect(reactions()).toEqual([['🎂', 2]]);
+  });
+
+  test('are shown typing, here, and how far they have read', async () => {
+    const [a, b] = [await device(ada), await device(ben)];
+    a.connect();
+    b.connect();
+    await a.chat.write([say('read me')]);
+    await settle();
+    b.chat.markSeen(b.chat.thread.said[0]!.id);
+    b.chat.type();
+    await time.pass(100);
+    expect(a.chat.typing).toEqual([b.chat.self]);
+    expect(a.chat.marks.get(b.chat.self)).toBe(a.chat.thread.said[0]!.id);
+    expect(a.chat.here).toContain(b.chat.self);
+    await time.pass(10_000);
+    expect(a.chat.typing).toEqual([]);
+  });
+});
+
+describe('apart', () => {
+  test('what two wrote while each was offline comes together once, in one order', async () => {
+    const [a, b] = [await device(ada), await device(ben)];
+    a.connect();
+    b.connect();
+    await a.chat.write([say('before')]);
+    await settle();
+    a.disconnect();
+    b.disconnect();
+    await a.chat.write([say('a1'), say('a2')]);
+    time.now += 1000;
+    await b.chat.write([say('b1')]);
+    await b.chat.write([{ is: 'edit', of: b.chat.thread.said.at(-1)!.id, text: 'b1, better' }]);
+    await a.chat.erase(a.chat.thread.said.find(({ text }) => text === 'before')!.id);
+    b.connect();
+    a.connect();
+    await settle();
+    expect(a.texts).toEqual(['(gone)', 'a1', 'a2', 'b1, better']);
+    expect(b.texts).toEqual(a.texts);
+  });
+
+  test('a reload loses nothing that was written offline', async () => {
+    const a = await device(ada);
+    await a.chat.write([say('kept'), say('on disk')]);
+    await a.chat.settled();
+    a.kill();
+    const again = await device(ada, { store: a.store });
+    expect(again.texts).toEqual(['kept', 'on disk']);
+    const b = await device(ben);
+    again.connect();
+    b.connect();
+    await settle();
+    expect(b.texts).toEqual(['kept', 'on disk']);
+    expect(b.chat.alarms).toEqual([]);
+  });
+
+  test('a page that ends between signing and placing an entry finds it again', async () => {
+    const a = await device(ada);
+    await a.chat.write([say('first')]);
+    await a.chat.settled();
+    // Signed and counted, and then the tab was gone.
+    await a.keeper.write({ at: time.now, bodies: [JSON.stringify(say('signed only'))] });
+    a.kill();
+    const again = await device(ada, { store: a.store });
+    await again.chat.settled();
+    expect(again.texts).toEqual(['first', 'signed only']);
+    await again.chat.write([say('after')]);
+    const b = await device(ben);
+    again.connect();
+    b.connect();
+    await settle();
+    await time.pass(20_000);
+    expect(b.texts).toEqual(['first', 'signed only', 'after']);
+    expect(b.chat.alarms).toEqual([]);
+  });
+
+  test('an answer that is lost adds nothing twice', async () => {
+    const a = await device(ada);
+    a.losesAnswers = 1;
+    await a.chat.write([say('once')]);
+    for (let i = 0; i < 4; i++) {
+      a.connect();
+      await settle();
+    }
+    a.losesAnswers = 0;
+    a.connect();
+    await settle();
+    const b = await device(ben);
+    b.connect();
+    await settle();
+    expect(b.texts).toEqual(['once']);
+    expect(a.chat.isKept(a.chat.thread.said[0]!.id)).toBe(true);
+  });
+
+  test('what is too large for one item comes in parts, over several pages', async () => {
+    const a = await device(ada);
+    for (let i = 0; i < 30; i++) await a.chat.write([say(`${i} ${'x'.repeat(7000)}`)]);
+    a.connect();
+    await settle();
+    const b = await device(ben);
+    b.pageSize = 2;
+    b.connect();
+    await settle();
+    expect(b.texts).toEqual(a.texts);
+    expect(b.texts).toHaveLength(30);
+  });
+});
+
+describe('a server, a member, a stranger that is not honest', () => {
+  test('a log that was rolled back is noticed, said, and filled again', async () => {
+    const [a, b] = [await device(ada), await device(ben)];
+    a.connect();
+    b.connect();
+    await a.chat.write([say('one')]);
+    await a.chat.write([say('two')]);
+    await settle();
+    a.disconnect();
+    b.disconnect();
+    log.rollBack(log.items.length - 1);
+    b.connect();
+    await settle();
+    expect(b.chat.alarms).toEqual(['rolledBack']);
+    expect(b.texts).toEqual(['one', 'two']);
+    const late = await device(await person('Eve'));
+    late.connect();
+    await settle();
+    expect(late.texts).toEqual(['one', 'two']);
+  });
+
+  test.each<[string, (items: ChatItem[]) => ChatItem[]]>([
+    ['reordered', ([one, two, ...rest]) => [{ ...two!, seq: one!.seq }, { ...one!, seq: two!.seq }, ...rest]],
+    ['with one left out', ([one, , ...rest]) => [one!, ...rest.map((item) => ({ ...item, seq: item.seq - 1 }))]],
+    ['with one altered', ([one, ...rest]) => [{ ...one!, body: base64url(random(200)) }, ...rest]],
+    ['with one in another’s place', ([one, two, ...rest]) => [one!, { ...one!, seq: two!.seq }, ...rest]],
+  ])('a log %s is noticed, and loses nobody what they have', async (_what, tamper) => {
+    const [a, b] = [await device(ada), await device(ben)];
+    a.connect();
+    b.connect();
+    await a.chat.write([say('known')]);
+    await settle();
+    b.disconnect();
+    const known = log.items.length;
+    for (const text of ['one', 'two', 'three']) await a.chat.write([say(text)]);
+    await settle();
+    log.items = [...log.items.slice(0, known), ...tamper(log.items.slice(known))];
+    b.connect();
+    const late = await device(await person('Eve'));
+    late.connect();
+    await settle();
+    expect(b.chat.alarms).toContain('rolledBack');
+    expect(b.texts).toContain('known');
+    expect(late.chat.alarms.length).toBeGreaterThan(0);
+    expect(a.texts).toEqual(['known', 'one', 'two', 'three']);
+  });
+
+  test('two logs, each whole in itself: who talks to another notices', async () => {
+    const other = new Log();
+    const [a, b] = [await device(ada), await device(ben, { log: other })];
+    a.connect();
+    await a.chat.write([say('to Ada alone')]);
+    await settle();
+    for (const item of log.items) other.append(base64url(random(16)), item.body!);
+    b.connect();
+    await b.chat.write([say('to Ben alone')]);
+    await a.chat.write([say('to Ada alone again')]);
+    await settle();
+    expect([a.chat.alarms, b.chat.alarms]).toEqual([[], []]);
+    // A whisper passes between them, as it must if anybody is to be shown typing.
+    log.open.add(b);
+    a.chat.type();
+    await settle();
+    expect(b.chat.alarms).toEqual(['rolledBack']);
+  });
+
+  test('items that are kept from one: it hears that there are more', async () => {
+    const [a, b] = [await device(ada), await device(ben)];
+    a.connect();
+    b.connect();
+    await a.chat.write([say('one')]);
+    await settle();
+    b.deaf = true;
+    await a.chat.write([say('two')]);
+    await time.pass(5000);
+    a.chat.type();
+    await settle();
+    expect(b.chat.alarms).toEqual(['withheld']);
+  });
+
+  test('another than the author: not shown, whatever it names', async () => {
+    const [a, b] = [await device(ada), await device(ben)];
+    a.connect();
+    b.connect();
+    await a.chat.write([say('genuine')]);
+    await settle();
+    const wrapped = wrappedRing(fromBase64url(log.items[0]!.body!));
+    const [ring] = await openRing(access.chatKey, { meetingId: MEETING, generation: 0 }, wrapped);
+    const key = await deriveChatKey(ring!.secret, MEETING);
+    // Ben holds every key. He seals in Ada's name, and vouches for it with a real entry of his own.
+    const forged = await sealEntry(key, MEETING, {
+      identity: { publicKey: ada.identity.publicKey, privateKey: ben.identity.privateKey },
+      writer: random(8),
+      sequence: 0,
+      at: time.now,
+      previous: NO_PREVIOUS,
+      body: utf8(JSON.stringify(say('forged'))),
+    });
+    const vouching = await sealEntry(key, MEETING, {
+      identity: ben.identity,
+      writer: random(8),
+      sequence: 1,
+      at: time.now,
+      previous: forged.id,
+      body: utf8(JSON.stringify(say('vouched'))),
+    });
+    const { verdicts } = await a.keeper.read({ entries: [forged.bytes, vouching.bytes] });
+    expect(verdicts.map(({ is }) => is)).toEqual(['forged', 'read']);
+    const altered = forged.bytes.slice();
+    altered[altered.length - 1]! ^= 1;
+    expect((await a.keeper.read({ entries: [altered] })).verdicts).toEqual([{ is: 'forged' }]);
+  });
+
+  test('somebody who takes others’ entries out of the document: they come back', async () => {
+    const [a, b] = [await device(ada), await device(ben)];
+    a.connect();
+    b.connect();
+    await a.chat.write([say('stays')]);
+    await settle();
+    const document = new ChatDocument({ added: () => undefined, removed: () => undefined, updated: () => undefined });
+    const { opened } = await b.keeper.items({ head: null, items: log.items });
+    document.apply(
+      opened.flatMap((one) => (one.is === 'update' ? [one.update] : [])),
+      null,
+    );
+    document.replace(document.entries, []);
+    const { items } = await b.keeper.seal({ update: document.changes() });
+    for (const body of items) {
+      const item = log.append(base64url(random(16)), body);
+      for (const device of [a, b]) device.pushed({ type: 'items', items: [item] });
+    }
+    await settle();
+    const late = await device(await person('Eve'));
+    late.connect();
+    await settle();
+    expect([a.texts, b.texts, late.texts]).toEqual([['stays'], ['stays'], ['stays']]);
+  });
+
+  test('nothing that goes out or lies on disk can be read', async () => {
+    const [a, b] = [await device(ada), await device(ben)];
+    a.connect();
+    b.connect();
+    await a.chat.write([say('canary seventeen')]);
+    await settle();
+    b.chat.markSeen(b.chat.thread.said[0]!.id);
+    await settle();
+    const all = JSON.stringify([a.wire, b.wire, await a.store.list(`updates ${MEETING}`)]);
+    const plain = ['canary', 'seventeen', '"Ada', '"Ben'];
+    const encoded = plain.slice(0, 2).map((text) => base64url(utf8(text)).slice(1, -2));
+    const keys = [ada.identity.publicKey, access.chatKey].map(base64url);
+    for (const secret of [...plain, ...encoded, ...keys]) expect(all).not.toContain(secret);
+  });
+});

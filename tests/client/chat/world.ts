@@ -1,0 +1,244 @@
+/**
+ * Devices that chat through a log in this process: real keys, real documents, a network that loses, doubles and cuts, and a clock
+ * that moves when nothing else is left to do.
+ */
+import { Chat } from '../../../client/chat/chat.ts';
+import type { ChatLine, ChatPort } from '../../../client/chat/providers/signal.ts';
+import type { Access } from '../../../client/e2ee/access.ts';
+import { ChatKeeper } from '../../../client/e2ee/chat/keeper.ts';
+import type { ChatStore } from '../../../client/e2ee/chat/shelf.ts';
+import { ChatShelf } from '../../../client/e2ee/chat/shelf.ts';
+import { memoryChatStore } from '../../../client/e2ee/chat/store.ts';
+import { OfflineError } from '../../../client/net/offline.ts';
+import { base64url, fromBase64url } from '../../../crypto/bytes.ts';
+import { logBodyHash, logNext, logStart } from '../../../crypto/chatLog.ts';
+import type { KeyPair } from '../../../crypto/primitives.ts';
+import { random, signKeyPair } from '../../../crypto/primitives.ts';
+import type { ChatHead, ChatItem, ChatPush } from '../../../signal/protocol/chat.ts';
+
+export const MEETING = 'abcd-efgh-jkmn-pqrs';
+
+/** One clock and one list of timers for everybody. */
+export class Time {
+  now = 1_790_000_000_000;
+  readonly #timers = new Set<{ at: number; run: () => void }>();
+
+  after(ms: number, run: () => void): () => void {
+    const timer = { at: this.now + ms, run };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  }
+
+  /** Lets what is under way come to its end, then moves on, `ms` in all. */
+  async pass(ms: number): Promise<void> {
+    const end = this.now + ms;
+    for (;;) {
+      await quiet();
+      const [next] = [...this.#timers].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at);
+      if (next === undefined) break;
+      this.#timers.delete(next);
+      this.now = Math.max(this.now, next.at);
+      next.run();
+    }
+    this.now = end;
+  }
+}
+
+/** Calls of all workers that are not answered: WebCrypto works in other threads. */
+let underWay = 0;
+
+/** Until nobody waits for anything but time. */
+async function quiet(): Promise<void> {
+  for (let still = 0; still < 3; still++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (underWay > 0) still = -1;
+  }
+}
+
+/** The log as the server keeps it, and ways to be a bad server. */
+export class Log {
+  items: ChatItem[] = [];
+  readonly hashes = [base64url(logStart(MEETING))];
+  readonly open = new Set<Device>();
+  readonly #byId = new Map<string, number>();
+
+  get head(): ChatHead {
+    return { seq: this.items.length, hash: this.hashes[this.items.length]! };
+  }
+
+  append(id: string, body: string): ChatItem {
+    const known = this.#byId.get(id);
+    if (known !== undefined) return this.items[known - 1]!;
+    const seq = this.items.length + 1;
+    const hash = logBodyHash(fromBase64url(body));
+    const item = { seq, at: 0, hash: base64url(hash), body };
+    this.items.push(item);
+    this.hashes[seq] = base64url(logNext(fromBase64url(this.hashes[seq - 1]!), seq, hash));
+    this.#byId.set(id, seq);
+    return item;
+  }
+
+  page(after: number, most = 1000) {
+    return { base: { seq: 0, hash: this.hashes[0]! }, head: this.head, items: this.items.slice(after, after + most) };
+  }
+
+  /** Back to an older state, as from a backup. */
+  rollBack(to: number): void {
+    this.items = this.items.slice(0, to);
+  }
+}
+
+export interface Person {
+  readonly identity: KeyPair;
+  readonly name: string;
+}
+
+export async function person(name: string): Promise<Person> {
+  return { identity: await signKeyPair(), name };
+}
+
+/** What whoever has link and password knows. */
+export function accessOf(generation = 0, chatKey = random(32)): Access {
+  return { generation, chatKey } as Access;
+}
+
+/** One tab of one browser. */
+export class Device {
+  readonly person: Person;
+  readonly store: ChatStore;
+  access: Access;
+  readonly #log: Log;
+  readonly #time: Time;
+  readonly #random: () => number;
+  keeper!: ChatKeeper;
+  chat!: Chat;
+  online = false;
+  /** Share of answers that are lost after the server has done its work. */
+  losesAnswers = 0;
+  pageSize = 1000;
+  /** The server keeps new items from it. */
+  deaf = false;
+  /** Everything that left it or came to it. */
+  readonly wire: string[] = [];
+
+  constructor(given: {
+    person: Person;
+    log: Log;
+    time: Time;
+    access: Access;
+    random: () => number;
+    store?: ChatStore;
+  }) {
+    this.person = given.person;
+    this.store = given.store ?? memoryChatStore();
+    this.access = given.access;
+    this.#log = given.log;
+    this.#time = given.time;
+    this.#random = given.random;
+  }
+
+  async start(): Promise<this> {
+    this.keeper = new ChatKeeper({
+      meeting: MEETING,
+      identity: this.person.identity,
+      host: false,
+      access: () => this.access,
+      shelf: new ChatShelf(this.store, memoryChatStore),
+      alone: (_name, act) => act(),
+      now: () => this.#time.now,
+    });
+    this.chat = await Chat.open({
+      port: portOf(this.keeper),
+      line: this.#line(),
+      name: () => this.person.name,
+      changed: () => undefined,
+      now: () => this.#time.now,
+      after: (ms, run) => this.#time.after(ms, run),
+      random: this.#random,
+    });
+    return this;
+  }
+
+  connect(): void {
+    this.online = true;
+    this.chat.up();
+  }
+
+  disconnect(): void {
+    this.online = false;
+    this.#log.open.delete(this);
+    this.chat.down();
+  }
+
+  /** The tab is gone without a word; what it had stored stays. */
+  kill(): void {
+    this.disconnect();
+    this.chat.close();
+  }
+
+  pushed(push: ChatPush): void {
+    if (!this.online || (this.deaf && push.type === 'items')) return;
+    this.wire.push(JSON.stringify(push));
+    this.chat.signal.pushed(structuredClone(push));
+  }
+
+  get texts(): string[] {
+    return this.chat.thread.said.map(({ erased, text }) => (erased ? '(gone)' : text));
+  }
+
+  #line(): ChatLine {
+    const answer = (name: string, params: { after?: number; id?: string; body?: string }): unknown => {
+      const log = this.#log;
+      switch (name) {
+        case 'chat.open':
+          log.open.add(this);
+          return { ...log.page(params.after!, this.pageSize), snapshot: null, keepDays: 30, used: 0, quota: 1 };
+        case 'chat.read':
+          return log.page(params.after!, this.pageSize);
+        case 'chat.append': {
+          const before = log.items.length;
+          const item = log.append(params.id!, params.body!);
+          if (log.items.length > before) this.#tell({ type: 'items', items: [item] });
+          return { seq: item.seq, at: item.at };
+        }
+        case 'chat.whisper':
+          this.#tell({ type: 'whisper', body: params.body! });
+          return {};
+        default:
+          throw new Error(`no ${name} here`);
+      }
+    };
+    return {
+      request: async (name, params) => {
+        if (!this.online) throw new OfflineError();
+        this.wire.push(JSON.stringify(params));
+        const result = answer(name, params as never);
+        await Promise.resolve();
+        if (!this.online || this.#random() < this.losesAnswers) {
+          this.disconnect();
+          throw new OfflineError();
+        }
+        return structuredClone(result) as never;
+      },
+    };
+  }
+
+  #tell(push: ChatPush): void {
+    for (const other of this.#log.open) if (other !== this) other.pushed(push);
+  }
+}
+
+/** The worker's end, without the worker. */
+export function portOf(keeper: ChatKeeper): ChatPort {
+  const calls = keeper as unknown as Record<string, (params: unknown) => Promise<never>>;
+  return {
+    async call(name, params) {
+      underWay += 1;
+      try {
+        return await calls[name.slice('chat.'.length)]!.call(keeper, params);
+      } finally {
+        underWay -= 1;
+      }
+    },
+  };
+}
