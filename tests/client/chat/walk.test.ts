@@ -1,0 +1,87 @@
+/**
+ * Random walks: people write, edit, erase and react while devices come and go, answers are lost and tabs are killed. Whatever the
+ * order, all end with the same conversation. `PARLEY_SOAK` tries many more; a failure names its seed.
+ */
+import { beforeAll, expect, test } from 'vitest';
+import { numbers } from '../../crypto/seeded.ts';
+import { accessOf, Device, Log, person, Time, type Person } from './world.ts';
+
+const RUNS = process.env['PARLEY_SOAK'] ? 20_000 : 1000;
+/** A file of vitest runs in one thread: the walks are cut so that a failure is found without waiting for all. */
+const CHUNK = 250;
+const EMOJI = ['👍', '🎂', '😀'];
+
+let everybody: Person[];
+
+beforeAll(async () => {
+  everybody = await Promise.all(['Ada', 'Ben', 'Cy', 'Dee', 'Eve', 'Fay', 'Gus', 'Hal'].map(person));
+});
+
+async function walk(seed: number): Promise<void> {
+  const random = numbers(seed);
+  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!;
+  const [log, time, access] = [new Log(), new Time(), accessOf()];
+  // More often few than many.
+  const count = 2 + Math.floor(random() ** 3 * 7);
+  const devices: Device[] = [];
+  for (let i = 0; i < count; i++) {
+    const device = new Device({ person: everybody[i]!, log, time, access, random });
+    device.pageSize = pick([1, 3, 1000]);
+    device.losesAnswers = pick([0, 0, 0.3]);
+    devices.push(await device.start());
+  }
+  let written = 0;
+  for (let at = 0; at < 10; at++) {
+    const device = pick(devices);
+    const { chat } = device;
+    const own = chat.thread.said.filter(({ author, erased }) => author === chat.self && !erased);
+    const all = chat.thread.said;
+    const what = random();
+    if (what < 0.25) device.connect();
+    else if (what < 0.35) device.disconnect();
+    else if (what < 0.42) {
+      // What a tab shows is on its disk; what is under way there may be lost, and then nobody has seen it.
+      if (random() < 0.5) await chat.settled();
+      device.kill();
+      await device.start();
+    } else if (what < 0.5 && own.length > 0) await chat.write([{ is: 'edit', of: pick(own).id, text: `edit ${seed}` }]);
+    else if (what < 0.58 && own.length > 0) await chat.erase(pick(own).id);
+    else if (what < 0.68 && all.length > 0) {
+      await chat.write([{ is: 'react', of: pick(all).id, emoji: pick(EMOJI), on: random() < 0.7 }]);
+    } else {
+      written += 1;
+      await chat.write([{ is: 'say', text: `${device.person.name} ${written}` }]);
+    }
+    await time.pass(Math.floor(random() * 500));
+  }
+  for (const device of devices) device.losesAnswers = 0;
+  // Twice: what came back to one may be news to another.
+  for (const device of [...devices, ...devices]) {
+    device.connect();
+    await time.pass(9000);
+  }
+  const views = devices.map(({ chat }) =>
+    JSON.stringify(chat.thread.said.map(({ id, text, edited, reactions }) => [id, text, edited, [...reactions]])),
+  );
+  expect(new Set(views).size, `seed ${seed}: one conversation`).toBe(1);
+  expect(devices[0]!.chat.thread.said, `seed ${seed}: nothing lost or doubled`).toHaveLength(written);
+  expect(
+    devices.flatMap(({ chat }) => chat.alarms),
+    `seed ${seed}: nothing to complain of`,
+  ).toEqual([]);
+  for (const { chat } of devices) {
+    expect(
+      chat.thread.said.every(({ id }) => chat.isKept(id)),
+      `seed ${seed}: all is kept`,
+    ).toBe(true);
+    chat.close();
+  }
+}
+
+test.each(Array.from({ length: RUNS / CHUNK }, (_, i) => [i * CHUNK + 1, (i + 1) * CHUNK]))(
+  'walks %i to %i end with the same conversation for all',
+  async (from, to) => {
+    for (let seed = from; seed <= to; seed++) await walk(seed);
+  },
+  process.env['PARLEY_SOAK'] ? 1_800_000 : 60_000,
+);
