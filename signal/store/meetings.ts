@@ -2,6 +2,7 @@
 import type { Kysely } from 'kysely';
 import type { Signed, SignedTerms } from '../protocol/documents.ts';
 import type { MeetingId } from '../protocol/ids.ts';
+import { deleteChats } from './chat.ts';
 import { jsonOf, signedFrom, type Tables } from './schema.ts';
 import type { MeetingStore, StoredMeeting } from './store.ts';
 
@@ -94,6 +95,7 @@ export class SqlMeetings implements MeetingStore {
         .execute();
       await db.deleteFrom('commits').where('meeting', '=', meeting).execute();
       await db.deleteFrom('groups').where('meeting', '=', meeting).execute();
+      await deleteChats(db, [meeting]);
     });
   }
 
@@ -106,6 +108,7 @@ export class SqlMeetings implements MeetingStore {
       const stale = db.selectFrom('meetings').select('id').where('used_at', '<', before);
       await db.deleteFrom('commits').where('meeting', 'in', stale).execute();
       await db.deleteFrom('groups').where('meeting', 'in', stale).execute();
+      await deleteChats(db, stale);
       const { numDeletedRows } = await db.deleteFrom('meetings').where('used_at', '<', before).executeTakeFirst();
       return Number(numDeletedRows);
     });

@@ -42,8 +42,61 @@ const first: Migration = {
   },
 };
 
+const chat: Migration = {
+  async up(db) {
+    await db.schema
+      .createTable('chat_logs')
+      .addColumn('meeting', 'text', (column) => column.primaryKey())
+      .addColumn('base_seq', 'bigint', (column) => column.notNull())
+      .addColumn('base_hash', 'text', (column) => column.notNull())
+      .addColumn('head_seq', 'bigint', (column) => column.notNull())
+      .addColumn('head_hash', 'text', (column) => column.notNull())
+      .addColumn('used', 'bigint', (column) => column.notNull())
+      .execute();
+    await db.schema
+      .createTable('chat_items')
+      .addColumn('meeting', 'text', (column) => column.notNull())
+      .addColumn('seq', 'bigint', (column) => column.notNull())
+      .addColumn('id', 'text', (column) => column.notNull())
+      .addColumn('at', 'bigint', (column) => column.notNull())
+      .addColumn('hash', 'text', (column) => column.notNull())
+      .addColumn('chain', 'text', (column) => column.notNull())
+      .addColumn('body', 'text')
+      .addColumn('bytes', 'bigint', (column) => column.notNull())
+      .addColumn('erase', 'text', (column) => column.notNull())
+      .addPrimaryKeyConstraint('chat_items_order', ['meeting', 'seq'])
+      .addUniqueConstraint('chat_items_once', ['meeting', 'id'])
+      .execute();
+    await db.schema.createIndex('chat_items_at').on('chat_items').columns(['meeting', 'at']).execute();
+    await db.schema
+      .createTable('chat_snapshots')
+      .addColumn('meeting', 'text', (column) => column.notNull())
+      .addColumn('id', 'text', (column) => column.notNull())
+      .addColumn('covers_seq', 'bigint', (column) => column.notNull())
+      .addColumn('covers_hash', 'text', (column) => column.notNull())
+      .addColumn('covers_at', 'bigint', (column) => column.notNull())
+      .addColumn('parts', 'bigint', (column) => column.notNull())
+      .addColumn('hash', 'text', (column) => column.notNull())
+      .addColumn('bytes', 'bigint', (column) => column.notNull())
+      .addColumn('offered_at', 'bigint', (column) => column.notNull())
+      .addColumn('complete', 'bigint', (column) => column.notNull())
+      .addColumn('confirmed', 'bigint', (column) => column.notNull())
+      .addPrimaryKeyConstraint('chat_snapshots_id', ['meeting', 'id'])
+      .addUniqueConstraint('chat_snapshots_one', ['meeting', 'confirmed'])
+      .execute();
+    await db.schema
+      .createTable('chat_parts')
+      .addColumn('meeting', 'text', (column) => column.notNull())
+      .addColumn('snapshot', 'text', (column) => column.notNull())
+      .addColumn('part', 'bigint', (column) => column.notNull())
+      .addColumn('body', 'text', (column) => column.notNull())
+      .addPrimaryKeyConstraint('chat_parts_order', ['meeting', 'snapshot', 'part'])
+      .execute();
+  },
+};
+
 /** Names sort in the order in which they are applied. */
-const migrations: Record<string, Migration> = { '0001 meetings, groups and commits': first };
+const migrations: Record<string, Migration> = { '0001 meetings, groups and commits': first, '0002 chat': chat };
 
 /** Brings the tables up to date. @throws if one step fails; the steps before it stay */
 export async function migrate(db: Kysely<Tables>): Promise<void> {

@@ -8,6 +8,7 @@ import Database from 'better-sqlite3';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Kysely, sql, SqliteDialect } from 'kysely';
+import { SqlChat } from './chat.ts';
 import { SqlGroups } from './groups.ts';
 import { SqlMeetings } from './meetings.ts';
 import { migrate } from './migrations.ts';
@@ -34,10 +35,14 @@ export async function openDatabase(file: string): Promise<Store> {
   try {
     database.pragma('journal_mode = wal');
     database.pragma('synchronous = full');
+    // What somebody deletes is overwritten, not only forgotten: a thief of the disk finds what is there, and nothing from before.
+    database.pragma('secure_delete = on');
     // Another process may be finishing: better a moment than an error.
     database.pragma('busy_timeout = 5000');
     db = new Kysely<Tables>({ dialect: new SqliteDialect({ database }) });
     await migrate(db);
+    // A process before this one may have ended between a deletion and its scrubbing.
+    await scrub(db);
   } catch (error) {
     database.close();
     throw error;
@@ -50,11 +55,19 @@ function storeOn(db: Kysely<Tables>): Store {
   return {
     meetings: new SqlMeetings(db),
     groups: new SqlGroups(db),
+    chat: new SqlChat(db),
+    scrub: () => scrub(db),
     async ping() {
       await sql`select 1`.execute(db);
     },
     close: () => (closing ??= db.destroy()),
   };
+}
+
+/** The write-ahead log keeps pages as they were before a deletion, until it is emptied into the database (sqlite.org/pragma.html, wal_checkpoint). */
+async function scrub(db: Kysely<Tables>): Promise<boolean> {
+  const { rows } = await sql<{ busy: number }>`pragma wal_checkpoint(truncate)`.execute(db);
+  return rows[0]?.busy !== 1;
 }
 
 function explain(dataDir: string, error: NodeJS.ErrnoException): string {

@@ -42,6 +42,56 @@ export interface Tables {
     /** base64url */
     commit_text: string;
   };
+  /** How far each meeting's chat goes; no row: nothing was ever written. */
+  chat_logs: {
+    meeting: string;
+    base_seq: Integer;
+    base_hash: string;
+    head_seq: Integer;
+    head_hash: string;
+    /** Bytes of bodies, and of the confirmed snapshot. */
+    used: Integer;
+  };
+  /** Primary key: (meeting, seq). Bodies are base64url, as they came and as they go out: text is the one type that both databases spell alike. */
+  chat_items: {
+    meeting: string;
+    seq: Integer;
+    /** Drawn by the client; unique in its meeting. */
+    id: string;
+    at: Integer;
+    hash: string;
+    /** The chain's hash here. */
+    chain: string;
+    /** Null: erased. */
+    body: string | null;
+    /** Of the body, 0 once it is erased. */
+    bytes: Integer;
+    /** SHA-256 of the token that erases it. */
+    erase: string;
+  };
+  /** Unique: (meeting, confirmed), so that there is one of each at most. */
+  chat_snapshots: {
+    meeting: string;
+    id: string;
+    covers_seq: Integer;
+    covers_hash: string;
+    /** When the newest item that it covers was taken. */
+    covers_at: Integer;
+    parts: Integer;
+    hash: string;
+    bytes: Integer;
+    offered_at: Integer;
+    /** 1: all parts are here. Numbers, because SQLite has no truth values. */
+    complete: Integer;
+    confirmed: Integer;
+  };
+  /** Primary key: (meeting, snapshot, part). */
+  chat_parts: {
+    meeting: string;
+    snapshot: string;
+    part: Integer;
+    body: string;
+  };
 }
 
 const Members = z.array(z.object({ peer: PeerId, leaf: z.int() }));

@@ -4,6 +4,7 @@
  *
  * Everything kept here was checked by whoever puts it in. Times are milliseconds since 1970. Each call is atomic.
  */
+import type { ChatHead, ChatItem, ChatSnapshot } from '../protocol/chat.ts';
 import type { Signed, SignedTerms } from '../protocol/documents.ts';
 import type { Epoch, GroupId, MeetingId, PeerId } from '../protocol/ids.ts';
 import type { OrderedCommit } from '../protocol/model.ts';
@@ -46,11 +47,11 @@ export interface MeetingStore {
   saveHostState(meeting: MeetingId, version: number, signed: Signed): Promise<boolean>;
   /** Only a higher one: each sequence counts once. @returns whether it was taken */
   takeSequence(meeting: MeetingId, sequence: number): Promise<boolean>;
-  /** Ends it for good; its group goes. */
+  /** Ends it for good; its group and its chat go. */
   end(meeting: MeetingId, command: Signed): Promise<void>;
   /** Somebody uses it. */
   touch(meeting: MeetingId, now: number): Promise<void>;
-  /** Forgets meetings that nobody has used since. @returns how many */
+  /** Forgets meetings that nobody has used since, and all that is theirs. @returns how many */
   sweep(before: number): Promise<number>;
 }
 
@@ -76,9 +77,93 @@ export interface GroupStore {
   sweep(before: number, except: ReadonlySet<MeetingId>): Promise<number>;
 }
 
+/** A chat's log: items after the base, up to the head. */
+export interface StoredChat {
+  readonly base: ChatHead;
+  readonly head: ChatHead;
+  /** Bytes of bodies, and of the confirmed snapshot. */
+  readonly used: number;
+}
+
+export interface NewItem {
+  /** Drawn by its author. */
+  readonly id: string;
+  readonly at: number;
+  /** SHA-256 of the body. */
+  readonly hash: string;
+  /** The chain's hash with it. */
+  readonly chain: string;
+  /** base64url */
+  readonly body: string;
+  readonly bytes: number;
+  /** SHA-256 of the token that erases it. */
+  readonly erase: string;
+}
+
+/** `known`: there is one with this id. `stale`: the head is another. `gone`: the meeting has ended, or was never there. */
+export type Appended = { at: 'added' } | { at: 'known'; item: { seq: number; at: number } } | { at: 'stale' | 'gone' };
+
+export interface StoredSnapshots {
+  readonly confirmed: ChatSnapshot | null;
+  /** Complete, and not confirmed. */
+  readonly offered: ChatSnapshot | null;
+}
+
+export interface NewPart {
+  readonly snapshot: string;
+  readonly part: number;
+  /** base64url */
+  readonly body: string;
+  readonly bytes: number;
+  /** The snapshot is complete with it. */
+  readonly isLast: boolean;
+}
+
+/** Sealed items and snapshots of them. Bodies that are dropped or erased are overwritten; `Store.scrub` sees to copies. */
+export interface ChatStore {
+  /** Null: nothing was ever written. */
+  find(meeting: MeetingId): Promise<StoredChat | null>;
+  /** The item that was added under this id, while it is there. */
+  findItem(meeting: MeetingId, id: string): Promise<{ seq: number; at: number } | null>;
+  /** Adds the item that follows `previous`, if that is the head; `previous.seq` 0 begins the log. */
+  append(meeting: MeetingId, previous: ChatHead, item: NewItem): Promise<Appended>;
+  /** Items after `after`, oldest first, at most so many, and not more bytes of bodies than that after the first. */
+  page(meeting: MeetingId, after: number, most: { items: number; bytes: number }): Promise<ChatItem[]>;
+  /** The hashes of the tokens that erase these, of those that are there. */
+  eraseHashes(meeting: MeetingId, seqs: readonly number[]): Promise<Map<number, string>>;
+  /** Erases bodies, and a snapshot that holds one of them and is not confirmed. @returns those that had a body */
+  erase(meeting: MeetingId, seqs: readonly number[]): Promise<number[]>;
+  /** Drops all items and snapshots. @returns the new base; null if there was nothing */
+  clear(meeting: MeetingId): Promise<ChatHead | null>;
+  /** Drops items taken before, a snapshot of nothing newer, and one that is not confirmed. @returns the new base; null if nothing was that old */
+  dropBefore(meeting: MeetingId, before: number): Promise<ChatHead | null>;
+  /** Meetings that have items or snapshots from before. */
+  olderThan(before: number): Promise<MeetingId[]>;
+
+  snapshots(meeting: MeetingId): Promise<StoredSnapshots>;
+  /**
+   * Begins one, in the place of one that is not confirmed. It covers items that are there, or, to make it smaller, just what the confirmed one does.
+   * @returns false: it covers nothing of this log, or one with its id is confirmed
+   */
+  offer(meeting: MeetingId, snapshot: ChatSnapshot, now: number): Promise<boolean>;
+  /** @returns false: it is not offered any more */
+  addPart(meeting: MeetingId, part: NewPart): Promise<boolean>;
+  /** Of a complete snapshot. */
+  part(meeting: MeetingId, snapshot: string, part: number): Promise<string | null>;
+  /** Drops the one that is not confirmed. */
+  dropOffer(meeting: MeetingId): Promise<void>;
+  /** Takes it in the place of the items that it covers, and of the one before it. @returns whether it was complete, and still the one that is offered */
+  confirm(meeting: MeetingId, snapshot: string): Promise<boolean>;
+  /** Drops all that were offered before and never confirmed. */
+  dropOffers(before: number): Promise<void>;
+}
+
 export interface Store {
   readonly meetings: MeetingStore;
   readonly groups: GroupStore;
+  readonly chat: ChatStore;
+  /** Sees to it that what was deleted lies nowhere on the disk any more. @returns false: somebody is reading; ask again */
+  scrub(): Promise<boolean>;
   /** @throws if it does not answer */
   ping(): Promise<void>;
   /** Idempotent. */
