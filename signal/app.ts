@@ -20,6 +20,7 @@ import { openStore } from './store/open.ts';
 import { Attempts } from './ws/attempts.ts';
 import type { Context } from './ws/session.ts';
 import { Gateway } from './ws/gateway.ts';
+import { chat } from './ws/handlers/chat.ts';
 import { entry } from './ws/handlers/entry.ts';
 import { group } from './ws/handlers/group.ts';
 import { host } from './ws/handlers/host.ts';
@@ -61,13 +62,13 @@ export async function createApp(config: Config, now: () => number = Date.now, gi
   });
   const onError = (error: unknown, meeting?: string) => app.log.error({ err: error, meeting }, 'internal error');
   const bus = new LocalBus(onError);
-  const { meetingTtlMs, maxCapacity, proxies } = config;
+  const { meetingTtlMs, maxCapacity, chatQuota, proxies } = config;
   const relays = openRelays(config, { error: onError, log: (words) => app.log.warn(words) }, given);
   // Meetings that begin with the server find it.
   await relays?.looked;
   const relay = relays?.pool ?? null;
-  const service = new MeetingService({ store, bus, relay, meetingTtlMs, maxCapacity, now, onError });
-  const handlers = { ...entry, ...group, ...messages, ...relayHandlers, ...host };
+  const service = new MeetingService({ store, bus, relay, meetingTtlMs, maxCapacity, chatQuota, now, onError });
+  const handlers = { ...entry, ...group, ...messages, ...relayHandlers, ...host, ...chat };
   const context: Context = { service, attempts: new Attempts(), handlers, ice: config.ice, now, onError };
   const gateway = new Gateway({
     context,

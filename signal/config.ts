@@ -53,6 +53,8 @@ export interface Config {
   readonly region: string;
   readonly meetingTtlMs: number;
   readonly maxCapacity: number;
+  /** Most bytes of a meeting's chat. */
+  readonly chatQuota: number;
   readonly meetingsPerHour: number;
   readonly connectionsPerAddress: number;
   readonly connections: number;
@@ -106,6 +108,7 @@ export function readConfig(env: Environment, root: string, readText: (path: stri
     region: values.PARLEY_REGION ?? '',
     meetingTtlMs: values.PARLEY_MEETING_TTL! * DAY_MS,
     maxCapacity: values.PARLEY_MAX_CAPACITY!,
+    chatQuota: values.PARLEY_CHAT_MB! * 1024 * 1024,
     meetingsPerHour: values.PARLEY_MEETINGS_PER_HOUR!,
     connectionsPerAddress: values.PARLEY_CONNECTIONS_PER_ADDRESS!,
     connections: values.PARLEY_CONNECTIONS!,

@@ -137,6 +137,7 @@ export const options = {
   PARLEY_RELAY_WORKERS: whole('workers of the relay; 0 is one per core', 0, 0, 64),
   PARLEY_MEETING_TTL: whole('days after which a meeting that nobody uses is forgotten', 90, 1, 3650),
   PARLEY_MAX_CAPACITY: whole('most people in a meeting, whatever it was made for', 100, 2, 100),
+  PARLEY_CHAT_MB: whole('most megabytes of a meeting’s chat', 64, 1, 4096),
   PARLEY_MEETINGS_PER_HOUR: whole('meetings that one address may make in an hour', 60, 1, 1_000_000),
   PARLEY_CONNECTIONS_PER_ADDRESS: whole('connections that one address may hold', 256, 1, 1_000_000),
   PARLEY_CONNECTIONS: whole('connections in all', 20_000, 1, 1_000_000),

@@ -31,6 +31,8 @@ const titles: Record<ErrorCode, string> = {
   relayUnavailable: 'there is no relay, or none that works just now',
   relayFull: 'no relay has room for one more',
   streamUnknown: 'this stream has ended, or is none of this meeting',
+  chatUnknown: 'no such item, snapshot or token in this chat',
+  chatFull: 'the chat, or this author’s part of it, has no more room',
   draining: 'this server is stopping: connect again',
   internal: 'our fault',
 };

@@ -64,6 +64,7 @@ export function openRotation(
   const { record, access } = given;
   return async () => {
     if (!(await service.terms.store.meetings.rotate(meeting, generation, { record, access }))) return null;
+    service.chat.rotated(meeting, generation);
     return () =>
       service.tell(meeting, { type: 'rotated', by, record, generation, capacity: service.placesFor(settings) });
   };
@@ -83,7 +84,11 @@ export async function command(service: MeetingService, meeting: MeetingId, signe
     case 'end':
       await store.meetings.end(meeting, signed);
       service.tell(meeting, { type: 'end', command: signed });
+      service.chat.ended();
       await bus.publish(ENDED_TOPIC, meeting);
+      return;
+    case 'clearChat':
+      await service.chat.clear(meeting);
   }
 }
 

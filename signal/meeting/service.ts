@@ -5,8 +5,9 @@
  */
 import { meetingIdOf, openSigned, parseBody, randomText, sameToken } from '../auth.ts';
 import type { Bus } from '../bus/bus.ts';
-import { AccessDocument, HostState, labels, MeetingRecord } from '../protocol/documents.ts';
-import type { Settings, SignedTerms } from '../protocol/documents.ts';
+import { ChatService } from '../chat/service.ts';
+import { AccessDocument, DEFAULT_CHAT_TERMS, HostState, labels, MeetingRecord } from '../protocol/documents.ts';
+import type { ChatTerms, Settings, SignedTerms } from '../protocol/documents.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { MeetingId, PeerId } from '../protocol/ids.ts';
 import type { Lobby } from '../protocol/model.ts';
@@ -36,10 +37,12 @@ export interface ServiceTerms {
   readonly meetingTtlMs: number;
   /** Most people that a meeting may be for. */
   readonly maxCapacity: number;
+  /** Most bytes of one meeting's chat. */
+  readonly chatQuota: number;
   /** Null: none is configured. */
   readonly relay: RelayPort | null;
   readonly now: () => number;
-  readonly onError: (error: unknown, meeting: MeetingId) => void;
+  readonly onError: (error: unknown, meeting?: MeetingId) => void;
 }
 
 /** A meeting as stored, with its record read. */
@@ -56,6 +59,7 @@ export class MeetingService {
   readonly #startedAt: number;
   readonly #budget = new Budget();
   readonly relaying: Relaying;
+  readonly chat: ChatService;
   #isDraining = false;
 
   constructor(terms: ServiceTerms) {
@@ -64,6 +68,12 @@ export class MeetingService {
     const find = (meeting: MeetingId) => this.#rooms.get(meeting);
     const apply = (meeting: MeetingId, input: Input) => this.tell(meeting, input);
     this.relaying = new Relaying(terms.relay, { find, apply }, terms.onError);
+    const { store, chatQuota: quota, now, onError } = terms;
+    const findChat = async (meeting: MeetingId) => {
+      const known = await this.find(meeting);
+      return { generation: known.generation, keepDays: chatTermsOf(known).keepDays };
+    };
+    this.chat = new ChatService({ store, quota, find: findChat, now, onError });
   }
 
   /** @throws ProtocolError meetingNotFound · meetingEnded */
@@ -87,14 +97,19 @@ export class MeetingService {
     };
   }
 
+  /** Somebody uses it. */
+  async noteUse({ meeting, usedAt }: KnownMeeting): Promise<void> {
+    const { now, store } = this.terms;
+    if (usedAt < now() - TOUCH_MS) await store.meetings.touch(meeting, now());
+  }
+
   /** @param params.peer is the hash of `leafKey`, which has proven itself */
   async join(
     known: KnownMeeting,
     params: Pick<Params<'meeting.join'>, 'peer' | 'leafKey' | 'name' | 'member'>,
     line: Line,
   ): Promise<Omit<Result<'meeting.join'>, 'iceServers' | 'now'>> {
-    const { now, store } = this.terms;
-    if (known.usedAt < now() - TOUCH_MS) await store.meetings.touch(known.meeting, now());
+    await this.noteUse(known);
     const live = await this.#open(known);
     // No place for a connection that ended meanwhile: nobody would ever free it.
     if (!line.isOpen) throw new ProtocolError('outOfOrder');
@@ -167,7 +182,9 @@ export class MeetingService {
       if (!live.isIdle) continue;
       this.#rooms.delete(meeting);
       this.relaying.closeRoom(meeting);
+      this.chat.emptied(meeting).catch((error: unknown) => this.terms.onError(error, meeting));
     }
+    this.chat.tick();
   }
 
   /** Lets go of events that nobody can ask for any more. */
@@ -183,7 +200,9 @@ export class MeetingService {
     const { store, meetingTtlMs, now } = this.terms;
     for (const meeting of this.#rooms.keys()) await store.meetings.touch(meeting, now());
     await store.groups.sweep(now() - FORSAKEN_MS, new Set(this.#rooms.keys()));
-    return store.meetings.sweep(now() - meetingTtlMs);
+    const swept = await store.meetings.sweep(now() - meetingTtlMs);
+    await this.chat.sweep((meeting) => this.#rooms.has(meeting));
+    return swept;
   }
 
   /**
@@ -248,6 +267,12 @@ export class MeetingService {
     this.#rooms.set(meeting, live);
     return live;
   }
+}
+
+/** What the hosts have decided, else what the record says. */
+function chatTermsOf({ hostState, terms }: KnownMeeting): ChatTerms {
+  const state = hostState && parseBody(hostState.signed, HostState);
+  return state?.chat ?? terms.settings.chat ?? DEFAULT_CHAT_TERMS;
 }
 
 /** Reads a generation's record, and checks that its access key is of the same host, meeting and generation. @throws ProtocolError proofRefused · badRequest */

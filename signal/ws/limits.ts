@@ -45,7 +45,8 @@ export class Bucket {
   }
 }
 
-type RateClass = 'prove' | 'talk' | 'keys' | 'host' | 'media' | 'ping';
+type RateClass =
+  'prove' | 'talk' | 'keys' | 'host' | 'media' | 'ping' | 'chatRead' | 'chatWrite' | 'chatWhisper' | 'chatSnapshot';
 
 export const classes: Record<RequestName, RateClass> = {
   hello: 'prove',
@@ -76,6 +77,16 @@ export const classes: Record<RequestName, RateClass> = {
   'host.state': 'host',
   'host.rotate': 'host',
   'host.command': 'host',
+  'chat.open': 'chatRead',
+  'chat.read': 'chatRead',
+  'chat.part': 'chatRead',
+  'chat.append': 'chatWrite',
+  'chat.erase': 'chatWrite',
+  'chat.whisper': 'chatWhisper',
+  'chat.offer': 'chatSnapshot',
+  'chat.offerPart': 'chatSnapshot',
+  'chat.confirm': 'chatSnapshot',
+  'chat.close': 'chatRead',
 };
 
 const rates: Record<RateClass, Rate> = {
@@ -87,6 +98,13 @@ const rates: Record<RateClass, Rate> = {
   media: { burst: 1000, perSecond: 50 },
   host: { burst: 20, perSecond: 2 },
   ping: { burst: 20, perSecond: 2 },
+  // A full chat is 128 pages or 256 parts; the first half comes at once.
+  chatRead: { burst: 64, perSecond: 16 },
+  // What was written offline, then a person who types.
+  chatWrite: { burst: 60, perSecond: 5 },
+  chatWhisper: { burst: 20, perSecond: 4 },
+  // Parts of 256 KiB, 342 KiB as text: within BYTES, so that whoever keeps to these is never taken for flooding.
+  chatSnapshot: { burst: 16, perSecond: 2 },
 };
 
 /** All that comes in, in bytes: a Welcome of the largest meeting at once, and more than any honest client in the long run. */

@@ -13,6 +13,7 @@ import type { Phase } from '../protocol/phases.ts';
 import type { Params, RequestName, Result } from '../protocol/requests.ts';
 import { catalogue, isRequestName } from '../protocol/catalogue.ts';
 import { WireRequest } from '../protocol/wire.ts';
+import type { Listener } from '../chat/listeners.ts';
 import type { Line } from '../meeting/live.ts';
 import { mayAsk } from '../meeting/permissions.ts';
 import type { IceConfig } from '../config.ts';
@@ -55,7 +56,7 @@ export interface Wire {
 /** Requests that wait while one is handled. A client that asks for more at once asks for trouble. */
 const MAX_WAITING = 256;
 
-export class Session implements Line {
+export class Session implements Line, Listener {
   readonly address: string;
   readonly limits = new Limits();
   state: SessionState = { at: 'new' };
@@ -78,6 +79,15 @@ export class Session implements Line {
   get phase(): Phase {
     const { at } = this.state;
     return at === 'greeted' || at === 'closed' ? 'new' : at;
+  }
+
+  get meeting(): MeetingId | null {
+    const { state } = this;
+    return state.at === 'admitted' || state.at === 'joined' ? state.meeting : null;
+  }
+
+  get generation(): number | null {
+    return this.state.at === 'admitted' ? this.state.generation : null;
   }
 
   /** The state it is in, where a handler works in one only. @throws ProtocolError outOfOrder in any other */
@@ -134,7 +144,9 @@ export class Session implements Line {
   }
 
   dismissed(): void {
-    if (this.state.at === 'joined') this.state = { at: 'new' };
+    if (this.state.at !== 'joined') return;
+    this.state = { at: 'new' };
+    this.#context.service.chat.leave(this);
   }
 
   /** The socket is gone, or given up. Idempotent. */
@@ -146,6 +158,7 @@ export class Session implements Line {
     const before = this.state;
     this.state = { at: 'closed' };
     this.#waiting = null;
+    if (before.at === 'admitted' || before.at === 'joined') this.#context.service.chat.leave(this);
     if (before.at === 'joined') this.#context.service.lost(before.meeting, before.peer, this);
   }
 

@@ -1,0 +1,29 @@
+/** How long chats are kept: what hosts have chosen is obeyed within the hour. */
+import type { ChatHead } from '../protocol/chat.ts';
+import type { MeetingId } from '../protocol/ids.ts';
+import type { ChatStore } from '../store/store.ts';
+
+const DAY_MS = 86_400_000;
+
+export interface SweepTerms {
+  readonly chat: ChatStore;
+  readonly now: number;
+  /** Null: there is no such meeting. */
+  readonly keepDays: (meeting: MeetingId) => Promise<number | null>;
+  readonly isHere: (meeting: MeetingId) => boolean;
+  /** Runs in the meeting's turn, and tells. */
+  readonly drop: (meeting: MeetingId, task: () => Promise<ChatHead | null>) => Promise<void>;
+}
+
+/**
+ * Drops what is older than its meeting keeps it. 0 days: until everybody has left, which is no matter of time; where nobody ever came, or
+ * the server did not see them leave, a day. Snapshots that nobody has confirmed in a day go, too.
+ */
+export async function sweepChats({ chat, now, keepDays, isHere, drop }: SweepTerms): Promise<void> {
+  for (const meeting of await chat.olderThan(now - DAY_MS)) {
+    const days = await keepDays(meeting);
+    if (days === null || (days === 0 && isHere(meeting))) continue;
+    await drop(meeting, () => chat.dropBefore(meeting, now - Math.max(1, days) * DAY_MS));
+  }
+  await chat.dropOffers(now - DAY_MS);
+}

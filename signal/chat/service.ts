@@ -1,0 +1,271 @@
+/**
+ * The chats of all meetings: items are numbered, chained, stored and told to whoever has the chat open. It opens nothing.
+ *
+ * For each meeting one thing happens at a time, so that whoever opens a chat misses nothing between the page and the first push.
+ * The store is asked each time, never a cache, and takes an item only where it follows the head.
+ */
+import { hashOf } from '../auth.ts';
+import { MAX_PAGE_BYTES, MAX_PAGE_ITEMS, type ChatHead, type ChatPage, type ChatPush } from '../protocol/chat.ts';
+import { ProtocolError } from '../protocol/errors.ts';
+import type { MeetingId } from '../protocol/ids.ts';
+import type { Params, Result } from '../protocol/requests.ts';
+import type { Store, StoredChat } from '../store/store.ts';
+import { AuthorQuota } from './authors.ts';
+import { firstHead, fits, isCanonical, nextHead, sizeOf } from './chain.ts';
+import { type Listener, Listeners, wireText } from './listeners.ts';
+import { sweepChats } from './retention.ts';
+import { Snapshots } from './snapshots.ts';
+import { Turns } from './turns.ts';
+
+const PAGE = { items: MAX_PAGE_ITEMS, bytes: MAX_PAGE_BYTES };
+/** Another process may have been faster. That several are, so many times in a row, is a mistake of ours. */
+const MAX_TRIES = 8;
+
+export interface ChatServiceTerms {
+  readonly store: Store;
+  /** Most bytes of a chat. */
+  readonly quota: number;
+  /** What the meeting says now. @throws ProtocolError meetingNotFound · meetingEnded */
+  readonly find: (meeting: MeetingId) => Promise<{ generation: number; keepDays: number }>;
+  readonly now: () => number;
+  readonly onError: (error: unknown, meeting?: MeetingId) => void;
+}
+
+export class ChatService {
+  readonly #terms: ChatServiceTerms;
+  readonly #listeners = new Listeners();
+  readonly #turns = new Turns();
+  readonly #authors: AuthorQuota;
+  readonly #snapshots: Snapshots;
+  /** Something was deleted, and copies of it may lie on the disk. */
+  #isDirty = false;
+
+  constructor(terms: ChatServiceTerms) {
+    this.#terms = terms;
+    this.#authors = new AuthorQuota(terms.quota);
+    const { store, quota, now } = terms;
+    this.#snapshots = new Snapshots({
+      chat: store.chat,
+      listeners: this.#listeners,
+      authors: this.#authors,
+      quota,
+      now,
+    });
+  }
+
+  /** @throws ProtocolError linkRefused · meetingNotFound · meetingEnded · outOfOrder */
+  open(listener: Listener, meeting: MeetingId, after: number): Promise<Result<'chat.open'>> {
+    return this.#turns.take(meeting, async () => {
+      if (listener.meeting !== meeting) throw new ProtocolError('outOfOrder');
+      // Before the meeting is looked up: a rotation that comes meanwhile either finds it here, or is found there.
+      this.#listeners.add(meeting, listener);
+      try {
+        const { keepDays } = await this.#assertLink(listener, meeting);
+        const log = await this.#log(meeting);
+        const { confirmed, offered } = await this.#terms.store.chat.snapshots(meeting);
+        const page = await this.#page(meeting, log, after);
+        if (offered) listener.send(wireText({ type: 'snapshot', snapshot: offered }));
+        return { ...page, snapshot: confirmed, keepDays, used: log.used, quota: this.#terms.quota };
+      } catch (error) {
+        this.#listeners.delete(listener);
+        throw error;
+      }
+    });
+  }
+
+  /** @throws ProtocolError as all below: outOfOrder if it is not open, linkRefused */
+  read(listener: Listener, meeting: MeetingId, after: number): Promise<ChatPage> {
+    return this.#turn(listener, meeting, async () => this.#page(meeting, await this.#log(meeting), after));
+  }
+
+  /** @throws ProtocolError chatFull, with the time to wait where it is this author's part · badRequest */
+  append(
+    listener: Listener,
+    meeting: MeetingId,
+    { id, body, erase }: Params<'chat.append'>,
+  ): Promise<Result<'chat.append'>> {
+    if (!isCanonical(body)) throw new ProtocolError('badRequest', 'body: not as base64url is written');
+    return this.#turn(listener, meeting, async () => {
+      const { store, quota, now } = this.#terms;
+      const known = await store.chat.findItem(meeting, id);
+      if (known) return known;
+      const bytes = sizeOf(body);
+      const hash = hashOf(body);
+      const at = now();
+      const log = await this.#log(meeting);
+      if (log.used + bytes > quota) throw new ProtocolError('chatFull');
+      const retryAfterMs = this.#authors.take('items', meeting, listener.address, bytes, at);
+      if (retryAfterMs > 0) throw new ProtocolError('chatFull', 'too much from this address', { retryAfterMs });
+      for (let { head } = log, tries = 0; tries < MAX_TRIES; tries++) {
+        const { seq, hash: chain } = nextHead(head, hash);
+        const appended = await store.chat.append(meeting, head, { id, at, hash, chain, body, bytes, erase });
+        switch (appended.at) {
+          case 'known':
+            return appended.item;
+          case 'gone':
+            throw new ProtocolError('meetingEnded');
+          case 'stale':
+            ({ head } = await this.#log(meeting));
+            continue;
+          case 'added':
+            this.#listeners.tell(meeting, { type: 'items', items: [{ seq, at, hash, body }] }, listener);
+            return { seq, at };
+        }
+      }
+      throw new ProtocolError('internal', 'the head moved each time');
+    });
+  }
+
+  /** All of them or none. @throws ProtocolError chatUnknown */
+  erase(listener: Listener, meeting: MeetingId, { items }: Params<'chat.erase'>): Promise<void> {
+    return this.#turn(listener, meeting, async () => {
+      const { chat } = this.#terms.store;
+      const { base, head } = await this.#log(meeting);
+      const there = items.filter(({ seq }) => seq > base.seq);
+      const seqs = there.map(({ seq }) => seq);
+      const hashes = await chat.eraseHashes(meeting, seqs);
+      const isRight = there.every(({ seq, token }) => seq <= head.seq && fits(token, hashes.get(seq) ?? ''));
+      if (!isRight) throw new ProtocolError('chatUnknown');
+      const erased = await chat.erase(meeting, seqs);
+      if (erased.length === 0) return;
+      this.#isDirty = true;
+      this.#listeners.tell(meeting, { type: 'erased', seqs: erased }, listener);
+    });
+  }
+
+  /** Not in turn: it depends on nothing that is stored. @throws ProtocolError outOfOrder */
+  whisper(listener: Listener, meeting: MeetingId, body: string): void {
+    this.#assertOpen(listener, meeting);
+    this.#listeners.tell(meeting, { type: 'whisper', body }, listener);
+  }
+
+  /** @throws ProtocolError chatUnknown */
+  part(listener: Listener, meeting: MeetingId, params: Params<'chat.part'>): Promise<Result<'chat.part'>> {
+    return this.#turn(listener, meeting, () => this.#snapshots.part(meeting, params));
+  }
+
+  /** @throws ProtocolError chatUnknown · badRequest */
+  offer(listener: Listener, meeting: MeetingId, { snapshot }: Params<'chat.offer'>): Promise<void> {
+    return this.#turn(listener, meeting, async () => {
+      await this.#snapshots.offer(listener, meeting, snapshot);
+      // Another may have lain in its place.
+      this.#isDirty = true;
+    });
+  }
+
+  /** @throws ProtocolError chatUnknown · chatFull · badRequest */
+  offerPart(listener: Listener, meeting: MeetingId, params: Params<'chat.offerPart'>): Promise<void> {
+    return this.#turn(listener, meeting, () => this.#snapshots.offerPart(listener, meeting, params));
+  }
+
+  /** @throws ProtocolError notAllowed · chatUnknown */
+  confirm(listener: Listener, meeting: MeetingId, { snapshot }: Params<'chat.confirm'>): Promise<void> {
+    return this.#turn(listener, meeting, async () => {
+      await this.#snapshots.confirm(listener, meeting, snapshot);
+      this.#isDirty = true;
+    });
+  }
+
+  /** No more pushes: it said so, has left, or is gone. At once, and idempotent. */
+  leave(listener: Listener): void {
+    const meeting = this.#listeners.delete(listener);
+    if (meeting !== null) this.#snapshots.forget(listener, meeting);
+  }
+
+  /** How many others have open what this connection has. */
+  besides(listener: Listener): number {
+    return this.#listeners.besides(listener);
+  }
+
+  /** A link was replaced: who has proven no more than an older one hears nothing from now on. */
+  rotated(meeting: MeetingId, generation: number): void {
+    this.#listeners.shutOut(meeting, generation);
+  }
+
+  /** Deletes all there is. */
+  clear(meeting: MeetingId): Promise<void> {
+    return this.#drop(meeting, () => this.#terms.store.chat.clear(meeting));
+  }
+
+  /** The meeting has ended, and its chat went with it. */
+  ended(): void {
+    this.#isDirty = true;
+  }
+
+  /** The last peer has left. */
+  async emptied(meeting: MeetingId): Promise<void> {
+    const known = await this.#terms.find(meeting).catch(nothingThere);
+    if (known?.keepDays === 0) await this.clear(meeting);
+  }
+
+  /** Drops what is too old. @param isHere  whether somebody is in the meeting */
+  async sweep(isHere: (meeting: MeetingId) => boolean): Promise<void> {
+    const { store, now, find } = this.#terms;
+    this.#authors.forgetOld(now());
+    await sweepChats({
+      chat: store.chat,
+      now: now(),
+      keepDays: async (meeting) => (await find(meeting).catch(nothingThere))?.keepDays ?? null,
+      isHere,
+      drop: (meeting, task) => this.#drop(meeting, task),
+    });
+    // Whatever else the sweep of meetings has deleted.
+    this.#isDirty = true;
+  }
+
+  /** Call it every second or so. */
+  tick(): void {
+    if (!this.#isDirty) return;
+    this.#isDirty = false;
+    this.#terms.store.scrub().then(
+      (isDone) => void (this.#isDirty ||= !isDone),
+      (error: unknown) => this.#terms.onError(error),
+    );
+  }
+
+  #drop(meeting: MeetingId, task: () => Promise<ChatHead | null>): Promise<void> {
+    return this.#turns.take(meeting, async () => {
+      const base = await task();
+      if (base === null) return;
+      this.#isDirty = true;
+      const push: ChatPush = { type: 'cleared', base };
+      this.#listeners.tell(meeting, push);
+    });
+  }
+
+  /** What a connection asks for that has the chat open, when its turn comes. */
+  #turn<T>(listener: Listener, meeting: MeetingId, task: () => Promise<T>): Promise<T> {
+    return this.#turns.take(meeting, async () => {
+      // A peer needs no link any more.
+      if (listener.generation !== null) await this.#assertLink(listener, meeting);
+      this.#assertOpen(listener, meeting);
+      return task();
+    });
+  }
+
+  #assertOpen(listener: Listener, meeting: MeetingId): void {
+    if (!this.#listeners.has(meeting, listener)) throw new ProtocolError('outOfOrder', 'the chat is not open');
+  }
+
+  /** What was proven for an older link is worth nothing any more. */
+  async #assertLink(listener: Listener, meeting: MeetingId) {
+    const { generation } = listener;
+    const known = await this.#terms.find(meeting);
+    if (generation !== null && generation !== known.generation) throw new ProtocolError('linkRefused');
+    return known;
+  }
+
+  async #log(meeting: MeetingId): Promise<StoredChat> {
+    const first = firstHead(meeting);
+    return (await this.#terms.store.chat.find(meeting)) ?? { base: first, head: first, used: 0 };
+  }
+
+  async #page(meeting: MeetingId, { base, head }: StoredChat, after: number): Promise<ChatPage> {
+    return { base, head, items: await this.#terms.store.chat.page(meeting, Math.max(after, base.seq), PAGE) };
+  }
+}
+
+function nothingThere(error: unknown): null {
+  if (error instanceof ProtocolError) return null;
+  throw error;
+}
