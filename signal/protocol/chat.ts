@@ -64,11 +64,11 @@ const ChatPage = z.object({
 });
 export type ChatPage = z.infer<typeof ChatPage>;
 
-/** What comes to whoever has the chat open, unnumbered: after a lost connection it is opened again from where one was. */
+/** What comes to whoever has the chat open, as `{ chat: ChatPush }`, unnumbered: after a lost connection it is opened again from where one was. */
 export const ChatPush = z.discriminatedUnion('type', [
   z.object({ type: z.literal('items'), items: z.array(ChatItem) }),
   z.object({ type: z.literal('erased'), seqs: z.array(z.int()) }),
-  /** Another offers a snapshot, or one was confirmed. */
+  /** Another has offered a snapshot, which is complete and waits to be confirmed, or one was confirmed. The former follows `chat.open`, too. */
   z.object({ type: z.literal('snapshot'), snapshot: ChatSnapshot }),
   /** Sealed, and not kept. */
   z.object({ type: z.literal('whisper'), body: bytesText(MAX_WHISPER_BYTES) }),
@@ -88,6 +88,7 @@ export const chatRequests = {
     params: z.object({ after: Seq }),
     result: z.object({
       ...ChatPage.shape,
+      /** The confirmed one. */
       snapshot: z.nullable(ChatSnapshot),
       keepDays: z.int().check(z.nonnegative()),
       used: z.int().check(z.nonnegative()),
@@ -123,9 +124,9 @@ export const chatRequests = {
   },
   /** Not kept; goes to whoever has the chat open. Errors: outOfOrder, tooMany. */
   'chat.whisper': { phase: 'admitted', params: z.object({ body: bytesText(MAX_WHISPER_BYTES) }), result: nothing },
-  /** Begins a snapshot; its parts follow, in order, by `chat.offerPart`. It takes the place of one that nobody has confirmed. Errors: outOfOrder, chatUnknown (covers nothing of this log), chatFull. */
+  /** Begins a snapshot; its parts follow, in order, by `chat.offerPart`. It takes the place of one that nobody has confirmed. Errors: outOfOrder, chatUnknown (covers nothing of this log, or its id is taken). */
   'chat.offer': { phase: 'admitted', params: z.object({ snapshot: ChatSnapshot }), result: nothing },
-  /** After the last part the hash is checked, and the others are told. Errors: outOfOrder, badRequest. */
+  /** After the last part the hash is checked, and the others are told. Errors: outOfOrder, badRequest, chatUnknown (not offered any more), chatFull. */
   'chat.offerPart': {
     phase: 'admitted',
     params: z.object({

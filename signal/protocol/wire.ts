@@ -3,6 +3,9 @@
  *
  * Unknown fields are ignored, unknown requests are answered with `unsupported`. The same connection pairs requests with
  * responses by `id`, which the client counts up.
+ *
+ * What the chat pushes comes beside these, unnumbered, as `{ chat: ChatPush }`. Its schemas are in `chat.ts`, which is not imported here:
+ * this is loaded before the lobby, and that when the chat is opened.
  */
 import * as z from 'zod/mini';
 import { errorCodes } from './errors.ts';

@@ -6,6 +6,7 @@ import { WebSocket } from 'ws';
 import type { ServerEvent } from '../../signal/protocol/events.ts';
 import type { GroupId, PeerId } from '../../signal/protocol/ids.ts';
 import type { GroupRef } from '../../signal/protocol/model.ts';
+import { ChatPush } from '../../signal/protocol/chat.ts';
 import { catalogue } from '../../signal/protocol/catalogue.ts';
 import { type Params, PROTOCOL, type RequestName, type Result } from '../../signal/protocol/requests.ts';
 import { WireAnswer, WireError } from '../../signal/protocol/wire.ts';
@@ -29,6 +30,8 @@ export class Refused extends Error {
 export class Client {
   readonly socket: WebSocket;
   readonly events: ServerEvent[] = [];
+  /** What the chat pushed. */
+  readonly pushes: ChatPush[] = [];
   /** Everything else that came, in order: for tests of order. */
   readonly heard: string[] = [];
   /** Number of the last event. */
@@ -103,6 +106,12 @@ export class Client {
     return this.events.splice(found, 1)[0] as Named<T>;
   }
 
+  /** The first push of this kind from now on, or among those not waited for yet. */
+  async nextPush<T extends ChatPush['type']>(type: T): Promise<Extract<ChatPush, { type: T }>> {
+    const found = await this.#until(() => this.pushes.findIndex((push) => push.type === type), `chat ${type}`);
+    return this.pushes.splice(found, 1)[0] as Extract<ChatPush, { type: T }>;
+  }
+
   /** Everything that was on its way has arrived. */
   async flushed(): Promise<void> {
     await this.request('ping', {});
@@ -142,7 +151,9 @@ export class Client {
 
   #message(text: string): void {
     try {
-      const answer = WireAnswer.parse(JSON.parse(text));
+      const message = JSON.parse(text) as object;
+      if ('chat' in message) return this.#push(ChatPush.parse(message.chat));
+      const answer = WireAnswer.parse(message);
       if ('event' in answer) {
         if (answer.seq !== this.received + 1) throw new Error(`event ${answer.seq} after ${this.received}`);
         this.received = answer.seq;
@@ -151,8 +162,14 @@ export class Client {
       } else this.#answer(answer);
     } catch (error) {
       this.failure = error as Error;
+    } finally {
+      for (const watcher of this.#watchers) watcher();
     }
-    for (const watcher of this.#watchers) watcher();
+  }
+
+  #push(push: ChatPush): void {
+    this.heard.push(`chat ${push.type}`);
+    this.pushes.push(push);
   }
 
   #answer(answer: Loose): void {

@@ -7,6 +7,7 @@ import {
   labels,
   type MeetingRecord,
   proofText,
+  type Settings,
   type Signed,
   type SignedTerms,
 } from '../../signal/protocol/documents.ts';
@@ -43,7 +44,7 @@ export class TestMeeting {
   generation = 0;
   link = newKey();
   access = newKey();
-  settings = { meshLimit: 4, capacity: 10 };
+  settings: Settings = { meshLimit: 4, capacity: 10 };
   #sequence = 1;
 
   record(changes: Partial<MeetingRecord> = {}, by = this.host): Signed {
@@ -84,7 +85,7 @@ export class TestMeeting {
   }
 
   command(
-    order: { action: 'remove'; peer: PeerId } | { action: 'end' },
+    order: { action: 'remove'; peer: PeerId } | { action: 'end' } | { action: 'clearChat' },
     by = this.host,
     sequence = this.#sequence++,
   ): Signed {

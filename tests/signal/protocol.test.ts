@@ -1,14 +1,17 @@
 /** PROTOCOL.md and the schemas say the same: each message has an example, each example parses, and nothing in it is ignored. */
 import { describe, expect, test } from 'vitest';
-import type * as z from 'zod/mini';
+import * as z from 'zod/mini';
 import { AccessDocument, HostCommand, HostState, labels, MeetingRecord } from '../../signal/protocol/documents.ts';
 import { errors } from '../../signal/protocol/errors.ts';
 import { ServerEvent } from '../../signal/protocol/events.ts';
 import { CreatedMeeting, CreateMeeting, Health, Problem } from '../../signal/protocol/http.ts';
+import { ChatPush } from '../../signal/protocol/chat.ts';
 import { catalogue } from '../../signal/protocol/catalogue.ts';
 import type { RequestName } from '../../signal/protocol/requests.ts';
 import { WireAnswer, WireRequest } from '../../signal/protocol/wire.ts';
 import { examples, protocolPage } from './golden.ts';
+
+const Push = z.object({ chat: ChatPush });
 
 const named: Record<string, z.ZodMiniType> = {
   MeetingRecord,
@@ -33,6 +36,8 @@ function schemaOf(kind: string, name: string): z.ZodMiniType | undefined {
       return catalogue[name as RequestName]?.result;
     case 'event':
       return ServerEvent;
+    case 'push':
+      return Push;
     default:
       return named[name];
   }
@@ -46,6 +51,7 @@ describe('each example of PROTOCOL.md', () => {
       // Schemas drop what they do not know: an example with such a field would teach something wrong.
       expect(parsed).toEqual(value);
       if (kind === 'event') expect(value).toHaveProperty('type', name);
+      if (kind === 'push') expect(value).toHaveProperty('chat.type', name);
     },
   );
 });
@@ -53,12 +59,14 @@ describe('each example of PROTOCOL.md', () => {
 describe('PROTOCOL.md', () => {
   const shown = new Set(examples().map(({ kind, name }) => `${kind} ${name}`));
 
-  test('shows every request with its answer, every event, every document', () => {
+  test('shows every request with its answer, every event, every push of the chat, every document', () => {
     const events = ServerEvent.def.options.map((option) => `event ${option.shape.type.def.values[0]}`);
+    const pushes = ChatPush.def.options.map((option) => `push ${option.shape.type.def.values[0]}`);
     const asked = Object.keys(catalogue).flatMap((name) => [`params ${name}`, `result ${name}`]);
     const all = [
       ...asked,
       ...events,
+      ...pushes,
       ...['MeetingRecord', 'AccessDocument', 'HostState', 'HostCommand'].map((name) => `document ${name}`),
     ];
     expect(all.filter((one) => !shown.has(one))).toEqual([]);
