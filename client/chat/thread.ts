@@ -46,6 +46,7 @@ export class Thread {
   readonly #following = new Map<string, string[]>();
   #order: string[] = [];
   #isSorted = true;
+  #newest = 0;
 
   get size(): number {
     return this.#entries.size;
@@ -64,6 +65,7 @@ export class Thread {
     const before = this.#entries.get(entry.id);
     if (before !== undefined && (before.body !== null || entry.body === null)) return false;
     this.#entries.set(entry.id, entry);
+    this.#newest = Math.max(this.#newest, entry.at);
     if (before === undefined) this.#chain(entry);
     if (entry.body === null) this.#list(entry.id);
     const body = entry.body === null ? null : bodyFrom(entry.body);
@@ -90,9 +92,7 @@ export class Thread {
 
   /** The newest time of all that is here; 0 for none. */
   get newest(): number {
-    let newest = 0;
-    for (const { at } of this.#entries.values()) newest = Math.max(newest, at);
-    return newest;
+    return this.#newest;
   }
 
   /** Ids that are missing in the middle of somebody's chain. */
@@ -112,6 +112,11 @@ export class Thread {
       this.#isSorted = true;
     }
     return this.#order.map((id) => this.#view(id));
+  }
+
+  /** One of them; null where it is not there. */
+  one(id: string): Said | null {
+    return this.#topics.get(id)?.isListed ? this.#view(id) : null;
   }
 
   #compare(a: string, b: string): number {

@@ -2,6 +2,7 @@
  * What page, worker and server say to each other on the way into a meeting. Each function is one stretch of that way; the machine
  * decides when it is walked. The page carries challenges to the worker and signatures back, and can make neither.
  */
+import type { MeetingRecord } from '../../signal/protocol/documents.ts';
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
 import type { Params, Result } from '../../signal/protocol/requests.ts';
 import { PROTOCOL } from '../../signal/protocol/requests.ts';
@@ -10,7 +11,6 @@ import { OfflineError } from '../net/offline.ts';
 import type { Rpc } from '../net/rpc.ts';
 import type { SealPort } from '../transport/sealPort.ts';
 import type { Failure } from './state.ts';
-import type { Only } from './view.ts';
 
 export interface Parties {
   meeting: MeetingId;
@@ -21,8 +21,8 @@ export interface Parties {
 export interface Opened {
   title: string;
   needsPassword: boolean;
-  /** The one way that media may take, by the host's own word. */
-  only: Only | null;
+  /** What the host has signed. */
+  record: MeetingRecord;
   /** For the access key and the leaf key; good for this connection. */
   challenge: string;
 }
@@ -36,7 +36,7 @@ export async function open({ meeting, rpc, port }: Parties): Promise<Opened> {
   const { signature } = await port.call('invite.proveLink', { challenge });
   const proven = await rpc.request('meeting.proveLink', { signature });
   const { title, needsPassword, record } = await port.call('invite.acceptRecord', { record: proven.record });
-  return { title, needsPassword, only: record.settings.only ?? null, challenge: proven.challenge };
+  return { title, needsPassword, record, challenge: proven.challenge };
 }
 
 /** @param password  null where there is none, or where the worker has kept what it turned into */

@@ -10,9 +10,11 @@ import { isBasicRequest, type Params, type RequestName, type Result } from '../.
 import { ProtocolError } from '../../signal/protocol/errors.ts';
 import type { Notice, TrackKind } from '../e2ee/messages.ts';
 import type { Port } from '../e2ee/port.ts';
+import type { ChatTerms, MeetingRecord } from '../../signal/protocol/documents.ts';
 import { OfflineError } from '../net/offline.ts';
 import { Rpc, type ResultSchema } from '../net/rpc.ts';
 import type { Announcer, Own } from './announcer.ts';
+import { ChatLink } from './chatLink.ts';
 import * as conversation from './conversation.ts';
 import { begin, initial, step } from './machine.ts';
 import { Stage } from './stage.ts';
@@ -53,7 +55,8 @@ export class Runner {
   #stage: Stage | null = null;
   #host = false;
   #challenge = '';
-  #only: Only | null = null;
+  #record: MeetingRecord | null = null;
+  readonly chat = new ChatLink();
   #token = '';
   #words: conversation.JoinWords | null = null;
   /** A leaf that was made before anybody asked for it. */
@@ -96,8 +99,13 @@ export class Runner {
   get secret(): string {
     return this.#secret;
   }
+  /** The one way that media may take, by the host's own word. */
   get only(): Only | null {
-    return this.#only;
+    return this.#record?.settings.only ?? null;
+  }
+  /** The terms that the meeting was made with; null: the usual ones. */
+  get chatTerms(): ChatTerms | null {
+    return this.#record?.settings.chat ?? null;
   }
   get handRaised(): boolean {
     return this.#handRaised;
@@ -250,9 +258,11 @@ export class Runner {
         up: () => this.input({ type: 'socket.up' }),
         down: (code) => {
           this.#inside = false;
+          this.chat.down();
           this.input({ type: 'socket.down', code });
         },
         event: (event) => this.#event(event),
+        chat: (push) => this.chat.pushed(push),
       },
     });
   }
@@ -271,9 +281,9 @@ export class Runner {
 
   async #open(attempt: number): Promise<void> {
     await this.#invited;
-    const { title, needsPassword, only, challenge } = await conversation.open(this.#parties());
+    const { title, needsPassword, record, challenge } = await conversation.open(this.#parties());
     this.#challenge = challenge;
-    this.#only = only;
+    this.#record = record;
     this.input({ type: 'opened', attempt, title, needsPassword });
     if (this.#port && this.#state.at === 'lobby') this.#options.on.idle(this.#port);
   }
@@ -281,6 +291,7 @@ export class Runner {
   async #prove({ attempt, password }: Extract<Effect, { type: 'prove' }>): Promise<void> {
     const { names } = await conversation.prove(this.#parties(), this.#challenge, password);
     this.input({ type: 'admitted', attempt, peers: names });
+    this.#chatUp();
   }
 
   async #join({ attempt, name, again, replaces }: Extract<Effect, { type: 'join' }>): Promise<void> {
@@ -304,7 +315,7 @@ export class Runner {
     this.#release?.();
     this.#release = livesAs(meeting, words.peer);
     this.#announce().catch((error: unknown) => globalThis.reportError?.(error));
-    void this.#stage?.start(words.peer, joined.iceServers as RTCIceServer[], joined.topology, this.#only);
+    void this.#stage?.start(words.peer, joined.iceServers as RTCIceServer[], joined.topology, this.only);
     this.#stage?.expect(
       joined.peers.filter(({ inGroup, presence }) => inGroup && presence === 'here').map(({ peer }) => peer),
     );
@@ -328,6 +339,7 @@ export class Runner {
     this.#stage?.setIceServers(iceServers as RTCIceServer[]);
     this.#stage?.happened({ type: 'topology', topology });
     this.input({ type: 'resumed', attempt });
+    this.#chatUp();
   }
 
   #event(event: ServerEvent): void {
@@ -359,6 +371,12 @@ export class Runner {
       case 'out':
         return this.input({ type: 'notice', notice });
     }
+  }
+
+  /** Link and password are proven on this connection. */
+  #chatUp(): void {
+    const { rpc, port } = this.#parties();
+    this.chat.up(rpc, port);
   }
 
   async #ask<N extends RequestName>(name: N, params: Params<N>, schema?: ResultSchema<N>): Promise<Result<N>> {
@@ -432,6 +450,7 @@ export class Runner {
     this.#announcer = null;
     this.#words = this.#ahead = null;
     this.#farewell = null;
+    this.chat.end();
     this.#rpc?.close();
     this.#rpc = null;
     const [stage, port] = [this.#stage, this.#port];

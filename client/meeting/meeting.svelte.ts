@@ -39,6 +39,7 @@ const FAILED = {
 
 /** Nobody looks at the lobby longer than this for it. */
 const ENTER_MS = 120;
+const CHAT_MS = 1500;
 /** A pause in typing a name. */
 const TYPING_MS = 300;
 
@@ -48,6 +49,8 @@ class Meeting implements MeetingFacade {
   #view = $state.raw<MeetingView>({ at: 'opening', slow: false });
   readonly #notices = new Notices();
   #chat = $state.raw<ChatFacade | null>(null);
+  #wantsChat = false;
+  #chatDue: ReturnType<typeof setTimeout> | undefined;
   #name = $state(recall().name ?? '');
   #needsGesture = false;
   #presentLive: typeof presentLive | null = null;
@@ -107,7 +110,10 @@ class Meeting implements MeetingFacade {
   join(): void {
     this.#runner?.input({ type: 'join', name: this.#name.trim() });
   }
-  openChat(): void {}
+  openChat(): void {
+    this.#wantsChat = true;
+    this.#tryChat();
+  }
   toggleMicrophone(): Promise<boolean> {
     return this.#toggle('microphone');
   }
@@ -162,6 +168,7 @@ class Meeting implements MeetingFacade {
     if (this.#destroyed) return;
     this.#destroyed = true;
     clearTimeout(this.#typing);
+    clearTimeout(this.#chatDue);
     for (const end of this.#ends) end();
     this.#devices.endShare();
     this.#runner?.destroy();
@@ -275,6 +282,31 @@ class Meeting implements MeetingFacade {
     void this.#runner?.prepareAhead(this.#name.trim()).catch(() => undefined);
   }
 
+  /** Opens the chat once that is possible. */
+  #tryChat(): void {
+    const runner = this.#runner;
+    if (!this.#wantsChat || this.#chat !== null || !runner?.chat.isReady) return;
+    this.#wantsChat = false;
+    import('../chat/open.ts')
+      .then(({ openChat }) =>
+        openChat(runner, {
+          name: () => this.#name.trim(),
+          shown: (chat) => (this.#chat = chat),
+          // With the worker: whoever comes in again opens it again.
+          ended: () => {
+            this.#wantsChat ||= this.#chat !== null;
+            this.#chat = null;
+          },
+        }),
+      )
+      .catch(() => (this.#wantsChat = true));
+  }
+
+  /** Soon after joining: others' pictures come first. */
+  #chatSoon(): void {
+    this.#chatDue ??= setTimeout(() => this.openChat(), CHAT_MS);
+  }
+
   #surroundings(): Surroundings {
     const devices = this.#devices;
     const runner = this.#runner;
@@ -340,6 +372,8 @@ class Meeting implements MeetingFacade {
       this.#needsGesture = navigator.userActivation?.hasBeenActive === false;
     }
     this.#entering = null;
+    if (view.at === 'live') this.#chatSoon();
+    this.#tryChat();
     this.#view = view.at === 'live' ? { ...view, needsGesture: this.#needsGesture } : view;
   }
 }

@@ -26,6 +26,8 @@ export interface RpcListener {
   up: () => void;
   down: (code: number) => void;
   event: (event: ServerEvent) => void;
+  /** A push of the chat, not parsed yet: who never opens it need not know its schemas. */
+  chat?: (push: unknown) => void;
   /** The server said something that is not of this protocol. */
   garbage?: (what: string) => void;
 }
@@ -152,6 +154,7 @@ export class Rpc {
     if (typeof raw !== 'object' || raw === null) return this.#listener.garbage?.('not an object');
     if ('seq' in raw && 'event' in raw) this.#event(raw.seq, raw.event);
     else if ('id' in raw && typeof raw.id === 'number') this.#answer(raw.id, raw);
+    else if ('chat' in raw) this.#listener.chat?.(raw.chat);
     else this.#listener.garbage?.('neither answer nor event');
   }
 

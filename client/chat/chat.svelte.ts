@@ -1,0 +1,185 @@
+/** The chat as the screens see it: one snapshot, drawn anew at most once a frame, and the person's intents. */
+import { DEFAULT_CHAT_TERMS, type ChatTerms } from '../../signal/protocol/documents.ts';
+import { m } from '../paraglide/messages.js';
+import type { Body } from './bodies.ts';
+import { Chat } from './chat.ts';
+import { exportJson, exportText, Presenter } from './present.ts';
+import type { ChatLine, ChatPort } from './providers/signal.ts';
+import { MAX_TEXT, type ChatFacade, type ChatView } from './view.ts';
+
+export interface ChatFacadeOptions {
+  readonly port: ChatPort;
+  readonly line: ChatLine;
+  readonly name: () => string;
+  /** What the record or the host's state says. */
+  readonly terms: () => ChatTerms | null;
+  readonly setTerms: (terms: ChatTerms) => void;
+}
+
+const EMPTY: ChatView = {
+  at: 'opening',
+  connection: 'connecting',
+  messages: [],
+  people: [],
+  typing: [],
+  unread: 0,
+  firstUnread: null,
+  hidden: 0,
+  terms: DEFAULT_CHAT_TERMS,
+  host: false,
+  alarms: [],
+  used: 0,
+};
+
+/** Once in this long, while frames do not come: a page in the background. */
+const HIDDEN_MS = 1000;
+
+export class ChatOnScreen implements ChatFacade {
+  readonly #options: ChatFacadeOptions;
+  #view = $state.raw<ChatView>(EMPTY);
+  #chat: Chat | null = null;
+  #presenter: Presenter | null = null;
+  #isDrawing = false;
+  #isUp = false;
+  #isClosed = false;
+
+  constructor(options: ChatFacadeOptions) {
+    this.#options = options;
+  }
+
+  /** Takes up what is kept. @throws CallError */
+  async open(): Promise<void> {
+    const chat = await Chat.open({
+      port: this.#options.port,
+      line: this.#options.line,
+      name: this.#options.name,
+      changed: () => this.#changed(),
+      now: Date.now,
+      after: (ms, run) => {
+        const timer = setTimeout(run, ms);
+        return () => clearTimeout(timer);
+      },
+      random: () => crypto.getRandomValues(new Uint32Array(1))[0]! / 2 ** 32,
+    });
+    if (this.#isClosed) return chat.close();
+    this.#chat = chat;
+    this.#presenter = new Presenter(chat, m.chat_unnamed());
+    if (this.#isUp) chat.up();
+    this.#draw();
+  }
+
+  get view(): ChatView {
+    return this.#view;
+  }
+
+  send({ text, replyTo = null }: { text: string; replyTo?: string | null }): boolean {
+    const trimmed = text.trim().slice(0, MAX_TEXT);
+    if (trimmed === '') return false;
+    this.#write({ is: 'say', text: trimmed, ...(replyTo === null ? {} : { reply: replyTo }) });
+    return true;
+  }
+
+  edit(id: string, text: string): void {
+    const trimmed = text.trim().slice(0, MAX_TEXT);
+    const before = this.#chat?.thread.one(id);
+    if (trimmed === '' || !before || before.text === trimmed) return;
+    this.#write({ is: 'edit', of: id, text: trimmed });
+  }
+
+  remove(id: string): void {
+    void this.#chat?.erase(id).catch(() => this.#changed());
+  }
+
+  react(id: string, emoji: string): void {
+    const mine = this.#chat?.thread.one(id)?.reactions.get(emoji)?.includes(this.#chat.self) ?? false;
+    this.#write({ is: 'react', of: id, emoji, on: !mine });
+  }
+
+  typing(): void {
+    this.#chat?.type();
+  }
+
+  seen(id: string): void {
+    this.#chat?.markSeen(id);
+  }
+
+  retry(): void {
+    this.#chat?.signal.retry();
+  }
+
+  setTerms(terms: ChatTerms): void {
+    this.#options.setTerms(terms);
+  }
+
+  export(format: 'text' | 'json'): string {
+    const { messages } = this.#view;
+    const written = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+    return format === 'json' ? exportJson(messages) : exportText(messages, (at) => written.format(at));
+  }
+
+  /** Link and password are proven on a fresh connection. */
+  up(): void {
+    this.#isUp = true;
+    this.#chat?.up();
+  }
+
+  down(): void {
+    this.#isUp = false;
+    this.#chat?.down();
+  }
+
+  /** What the server sent to whoever has the chat open. */
+  pushed(push: Parameters<Chat['signal']['pushed']>[0]): void {
+    this.#chat?.signal.pushed(push);
+  }
+
+  /** Terms or names are others now. */
+  refresh(): void {
+    this.#changed();
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.#isClosed = true;
+    this.#chat?.close();
+  }
+
+  #write(body: Body): void {
+    void this.#chat?.write([body]).catch(() => this.#changed());
+  }
+
+  #changed(): void {
+    if (this.#isDrawing || this.#isClosed) return;
+    this.#isDrawing = true;
+    const draw = () => {
+      if (!this.#isDrawing) return;
+      this.#isDrawing = false;
+      this.#draw();
+    };
+    requestAnimationFrame(draw);
+    setTimeout(draw, HIDDEN_MS);
+  }
+
+  #draw(): void {
+    const [chat, presenter] = [this.#chat, this.#presenter];
+    if (chat === null || presenter === null) return;
+    const { signal } = chat;
+    const messages = presenter.messages(signal.isFull);
+    const from = messages.findIndex(({ id }) => id === chat.seen) + 1;
+    const unread = messages.slice(from).filter(({ author, deleted }) => !author.self && !deleted);
+    this.#view = {
+      at: 'ready',
+      connection: signal.state,
+      messages,
+      people: presenter.people,
+      typing: chat.typing.map((id) => presenter.person(id).name),
+      unread: unread.length,
+      firstUnread: unread[0]?.id ?? null,
+      hidden: chat.hidden,
+      terms: this.#options.terms() ?? DEFAULT_CHAT_TERMS,
+      host: chat.isHost,
+      alarms: chat.alarms,
+      used: signal.used,
+    };
+  }
+}

@@ -1,0 +1,53 @@
+/** Joins a chat on the screen with the meeting's connection and worker. Loaded when somebody wants it, with all that it needs. */
+import { ChatPush, chatRequests } from '../../signal/protocol/chat.ts';
+import type { ChatTerms } from '../../signal/protocol/documents.ts';
+import type { ChatLink } from '../meeting/chatLink.ts';
+import { ChatOnScreen } from './chat.svelte.ts';
+import type { ChatFacade } from './view.ts';
+
+/** What of a meeting's runner the chat needs. */
+export interface ChatHolder {
+  readonly chat: ChatLink;
+  readonly chatTerms: ChatTerms | null;
+}
+
+export interface ChatHolderEvents {
+  readonly name: () => string;
+  readonly shown: (chat: ChatFacade) => void;
+  readonly ended: () => void;
+}
+
+/** @throws CallError where the worker cannot open it */
+export async function openChat(holder: ChatHolder, events: ChatHolderEvents): Promise<void> {
+  let screen: ChatOnScreen | null = null;
+  let isUp = false;
+  const ways = holder.chat.join({
+    up: () => {
+      isUp = true;
+      screen?.up();
+    },
+    down: () => {
+      isUp = false;
+      screen?.down();
+    },
+    pushed: (push) => {
+      const parsed = ChatPush.safeParse(push);
+      if (parsed.success) screen?.pushed(parsed.data);
+    },
+    ended: () => {
+      screen?.close();
+      events.ended();
+    },
+    schemaOf: (name) => chatRequests[name].result as never,
+  });
+  if (ways === null) return;
+  screen = new ChatOnScreen({
+    ...ways,
+    name: events.name,
+    terms: () => holder.chatTerms,
+    setTerms: () => undefined,
+  });
+  if (isUp) screen.up();
+  events.shown(screen);
+  await screen.open();
+}

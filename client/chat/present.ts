@@ -1,0 +1,150 @@
+/**
+ * What is shown of a chat, from what is known of it. Views of messages that are as they were are the same objects, so that a screen
+ * with ten thousand of them draws what has changed.
+ */
+import type { Chat } from './chat.ts';
+import type { Said } from './thread.ts';
+import type { ChatMessage, ChatPerson, Delivery, ReactionView } from './view.ts';
+
+const QUOTE = 140;
+
+interface Drawn {
+  readonly said: Said;
+  /** Everything else that the view depends on. */
+  readonly key: string;
+  readonly view: ChatMessage;
+}
+
+export class Presenter {
+  readonly #chat: Chat;
+  readonly #unnamed: string;
+  readonly #drawn = new Map<string, Drawn>();
+  readonly #people = new Map<string, ChatPerson>();
+
+  /** @param unnamed how somebody is called who never gave a name */
+  constructor(chat: Chat, unnamed: string) {
+    this.#chat = chat;
+    this.#unnamed = unnamed;
+  }
+
+  messages(failed: boolean): ChatMessage[] {
+    const { thread } = this.#chat;
+    const all = thread.said;
+    const read = this.#readers(all);
+    return all.map((said, index) => {
+      const delivery = said.author === this.#chat.self ? this.#delivery(said.id, read[index]!, failed) : null;
+      const author = this.person(said.author);
+      const quoted = said.reply === null ? null : this.#quote(said.reply);
+      const reactions = [...said.reactions].map(([emoji, who]) => this.#reaction(emoji, who));
+      const own = thread.nameOf(this.#chat.self);
+      const key = JSON.stringify([author, delivery, quoted, reactions, own]);
+      const drawn = this.#drawn.get(said.id);
+      if (drawn?.said === said && drawn.key === key) return drawn.view;
+      const { id, at, text, edited, erased } = said;
+      const more = { delivery, replyTo: quoted, reactions, mentionsMe: mentions(text, own), to: null };
+      const view: ChatMessage = { id, author, at, text, edited, deleted: erased, ...more };
+      this.#drawn.set(id, { said, key, view });
+      return view;
+    });
+  }
+
+  person(id: string): ChatPerson {
+    const { thread, self, here } = this.#chat;
+    const person = {
+      id,
+      name: thread.nameOf(id) ?? this.#unnamed,
+      self: id === self,
+      here: id === self || here.includes(id),
+    };
+    const before = this.#people.get(id);
+    if (before && before.name === person.name && before.here === person.here) return before;
+    this.#people.set(id, person);
+    return person;
+  }
+
+  get people(): ChatPerson[] {
+    const { thread, here, self } = this.#chat;
+    return [...new Set([self, ...thread.authors, ...here])].map((id) => this.person(id));
+  }
+
+  /** Names of those who have read as far as each message. */
+  #readers(all: readonly Said[]): string[][] {
+    const { marks } = this.#chat;
+    const found: string[][] = all.map(() => []);
+    if (marks.size === 0) return found;
+    const byEntry = new Map<string, string[]>();
+    for (const [author, id] of marks) byEntry.set(id, [...(byEntry.get(id) ?? []), author]);
+    let names: string[] = [];
+    for (let index = all.length - 1; index >= 0; index--) {
+      const here = byEntry.get(all[index]!.id) ?? [];
+      if (here.length > 0) names = [...names, ...here.map((author) => this.person(author).name)];
+      found[index] = names;
+    }
+    return found;
+  }
+
+  #delivery(id: string, readers: readonly string[], failed: boolean): Delivery {
+    if (readers.length > 0) return { at: 'seen', by: readers };
+    if (this.#chat.isKept(id)) return { at: 'sent' };
+    return { at: failed ? 'failed' : 'waiting' };
+  }
+
+  #quote(id: string): ChatMessage['replyTo'] {
+    const { thread } = this.#chat;
+    const said = thread.one(id);
+    if (said === null) return { id, name: '', text: '', gone: true };
+    return { id, name: this.person(said.author).name, text: said.text.slice(0, QUOTE), gone: said.erased };
+  }
+
+  #reaction(emoji: string, who: readonly string[]): ReactionView {
+    const { self } = this.#chat;
+    const others = who.filter((one) => one !== self).map((one) => this.person(one).name);
+    const mine = who.includes(self);
+    return { emoji, names: mine ? [this.person(self).name, ...others] : others, mine };
+  }
+}
+
+/** @param own our name; null: nobody can have meant us by it */
+export function mentions(text: string, own: string | null): boolean {
+  const lower = text.toLowerCase();
+  const names = ['everyone', ...(own === null ? [] : [own.toLowerCase()])];
+  return names.some((name) => isMentioned(lower, `@${name}`));
+}
+
+/** Not in the middle of a word, as in an address. */
+function isMentioned(text: string, mention: string): boolean {
+  for (let at = text.indexOf(mention); at >= 0; at = text.indexOf(mention, at + 1)) {
+    const isWord = (character: string | undefined): boolean =>
+      character !== undefined && /[\p{L}\p{N}_]/u.test(character);
+    if (!isWord(text[at - 1]) && !isWord(text[at + mention.length])) return true;
+  }
+  return false;
+}
+
+/** Everything that can be read, as text for people. @param timeOf writes a time */
+export function exportText(messages: readonly ChatMessage[], timeOf: (at: number) => string): string {
+  const lines = messages
+    .filter(({ deleted }) => !deleted)
+    .map(({ at, author, text, replyTo }) => {
+      const quote =
+        replyTo === null || replyTo.gone ? '' : `> ${replyTo.name}: ${replyTo.text.replaceAll('\n', ' ')}\n`;
+      return `[${timeOf(at)}] ${author.name}\n${quote}${text}\n`;
+    });
+  return lines.join('\n');
+}
+
+/** The same for programs. */
+export function exportJson(messages: readonly ChatMessage[]): string {
+  const all = messages
+    .filter(({ deleted }) => !deleted)
+    .map(({ id, at, author, text, edited, replyTo, reactions }) => ({
+      id,
+      at: new Date(at).toISOString(),
+      author: { identity: author.id, name: author.name },
+      text,
+      edited,
+      replyTo: replyTo?.id ?? null,
+      reactions: reactions.map(({ emoji, names }) => ({ emoji, names })),
+    }));
+  return `${JSON.stringify(all, null, 2)}\n`;
+}

@@ -1,0 +1,74 @@
+/**
+ * The chat's end of a meeting's connection: tells it when link and password are proven, and lends it socket and worker.
+ *
+ * The chat opens when somebody wants it, in the lobby or in the meeting, and lives as long as the worker that holds its keys.
+ */
+import type { ChatLine, ChatPort, ChatRequest } from '../chat/providers/signal.ts';
+import { OfflineError } from '../net/offline.ts';
+import type { ResultSchema, Rpc } from '../net/rpc.ts';
+
+/** Who is told. */
+export interface ChatSink {
+  /** Link and password are proven on a fresh connection. */
+  up(): void;
+  down(): void;
+  /** Not parsed yet. */
+  pushed(push: unknown): void;
+  /** The worker that held its keys is gone. */
+  ended(): void;
+  schemaOf<N extends ChatRequest>(name: N): ResultSchema<N>;
+}
+
+export interface ChatWays {
+  readonly port: ChatPort;
+  readonly line: ChatLine;
+}
+
+export class ChatLink {
+  #sink: ChatSink | null = null;
+  /** The connection that has proven link and password. */
+  #open: { rpc: Rpc; port: ChatPort } | null = null;
+  /** Set once proven: the worker can open what is kept here, connected or not. */
+  #port: ChatPort | null = null;
+
+  /** True once a chat can be opened. */
+  get isReady(): boolean {
+    return this.#port !== null;
+  }
+
+  /** @returns null before link and password are proven */
+  join(sink: ChatSink): ChatWays | null {
+    const port = this.#port;
+    if (port === null) return null;
+    this.#sink = sink;
+    const line: ChatLine = {
+      request: (name, params) => {
+        if (this.#open?.port !== port) return Promise.reject(new OfflineError());
+        return this.#open.rpc.request(name, params, sink.schemaOf(name));
+      },
+    };
+    if (this.#open !== null) sink.up();
+    return { port, line };
+  }
+
+  up(rpc: Rpc, port: ChatPort): void {
+    this.#open = { rpc, port };
+    this.#port = port;
+    this.#sink?.up();
+  }
+
+  down(): void {
+    this.#open = null;
+    this.#sink?.down();
+  }
+
+  pushed(push: unknown): void {
+    this.#sink?.pushed(push);
+  }
+
+  end(): void {
+    const sink = this.#sink;
+    this.#sink = this.#open = this.#port = null;
+    sink?.ended();
+  }
+}
