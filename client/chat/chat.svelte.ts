@@ -128,6 +128,11 @@ export class ChatOnScreen implements ChatFacade {
     this.#chat?.down();
   }
 
+  /** The meeting has another link or password. */
+  renewed(): void {
+    this.#chat?.renewed();
+  }
+
   /** What the server sent to whoever has the chat open. */
   pushed(push: Parameters<Chat['signal']['pushed']>[0]): void {
     this.#chat?.signal.pushed(push);

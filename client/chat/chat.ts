@@ -184,6 +184,11 @@ export class Chat {
     this.#whisperSoon();
   }
 
+  /** The meeting has another link or password. */
+  renewed(): void {
+    this.signal.renewed();
+  }
+
   down(): void {
     this.signal.down();
     this.#here.clear();
@@ -368,7 +373,7 @@ export class Chat {
 
   #whisper(whisper: Whisper): void {
     const { port, name } = this.#options;
-    const head = this.signal.memory.head ?? undefined;
+    const head = this.signal.head ?? undefined;
     const body = JSON.stringify({ ...whisper, head, name: name().slice(0, 80) || undefined } satisfies Whisper);
     port
       .call('chat.whisper', { body })

@@ -30,6 +30,7 @@ export async function openChat(holder: ChatHolder, events: ChatHolderEvents): Pr
       isUp = false;
       screen?.down();
     },
+    renewed: () => screen?.renewed(),
     pushed: (push) => {
       const parsed = ChatPush.safeParse(push);
       if (parsed.success) screen?.pushed(parsed.data);

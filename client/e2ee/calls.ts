@@ -171,6 +171,8 @@ export class CallDesk {
       'chat.read': (params) => this.#needChat().read(params),
       'chat.write': (params) => this.#needChat().write(params),
       'chat.seal': (params) => this.#needChat().seal(params),
+      'chat.reopen': () => this.#needChat().reopen(),
+      'chat.tell': () => this.#needChat().tell(),
       'chat.erase': (params) => this.#needChat().erase(params),
       'chat.whisper': (params) => this.#needChat().whisper(params),
       'chat.overhear': (params) => this.#needChat().overhear(params),

@@ -12,6 +12,8 @@ export interface ChatSink {
   /** Link and password are proven on a fresh connection. */
   up(): void;
   down(): void;
+  /** The meeting has another link or password. */
+  renewed(): void;
   /** Not parsed yet. */
   pushed(push: unknown): void;
   /** The worker that held its keys is gone. */
@@ -60,6 +62,10 @@ export class ChatLink {
   down(): void {
     this.#open = null;
     this.#sink?.down();
+  }
+
+  renewed(): void {
+    this.#sink?.renewed();
   }
 
   pushed(push: unknown): void {

@@ -218,6 +218,7 @@ export class Runner {
         return this.#announcer?.greet(effect.peers);
       case 'address':
         this.#secret = effect.secret;
+        this.chat.renewed();
         return this.#options.on.address(effect.secret);
       case 'know':
         return this.#options.on.know(effect.title, this.#host);

@@ -64,6 +64,8 @@ export interface SignalTerms {
 const RETRY_MS = 1000;
 /** What came by another way and is not in the log after this is added by whoever waited longest: its author may be gone. */
 const CARRY_MS = 6000;
+/** Members learn of a new link within a moment of each other. */
+const RENEW_MS = 3000;
 /** What another has seen of the log comes to us within this, or is kept from us. */
 const WITHHELD_MS = 10_000;
 /** States of the log that others' words are compared with. */
@@ -83,6 +85,8 @@ export class SignalProvider implements ChatProvider {
   #compare = true;
   #flushing = false;
   #full = false;
+  /** Items that we cannot open. */
+  #hidden = 0;
   #used = 0;
   /** Rises with each connection: what an older one brings is dropped. */
   #turn = 0;
@@ -101,12 +105,19 @@ export class SignalProvider implements ChatProvider {
   }
 
   get memory(): SignalMemory {
-    return { head: this.#head, vector: this.#vector.clocks, dirty: this.#dirty };
+    // With something in it that we could not open, it is read from its start the next time: then we may.
+    const head = this.#hidden > 0 ? null : this.#head;
+    return { head, vector: head === null ? [] : this.#vector.clocks, dirty: this.#dirty };
   }
 
   /** The server has no room for what waits. */
   get isFull(): boolean {
     return this.#full;
+  }
+
+  /** Where we are in the log. */
+  get head(): ChatHead | null {
+    return this.#head;
   }
 
   /** Share of the server's room that is used. */
@@ -182,6 +193,22 @@ export class SignalProvider implements ChatProvider {
     if (this.#state === 'online') this.#terms.line.request('chat.whisper', { body }).catch(() => undefined);
   }
 
+  /** Link or password are others now. Whoever is first tells the ring under them; the others find it told. */
+  renewed(): void {
+    this.#inTurn(this.#turn, async () => {
+      const { late, isPast } = await this.#terms.port.call('chat.reopen', {});
+      this.#apply(late);
+      this.#terms.ringCame();
+      if (isPast) this.#readAgain();
+    });
+    this.#calls.push(
+      this.#terms.after(RENEW_MS * this.#terms.random(), () => {
+        const turn = this.#turn;
+        this.#tell(turn).catch((error: unknown) => this.#failed(turn, error));
+      }),
+    );
+  }
+
   /** Room may have been made: tries again what was refused. */
   retry(): void {
     this.#full = false;
@@ -215,6 +242,12 @@ export class SignalProvider implements ChatProvider {
   #continues({ head }: { head: ChatHead }): boolean {
     const known = this.#head!;
     return head.seq > known.seq || (head.seq === known.seq && head.hash === known.hash);
+  }
+
+  /** From the log's start, since what we took in of it may not count. */
+  #readAgain(): void {
+    this.#startOver();
+    if (this.#state !== 'offline') this.up();
   }
 
   /** Another log: nothing that we knew of the former one holds. */
@@ -264,19 +297,29 @@ export class SignalProvider implements ChatProvider {
   /** @returns false where they do not follow upon what we have */
   async #takeItems(items: readonly ChatItem[]): Promise<boolean> {
     if (items.length === 0) return true;
-    const { port, document, alarm, ringCame } = this.#terms;
-    const { head, broken, opened } = await port.call('chat.items', { head: this.#head, items: [...items] });
+    const { port, alarm, ringCame } = this.#terms;
+    const { head, broken, opened, late, hidden } = await port.call('chat.items', {
+      head: this.#head,
+      items: [...items],
+    });
     if (broken) return false;
-    const updates = opened.flatMap((one: OpenedItem) => (one.is === 'update' ? [one.update] : []));
-    for (const update of updates) this.#vector.advance(update);
     this.#head = head;
+    this.#hidden = hidden;
+    if ((this.#recent.get(head.seq) ?? head.hash) !== head.hash) alarm('rolledBack');
     this.#recent.set(head.seq, head.hash);
     const [oldest] = this.#recent.keys();
     if (this.#recent.size > RECENT && oldest !== undefined) this.#recent.delete(oldest);
-    if (updates.length > 0 && !document.apply(updates, this)) alarm('forged');
+    this.#apply([...late, ...opened.flatMap((one: OpenedItem) => (one.is === 'update' ? [one.update] : []))]);
+    // Ours, sealed a moment too late: it goes out once more.
+    if (opened.some((one) => one.is === 'stale')) this.#compare = true;
     if (opened.some((one) => one.is === 'forged')) alarm('forged');
     if (opened.some((one) => one.is === 'ring' && one.isNews)) ringCame();
     return true;
+  }
+
+  #apply(updates: readonly Bytes[]): void {
+    for (const update of updates) this.#vector.advance(update);
+    if (updates.length > 0 && !this.#terms.document.apply(updates, this)) this.#terms.alarm('forged');
   }
 
   #cleared(base: ChatHead): void {
@@ -322,18 +365,24 @@ export class SignalProvider implements ChatProvider {
   }
 
   async #send(turn: number, update: Bytes): Promise<void> {
-    const { line, port } = this.#terms;
-    const { ring, items } = await port.call('chat.seal', { update });
-    for (const body of ring === null ? items : [ring, ...items]) {
-      const { seq, at } = await line.request('chat.append', {
-        id: randomText(16),
-        body,
-        erase: randomText(32),
-      });
-      const item: ChatItem = { seq, at, hash: await sha256Text(body), body };
-      await (this.#taking = this.#taking.then(() => this.#take(turn, [item])));
-    }
-    this.#vector.advance(update);
+    const { ring, items } = await this.#terms.port.call('chat.seal', { update });
+    for (const body of ring === null ? items : [ring, ...items]) await this.#append(turn, body);
+  }
+
+  async #tell(turn: number): Promise<void> {
+    if (this.#state !== 'online') return;
+    const { ring } = await this.#terms.port.call('chat.tell', {});
+    if (ring !== null) await this.#append(turn, ring);
+  }
+
+  async #append(turn: number, body: string): Promise<void> {
+    const { seq, at } = await this.#terms.line.request('chat.append', {
+      id: randomText(16),
+      body,
+      erase: randomText(32),
+    });
+    const item: ChatItem = { seq, at, hash: await sha256Text(body), body };
+    await (this.#taking = this.#taking.then(() => this.#take(turn, [item])));
   }
 
   #inTurn(turn: number, act: () => Promise<void>): void {

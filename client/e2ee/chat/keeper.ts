@@ -46,6 +46,8 @@ interface Chain {
   readonly last: readonly Bytes[];
 }
 
+/** Of a meeting whose newcomers see nothing of before, and of members who are ahead of us; older ones are read again another time. */
+const MAX_HIDDEN = 20_000;
 /** More than a page has under way at once, over all tabs. */
 const LAST_KEPT = 16;
 
@@ -54,6 +56,8 @@ export class ChatKeeper {
   readonly #ring: Ring;
   readonly #reader: EntryReader;
   readonly #parts = new Parts();
+  /** Items that no key of ours opens, oldest first. */
+  readonly #hidden: ChatItem[] = [];
   /** Of the records that `begin` has read. */
   #kept: number[] = [];
   /** The ring as it was last told in the log, by generation and size; so that it is told when it must be. */
@@ -69,7 +73,7 @@ export class ChatKeeper {
     const { shelf, meeting, identity, host } = this.#terms;
     const lasting = await shelf.open();
     const ring = await shelf.get(`ring ${meeting}`).catch(() => null);
-    if (ring !== null) await this.#ring.add(ringFrom(ring));
+    if (ring !== null) await this.#takeKept(ring);
     const kept = await shelf.list(`updates ${meeting}`).catch(() => []);
     this.#kept = kept.map(({ id }) => id);
     const state = await shelf.get(`state ${meeting}`).catch(() => null);
@@ -88,10 +92,34 @@ export class ChatKeeper {
     const { meeting } = this.#terms;
     const from = head ?? { seq: 0, hash: base64url(logStart(meeting)) };
     const end = follow(from, items);
-    if (end === null) return { head: from, broken: true, opened: [] };
+    if (end === null) return { head: from, broken: true, opened: [], late: [], hidden: this.#hidden.length };
     const opened: OpenedItem[] = [];
     for (const item of items) opened.push(await this.#openOne(item));
-    return { head: end, broken: false, opened };
+    this.#keepHidden(items.filter((_, i) => opened[i]!.is === 'hidden'));
+    const isNews = opened.some((one) => one.is === 'ring' && one.isNews);
+    const late = isNews ? (await this.reopen()).late : [];
+    return { head: end, broken: false, opened, late, hidden: this.#hidden.length };
+  }
+
+  async reopen(): Promise<ChatCalls['chat.reopen']['out']> {
+    const late: Bytes[] = [];
+    const before = this.#ring.beginnings.size;
+    // Keys first, wherever in the log they lie.
+    for (const kind of ['ring', 'others'] as const) {
+      const hidden = this.#hidden.splice(0);
+      for (const item of hidden) {
+        const isRing = itemHead(fromBase64url(item.body!))?.kind === 'ring';
+        const opened = isRing === (kind === 'ring') ? await this.#openOne(item) : null;
+        if (opened?.is === 'update') late.push(opened.update);
+        if (opened === null || opened.is === 'hidden') this.#hidden.push(item);
+      }
+    }
+    return { late, isPast: this.#ring.beginnings.size > before };
+  }
+
+  #keepHidden(items: readonly ChatItem[]): void {
+    this.#hidden.push(...items);
+    if (this.#hidden.length > MAX_HIDDEN) this.#hidden.splice(0, this.#hidden.length - MAX_HIDDEN);
   }
 
   read({ entries }: ChatCalls['chat.read']['in']): Promise<ChatCalls['chat.read']['out']> {
@@ -139,6 +167,10 @@ export class ChatKeeper {
     return { ring, items: parts.map(base64url) };
   }
 
+  async tell(): Promise<ChatCalls['chat.tell']['out']> {
+    return { ring: this.#ring.size === 0 ? null : await this.#untold() };
+  }
+
   async erase({ entry }: ChatCalls['chat.erase']['in']): Promise<ChatCalls['chat.erase']['out']> {
     return { entry: await eraseEntry(entry) };
   }
@@ -166,15 +198,17 @@ export class ChatKeeper {
     this.#ring.wipe();
   }
 
-  async #openOne({ body }: ChatItem): Promise<OpenedItem> {
+  async #openOne({ seq, body }: ChatItem): Promise<OpenedItem> {
     const { meeting } = this.#terms;
     if (body === null) return { is: 'erased' };
     const item = fromBase64url(body);
     const head = itemHead(item);
     if (head === null || head.kind === 'whisper' || head.kind === 'snapshot') return { is: 'forged' };
-    if (head.kind === 'ring') return this.#openRing(item, head.generation);
+    if (head.kind === 'ring') return this.#openRing(item, head.generation, seq);
     const key = this.#ring.find(head.keyId);
     if (key === null) return { is: 'hidden' };
+    // A removed member still holds this key, and perhaps the server's ear.
+    if (seq > this.#ring.endOf(head.keyId)) return { is: 'stale' };
     try {
       const content = await openItem(key, meeting, head.kind, item);
       const update = head.kind === 'update' ? content : this.#parts.take(content);
@@ -184,14 +218,14 @@ export class ChatKeeper {
     }
   }
 
-  async #openRing(item: Bytes, generation: number): Promise<OpenedItem> {
+  async #openRing(item: Bytes, generation: number, seq: number): Promise<OpenedItem> {
     const { meeting, access } = this.#terms;
     if (generation !== access().generation) return { is: 'hidden' };
     try {
       const secrets = await openRing(access().chatKey, { meetingId: meeting, generation }, wrappedRing(item));
       const added = await this.#ring.add(secrets);
       this.#told.set(generation, Math.max(this.#told.get(generation) ?? 0, secrets.length));
-      if (added > 0) await this.#keepRing();
+      if (this.#ring.began(generation, seq) || added > 0) await this.#keepRing();
       return { is: 'ring', isNews: added > 0 };
     } catch {
       return { is: 'forged' };
@@ -222,8 +256,16 @@ export class ChatKeeper {
     const { shelf, meeting } = this.#terms;
     const writer = new Writer().u16(this.#ring.size);
     for (const { secret, generation } of this.#ring.secrets) writer.fixed(secret).u32(generation);
+    for (const [generation, seq] of this.#ring.beginnings) writer.u32(generation).u64(seq);
     // Where nothing can be stored it lasts as long as this worker.
     await shelf.put(`ring ${meeting}`, writer.done()).catch(() => undefined);
+  }
+
+  async #takeKept(bytes: Bytes): Promise<void> {
+    const reader = new Reader(bytes);
+    const count = reader.u16();
+    await this.#ring.add(Array.from({ length: count }, () => ({ secret: reader.fixed(32), generation: reader.u32() })));
+    while (reader.remaining > 0) this.#ring.began(reader.u32(), reader.u64());
   }
 
   async #chain(name: string): Promise<Chain> {
@@ -244,11 +286,6 @@ function follow(from: ChatHead, items: readonly ChatItem[]): ChatHead | null {
     seq = item.seq;
   }
   return { seq, hash: base64url(hash) };
-}
-
-function ringFrom(bytes: Bytes) {
-  const reader = new Reader(bytes);
-  return Array.from({ length: reader.u16() }, () => ({ secret: reader.fixed(32), generation: reader.u32() }));
 }
 
 function chainBytes({ writer, next, previous, last }: Chain): Bytes {

@@ -25,7 +25,8 @@ export type EntryVerdict =
 export type OpenedItem =
   | { readonly is: 'update'; readonly update: Bytes }
   | { readonly is: 'ring'; readonly isNews: boolean }
-  | { readonly is: 'part' | 'hidden' | 'forged' | 'erased' };
+  /** `stale`: sealed under a key that a removal had ended by then; whoever wrote it honestly gives it to the log again. */
+  | { readonly is: 'part' | 'hidden' | 'stale' | 'forged' | 'erased' };
 
 export interface WrittenEntry {
   readonly bytes: Bytes;
@@ -42,17 +43,25 @@ export interface ChatCalls {
   };
   /**
    * Checks items against the chain that ended in `head`, and opens them. Null: from the log's start. `head` is where the chain is now;
-   * `broken`: the items do not follow, and nothing was opened.
+   * `broken`: the items do not follow, and nothing was opened. `late`: of items before these, which keys that came now open.
+   * `hidden`: how many there are that do not.
    */
   'chat.items': {
     in: { head: ChatHead | null; items: ChatItem[] };
-    out: { head: ChatHead; broken: boolean; opened: OpenedItem[] };
+    out: { head: ChatHead; broken: boolean; opened: OpenedItem[]; late: Bytes[]; hidden: number };
   };
   'chat.read': { in: { entries: Bytes[] }; out: { verdicts: EntryVerdict[] } };
   /** Signs and seals what the person writes, in this order, each a JSON text. */
   'chat.write': { in: { at: number; bodies: string[] }; out: { written: WrittenEntry[] } };
   /** Makes items of a change of the document: one, or parts of a large one. `ring`: to be sent before them. */
   'chat.seal': { in: { update: Bytes }; out: { ring: string | null; items: string[] } };
+  /**
+   * Link or password are others now: tries again what could not be opened. `isPast`: they began before items that were opened already,
+   * some of which may be stale: to be read again.
+   */
+  'chat.reopen': { in: object; out: { late: Bytes[]; isPast: boolean } };
+  /** The ring for the link and password of today, where the log does not have it yet: without it newcomers could not read what was before. */
+  'chat.tell': { in: object; out: { ring: string | null } };
   /** The same entry without its body. */
   'chat.erase': { in: { entry: Bytes }; out: { entry: Bytes } };
   /** Seals and signs something that is not kept. */

@@ -15,6 +15,8 @@ interface Held extends RingSecret {
 export class Ring {
   readonly #meeting: string;
   readonly #held = new Map<string, Held>();
+  /** By generation: where in the log it was first told. */
+  readonly #began = new Map<number, number>();
 
   constructor(meeting: string) {
     this.#meeting = meeting;
@@ -40,6 +42,32 @@ export class Ring {
 
   find(keyId: Bytes): ChatKey | null {
     return this.#held.get(base64url(keyId))?.key ?? null;
+  }
+
+  /** Of a key that is held; -1 for another. */
+  generationOf(keyId: Bytes): number {
+    return this.#held.get(base64url(keyId))?.generation ?? -1;
+  }
+
+  /**
+   * The ring was told to holders of another link at this place of the log. From there on keys of older generations seal nothing.
+   * @returns whether that is news
+   */
+  began(generation: number, seq: number): boolean {
+    const known = this.#began.get(generation);
+    if (known !== undefined && known <= seq) return false;
+    this.#began.set(generation, seq);
+    return true;
+  }
+
+  get beginnings(): ReadonlyMap<number, number> {
+    return this.#began;
+  }
+
+  /** The last place in the log where a key may have been used. */
+  endOf(keyId: Bytes): number {
+    const own = this.generationOf(keyId);
+    return Math.min(Infinity, ...[...this.#began].filter(([generation]) => generation > own).map(([, seq]) => seq));
   }
 
   /** The key to seal with; of several the one that all choose. Null where there is none of this generation. */

@@ -202,6 +202,99 @@ describe('apart', () => {
   });
 });
 
+describe('after a removal', () => {
+  test('nothing that is written opens to the removed, with all that the server has; newcomers read everything', async () => {
+    const cy = await person('Cy');
+    const [a, b, c] = [await device(ada), await device(ben), await device(cy)];
+    for (const one of [a, b, c]) one.connect();
+    await a.chat.write([say('for all three')]);
+    await settle();
+    await c.chat.write([say('from Cy')]);
+    await settle();
+    // A host removes Cy: a new generation, which Cy does not learn.
+    const next = accessOf(1);
+    for (const one of [a, b]) {
+      one.access = next;
+      one.chat.renewed();
+    }
+    await settle();
+    const late = await device(await person('Eve'), { access: next });
+    late.connect();
+    await settle();
+    expect(late.texts).toEqual(['for all three', 'from Cy']);
+
+    await b.chat.write([say('without Cy')]);
+    await a.chat.write([{ is: 'edit', of: a.chat.thread.said[0]!.id, text: 'for us two' }]);
+    a.chat.type();
+    await settle();
+    // Cy is still given everything: by the server, or by a member of its own choice.
+    expect(c.texts).toEqual(['for all three', 'from Cy']);
+    expect(c.chat.typing).toEqual([]);
+    const { opened } = await c.keeper.items({ head: null, items: log.items });
+    expect(opened.filter(({ is }) => is === 'hidden').length).toBeGreaterThanOrEqual(3);
+    expect(late.texts).toEqual(['for us two', 'from Cy', 'without Cy']);
+    expect(a.texts).toEqual(late.texts);
+  });
+
+  test('what the removed writes under keys of the past is refused by all', async () => {
+    const cy = await person('Cy');
+    const [a, c] = [await device(ada), await device(cy)];
+    for (const one of [a, c]) one.connect();
+    await a.chat.write([say('before')]);
+    await settle();
+    a.access = accessOf(1);
+    a.chat.renewed();
+    await settle();
+    await c.chat.write([say('still here')]);
+    await settle();
+    const late = await device(await person('Eve'), { access: a.access });
+    late.connect();
+    await settle();
+    expect([a.texts, late.texts]).toEqual([['before'], ['before']]);
+  });
+
+  test('what a member writes that has not heard of it yet is not lost', async () => {
+    const [a, b] = [await device(ada), await device(ben)];
+    for (const one of [a, b]) one.connect();
+    await a.chat.write([say('before')]);
+    await settle();
+    a.access = accessOf(1);
+    a.chat.renewed();
+    await settle();
+    await b.chat.write([say('has not heard yet')]);
+    await settle();
+    expect(a.texts).toEqual(['before']);
+    b.access = a.access;
+    b.chat.renewed();
+    await settle();
+    const late = await device(await person('Eve'), { access: a.access });
+    late.connect();
+    await settle();
+    const all = ['before', 'has not heard yet'];
+    expect([a.texts, b.texts, late.texts]).toEqual([all, all, all]);
+    expect(b.chat.isKept(b.chat.thread.said.at(-1)!.id)).toBe(true);
+    expect([...a.chat.alarms, ...b.chat.alarms, ...late.chat.alarms]).toEqual([]);
+  });
+
+  test('a browser that was away, and comes back by the new link, reads on', async () => {
+    const [a, b] = [await device(ada), await device(ben)];
+    for (const one of [a, b]) one.connect();
+    await a.chat.write([say('before')]);
+    await settle();
+    a.access = accessOf(1);
+    a.chat.renewed();
+    await a.chat.write([say('after')]);
+    await settle();
+    await b.chat.settled();
+    b.kill();
+    b.access = a.access;
+    await b.start();
+    b.connect();
+    await settle();
+    expect(b.texts).toEqual(['before', 'after']);
+  });
+});
+
 describe('a server, a member, a stranger that is not honest', () => {
   test('a log that was rolled back is noticed, said, and filled again', async () => {
     const [a, b] = [await device(ada), await device(ben)];
