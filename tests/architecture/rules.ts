@@ -78,7 +78,7 @@ const rules: readonly Rule[] = [
     allows: ({ to, isOurs }) =>
       !isOurs ||
       (isE2ee(to)
-        ? /^client\/e2ee\/(port|messages)\.ts$/.test(to)
+        ? /^client\/e2ee\/(port|messages|chat\/messages)\.ts$/.test(to)
         : inside(to, 'client', 'signal/protocol', 'messages')),
   },
   {
