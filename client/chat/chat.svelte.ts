@@ -14,6 +14,7 @@ export interface ChatFacadeOptions {
   /** What the record or the host's state says. */
   readonly terms: () => ChatTerms | null;
   readonly setTerms: (terms: ChatTerms) => void;
+  readonly clear: () => void;
 }
 
 const EMPTY: ChatView = {
@@ -109,6 +110,10 @@ export class ChatOnScreen implements ChatFacade {
 
   setTerms(terms: ChatTerms): void {
     this.#options.setTerms(terms);
+  }
+
+  clear(): void {
+    this.#options.clear();
   }
 
   export(format: 'text' | 'json'): string {

@@ -15,6 +15,9 @@ export interface ChatHolderEvents {
   readonly name: () => string;
   readonly shown: (chat: ChatFacade) => void;
   readonly ended: () => void;
+  readonly setTerms: (terms: ChatTerms) => void;
+  /** Deletes what the server keeps. */
+  readonly clear: () => void;
 }
 
 /** @throws CallError where the worker cannot open it */
@@ -31,6 +34,7 @@ export async function openChat(holder: ChatHolder, events: ChatHolderEvents): Pr
       screen?.down();
     },
     renewed: () => screen?.renewed(),
+    refresh: () => screen?.refresh(),
     pushed: (push) => {
       const parsed = ChatPush.safeParse(push);
       if (parsed.success) screen?.pushed(parsed.data);
@@ -46,7 +50,8 @@ export async function openChat(holder: ChatHolder, events: ChatHolderEvents): Pr
     ...ways,
     name: events.name,
     terms: () => holder.chatTerms,
-    setTerms: () => undefined,
+    setTerms: events.setTerms,
+    clear: events.clear,
   });
   if (isUp) screen.up();
   events.shown(screen);

@@ -100,6 +100,8 @@ export interface ChatFacade {
   retry(): void;
   /** The host's: from now on. */
   setTerms(terms: ChatTerms): void;
+  /** The host's: deletes what the server keeps. What others' devices have of it stays there. */
+  clear(): void;
   /** Everything that can be read here. */
   export(format: 'text' | 'json'): string;
 }

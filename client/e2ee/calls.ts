@@ -148,6 +148,8 @@ export class CallDesk {
       'message.send': ({ to, kind, body }) => this.#done(this.#need().send(to, kind, body)),
       'host.remove': ({ peer }) => this.#done(this.#needHost().remove(peer)),
       'host.lock': ({ locked }) => this.#done(this.#needHost().lock(locked)),
+      'host.chatTerms': ({ terms }) => this.#done(this.#needHost().chatTerms(terms)),
+      'host.clearChat': () => this.#done(this.#needHost().clearChat()),
       'host.end': () => this.#done(this.#needHost().end()),
       'group.goOn': () => this.#done(this.#need().goOn()),
       'meeting.leave': async () => {

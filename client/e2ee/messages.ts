@@ -5,7 +5,7 @@
  * identity, the host key, the group, the frame keys and the member messages. Bytes are base64url text here as on the wire, so they
  * pass through untouched. A call is answered under its `id`; notices come when they come, in order.
  */
-import type { MeetingRecord, Settings, Signed, SignedTerms } from '../../signal/protocol/documents.ts';
+import type { ChatTerms, MeetingRecord, Settings, Signed, SignedTerms } from '../../signal/protocol/documents.ts';
 import type { ErrorCode } from '../../signal/protocol/errors.ts';
 import type { ServerEvent } from '../../signal/protocol/events.ts';
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
@@ -78,6 +78,10 @@ export interface Calls extends ChatCalls {
   'message.send': { in: { to: PeerId | null; kind: MessageKind; body: string }; out: object };
   'host.remove': { in: { peer: PeerId }; out: object };
   'host.lock': { in: { locked: boolean }; out: object };
+  /** From now on, for everybody. */
+  'host.chatTerms': { in: { terms: ChatTerms }; out: object };
+  /** Deletes what the server keeps of the chat. */
+  'host.clearChat': { in: object; out: object };
   'host.end': { in: object; out: object };
   /** "Go on": the person accepts that many are lost, and sending resumes. */
   'group.goOn': { in: object; out: object };
@@ -162,7 +166,8 @@ export type Notice =
   | { type: 'counts'; counts: TransformCounts[] }
   /** A new generation: the link is another now. */
   | { type: 'invite'; secret: string; generation: number }
-  | { type: 'hostState'; locked: boolean }
+  /** `chat`: null where no host has decided otherwise than the record says. */
+  | { type: 'hostState'; locked: boolean; chat: ChatTerms | null }
   /** Our sealed good-bye of this epoch: what a page sends that is being closed and has no time to ask. */
   | { type: 'farewell'; body: string }
   /**

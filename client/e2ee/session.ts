@@ -8,7 +8,7 @@
 import { fromBase64url } from '../../crypto/bytes.ts';
 import type { Group } from '../../crypto/group.ts';
 import { verifyText } from '../../crypto/signed.ts';
-import { HostCommand, labels, proofText, type Signed } from '../../signal/protocol/documents.ts';
+import { type ChatTerms, HostCommand, labels, proofText, type Signed } from '../../signal/protocol/documents.ts';
 import type { ServerEvent } from '../../signal/protocol/events.ts';
 import type { PeerId } from '../../signal/protocol/ids.ts';
 import type { GroupRef } from '../../signal/protocol/model.ts';
@@ -164,6 +164,14 @@ export class Session {
 
   lock(locked: boolean): Promise<boolean> {
     return this.#asMember((live) => live.hosting?.lock(locked));
+  }
+
+  chatTerms(terms: ChatTerms): Promise<boolean> {
+    return this.#asMember((live) => live.hosting?.chatTerms(terms));
+  }
+
+  clearChat(): Promise<boolean> {
+    return this.#asMember((live) => live.hosting?.clearChat());
   }
 
   end(): Promise<boolean> {

@@ -14,6 +14,8 @@ export interface ChatSink {
   down(): void;
   /** The meeting has another link or password. */
   renewed(): void;
+  /** The chat's terms are others now. */
+  refresh(): void;
   /** Not parsed yet. */
   pushed(push: unknown): void;
   /** The worker that held its keys is gone. */
@@ -66,6 +68,10 @@ export class ChatLink {
 
   renewed(): void {
     this.#sink?.renewed();
+  }
+
+  refresh(): void {
+    this.#sink?.refresh();
   }
 
   pushed(push: unknown): void {

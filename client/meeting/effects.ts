@@ -56,6 +56,8 @@ export class Runner {
   #host = false;
   #challenge = '';
   #record: MeetingRecord | null = null;
+  /** Of the chat, by the host's newest state. */
+  #decided: ChatTerms | null = null;
   readonly chat = new ChatLink();
   #token = '';
   #words: conversation.JoinWords | null = null;
@@ -103,9 +105,9 @@ export class Runner {
   get only(): Only | null {
     return this.#record?.settings.only ?? null;
   }
-  /** The terms that the meeting was made with; null: the usual ones. */
+  /** What the host has decided of the chat; null: the usual. */
   get chatTerms(): ChatTerms | null {
-    return this.#record?.settings.chat ?? null;
+    return this.#decided ?? this.#record?.settings.chat ?? null;
   }
   get handRaised(): boolean {
     return this.#handRaised;
@@ -173,8 +175,8 @@ export class Runner {
 
   /** A call that only the worker answers: host actions, going on. */
   async ask(
-    name: 'host.remove' | 'host.lock' | 'host.end' | 'group.goOn',
-    params: { peer?: PeerId; locked?: boolean },
+    name: 'host.remove' | 'host.lock' | 'host.chatTerms' | 'host.clearChat' | 'host.end' | 'group.goOn',
+    params: { peer?: PeerId; locked?: boolean; terms?: ChatTerms },
   ): Promise<void> {
     await this.#port?.call(name, params as never);
   }
@@ -364,9 +366,12 @@ export class Runner {
       case 'farewell':
         this.#farewell = notice.body;
         return;
+      case 'hostState':
+        this.#decided = notice.chat;
+        this.chat.refresh();
+        return this.input({ type: 'notice', notice });
       case 'members':
       case 'invite':
-      case 'hostState':
       case 'alarm':
       case 'paused':
       case 'out':

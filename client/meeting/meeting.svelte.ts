@@ -33,6 +33,8 @@ export interface MeetingOptions {
 const FAILED = {
   'host.remove': 'removeFailed',
   'host.lock': 'lockFailed',
+  'host.chatTerms': 'chatTermsFailed',
+  'host.clearChat': 'chatClearFailed',
   'host.end': 'endFailed',
   'group.goOn': 'goOnFailed',
 } as const satisfies Record<Parameters<Runner['ask']>[0], NoticeView['key']>;
@@ -291,6 +293,8 @@ class Meeting implements MeetingFacade {
       .then(({ openChat }) =>
         openChat(runner, {
           name: () => this.#name.trim(),
+          setTerms: (terms) => this.#ask('host.chatTerms', { terms }),
+          clear: () => this.#ask('host.clearChat', {}),
           shown: (chat) => (this.#chat = chat),
           // With the worker: whoever comes in again opens it again.
           ended: () => {

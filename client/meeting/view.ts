@@ -109,6 +109,8 @@ export interface NoticeView {
     | 'removeFailed'
     | 'lockFailed'
     | 'endFailed'
+    | 'chatTermsFailed'
+    | 'chatClearFailed'
     | 'goOnFailed';
   /** Who it is about, and who said it, as names. */
   name?: string;

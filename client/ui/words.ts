@@ -82,6 +82,10 @@ export function noticeWords(notice: NoticeView): string {
       return m.notice_shareFailed();
     case 'removeFailed':
       return m.notice_removeFailed();
+    case 'chatTermsFailed':
+      return m.notice_chatTermsFailed();
+    case 'chatClearFailed':
+      return m.notice_chatClearFailed();
     case 'lockFailed':
       return m.notice_lockFailed();
     case 'endFailed':

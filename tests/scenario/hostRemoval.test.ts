@@ -221,7 +221,11 @@ describe('other decisions of a host', () => {
     const [ann, ben] = await scene.gather('Ann', 'Ben');
     await ann!.session.lock(true);
     await scene.world.advance(100);
-    expect(ben!.notices.findLast((notice) => notice.type === 'hostState')).toEqual({ type: 'hostState', locked: true });
+    expect(ben!.notices.findLast((notice) => notice.type === 'hostState')).toEqual({
+      type: 'hostState',
+      locked: true,
+      chat: null,
+    });
     const cem = await scene.arrive('Cem');
     await scene.world.advance(8000);
     expect(allSee([ann!, ben!])).toBe(true);

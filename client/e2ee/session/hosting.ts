@@ -8,7 +8,7 @@
 import { base64url } from '../../../crypto/bytes.ts';
 import type { Group } from '../../../crypto/group.ts';
 import type { Transition } from '../../../crypto/step.ts';
-import type { HostState } from '../../../signal/protocol/documents.ts';
+import type { ChatTerms, HostState } from '../../../signal/protocol/documents.ts';
 import type { MeetingId, PeerId } from '../../../signal/protocol/ids.ts';
 import type { Params } from '../../../signal/protocol/requests.ts';
 import type { Access } from '../access.ts';
@@ -93,6 +93,16 @@ export class Hosting {
 
   async lock(locked: boolean): Promise<void> {
     await this.#decide((state) => ({ ...state, locked }));
+  }
+
+  async chatTerms(chat: ChatTerms): Promise<void> {
+    await this.#decide((state) => ({ ...state, chat }));
+  }
+
+  async clearChat(): Promise<void> {
+    const { desk, meeting, host, outbox } = this.#terms;
+    const sequence = await host.nextSequence(desk.serverNow());
+    outbox.put('host.command', { command: await host.signCommand({ action: 'clearChat', meeting, sequence }) });
   }
 
   async end(ended: () => void): Promise<void> {

@@ -287,7 +287,7 @@ export class Live {
   hostStateChanged(): void {
     if (!this.#states.locked) this.#lockedSince = Infinity;
     else this.#lockedSince = Math.min(this.#lockedSince, this.#desk.now());
-    this.#desk.emit({ type: 'hostState', locked: this.#states.locked });
+    this.#desk.emit({ type: 'hostState', locked: this.#states.locked, chat: this.#states.state?.chat ?? null });
     this.#committer.plan();
   }
 

@@ -209,7 +209,7 @@ test('noise in any order never breaks an invariant', () => {
         notice: { type: 'out', why: pick(['removed', 'repair', 'ended', 'elsewhere'] as const) },
       }),
       () => ({ type: 'notice', notice: { type: 'paused', paused: random() < 0.5 } }),
-      () => ({ type: 'notice', notice: { type: 'hostState', locked: random() < 0.5 } }),
+      () => ({ type: 'notice', notice: { type: 'hostState', locked: random() < 0.5, chat: null } }),
       () => ({ type: 'notice', notice: { type: 'alarm', alarm: 'forged', detail: '' } }),
       () => ({
         type: 'message',
