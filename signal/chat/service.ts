@@ -155,7 +155,15 @@ export class ChatService {
 
   /** @throws ProtocolError chatUnknown · chatFull · badRequest */
   offerPart(listener: Listener, meeting: MeetingId, params: Params<'chat.offerPart'>): Promise<void> {
-    return this.#turn(listener, meeting, () => this.#snapshots.offerPart(listener, meeting, params));
+    return this.#turn(listener, meeting, async () => {
+      try {
+        await this.#snapshots.offerPart(listener, meeting, params);
+      } catch (error) {
+        // That may have been the end of the parts before it.
+        this.#isDirty = true;
+        throw error;
+      }
+    });
   }
 
   /** @throws ProtocolError notAllowed · chatUnknown */

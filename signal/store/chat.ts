@@ -100,7 +100,7 @@ export class SqlChat implements ChatStore {
     return this.#db.transaction().execute(async (db) => {
       const log = await findLog(db, meeting);
       if (!log) return null;
-      const hadSnapshots = await dropSnapshots(db, meeting);
+      const hadSnapshots = await dropSnapshots(db, meeting, { before: Infinity, seq: log.head.seq });
       if (log.base.seq === log.head.seq && !hadSnapshots) return null;
       await db.deleteFrom('chat_items').where('meeting', '=', meeting).execute();
       await db
@@ -116,16 +116,16 @@ export class SqlChat implements ChatStore {
     return this.#db.transaction().execute(async (db) => {
       const log = await findLog(db, meeting);
       if (!log) return null;
+      // By number, not by time: where the clock was set back, what lies between goes with it.
       const last = await db
         .selectFrom('chat_items')
         .select(['seq', 'chain'])
         .where('meeting', '=', meeting)
         .where('at', '<', before)
-        .orderBy('at', 'desc')
         .orderBy('seq', 'desc')
         .limit(1)
         .executeTakeFirst();
-      const freed = await dropSnapshots(db, meeting, before);
+      const freed = await dropSnapshots(db, meeting, { before, seq: last?.seq ?? 0 });
       if (!last && !freed) return null;
       if (freed) await free(db, meeting, freed.bytes);
       if (!last) return log.base;

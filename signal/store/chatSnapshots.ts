@@ -115,21 +115,17 @@ export async function dropOffer(db: Transaction<Tables>, meeting: MeetingId, cov
   for (const { id } of await offered.execute()) await drop(db, meeting, id);
 }
 
-/** Drops those that cover nothing newer. @returns what was freed of the log's used bytes; null if there was none */
+/** Drops those of nothing taken since, and those of nothing after an item. @returns what was freed of the log's used bytes; null if there was none */
 export async function dropSnapshots(
   db: Transaction<Tables>,
   meeting: MeetingId,
-  before = Number.MAX_SAFE_INTEGER,
+  upTo: { before: number; seq: number },
 ): Promise<{ bytes: number } | null> {
-  const old = db
-    .selectFrom('chat_snapshots')
-    .selectAll()
-    .where('meeting', '=', meeting)
-    .where('covers_at', '<', before);
-  const rows = await old.execute();
-  for (const { id } of rows) await drop(db, meeting, id);
-  const bytes = rows.find(({ confirmed }) => confirmed === 1)?.bytes ?? 0;
-  return rows.length > 0 ? { bytes } : null;
+  const all = await db.selectFrom('chat_snapshots').selectAll().where('meeting', '=', meeting).execute();
+  const old = all.filter(({ covers_at: at, covers_seq: seq }) => at < upTo.before || seq <= upTo.seq);
+  for (const { id } of old) await drop(db, meeting, id);
+  const bytes = old.find(({ confirmed }) => confirmed === 1)?.bytes ?? 0;
+  return old.length > 0 ? { bytes } : null;
 }
 
 /** @returns what it covers, and what is freed by letting go of the one before; null where it is not complete and offered */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { MeetingId } from '../../signal/protocol/ids.ts';
 import { openDatabase, openStore, StoreError } from '../../signal/store/open.ts';
+import { chatStoreContract } from './chatStore.contract.ts';
 import { storeContract } from './store.contract.ts';
 
 let folder: string;
@@ -13,8 +14,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-storeContract('SQLite in memory', () => openDatabase(':memory:'));
-storeContract('SQLite on disk', () => openStore(join(folder, `contract-${count++}`)));
+for (const contract of [storeContract, chatStoreContract]) {
+  contract('SQLite in memory', () => openDatabase(':memory:'));
+  contract('SQLite on disk', () => openStore(join(folder, `contract-${count++}`)));
+}
 
 describe('a store on disk', () => {
   const meeting = 'aaaa-bbbb-cccc-dddd' as MeetingId;
