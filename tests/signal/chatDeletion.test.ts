@@ -1,0 +1,292 @@
+/** What is deleted is gone: for whoever reads the chat, and for whoever takes the disk. */
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join as joinPath } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { ChatTerms } from '../../signal/protocol/documents.ts';
+import { createMeeting } from '../../signal/meeting/hosting.ts';
+import { startApp } from '../support/startApp.ts';
+import { beginning, chainFrom, draft, offer, snapshotOf, write } from './chatting.ts';
+import { admit, type Client, create, join, type Person } from './client.ts';
+import { type Harness, startSignal } from './harness.ts';
+import { randomText, TestMeeting } from './keys.ts';
+
+const DAY_MS = 86_400_000;
+let folder: string;
+let signal: Harness;
+let meeting: TestMeeting;
+let anna: Person;
+let ben: Person;
+let clock = 0;
+const terms = (keepDays: number): ChatTerms => ({ newcomers: { see: 'all' }, keepDays });
+
+beforeEach(async () => {
+  clock = 0;
+  folder = await mkdtemp(joinPath(tmpdir(), 'parley-chat-'));
+  signal = await startSignal({ now: () => Date.now() + clock, file: joinPath(folder, 'parley.sqlite') });
+  await meet(new TestMeeting());
+});
+afterEach(async () => {
+  await signal.close();
+  await rm(folder, { recursive: true });
+});
+
+async function meet(of: TestMeeting): Promise<void> {
+  meeting = of;
+  await createMeeting(signal.service, meeting.terms());
+  [anna, ben] = [await join(signal.url, meeting), await join(signal.url, meeting)];
+  await Promise.all([anna, ben].map(({ client }) => client.request('chat.open', { after: 0 })));
+}
+
+/** Whether any file of the database holds this text, or the bytes that it stands for. */
+async function isOnDisk(body: string): Promise<boolean> {
+  const forms = [Buffer.from(body), Buffer.from(body, 'base64url')];
+  for (const name of await readdir(folder)) {
+    const bytes = await readFile(joinPath(folder, name));
+    // A piece of it is as bad: a page holds 4 KiB.
+    for (const form of forms)
+      for (let at = 0; at + 24 <= form.length; at += 1000) if (bytes.includes(form.subarray(at, at + 24))) return true;
+  }
+  return false;
+}
+async function ticked(): Promise<void> {
+  signal.service.tick();
+  await signal.store.ping();
+}
+const read = async (client: Client) => client.request('chat.read', { after: 0 });
+const order = (action: Parameters<TestMeeting['command']>[0]) =>
+  anna.client.request('host.command', { command: meeting.command(action) });
+
+/** From one that fits a row to one that fills pages of its own. */
+const bodies = () => [30, 3000, 64 * 1024].map(randomText);
+
+describe('no byte of a body is on the disk', () => {
+  test('after it was erased, though it was while it was there', async () => {
+    const drafts = bodies().map(draft);
+    for (const { append } of drafts) await anna.client.request('chat.append', append);
+    const kept = await write(anna.client, 3);
+    for (const { append } of drafts) expect(await isOnDisk(append.body)).toBe(true);
+    await anna.client.request('chat.erase', { items: drafts.map(({ token }, index) => ({ seq: index + 1, token })) });
+    await ticked();
+    for (const { append } of drafts) expect(await isOnDisk(append.body)).toBe(false);
+    for (const { append } of kept) expect(await isOnDisk(append.body)).toBe(true);
+  });
+
+  test('after a host has cleared the chat, snapshots included; all are told, and it goes on', async () => {
+    const [item, ...parts] = bodies();
+    await anna.client.request('chat.append', draft(item).append);
+    const { head } = await read(anna.client);
+    const [confirmed, offered] = [snapshotOf(head, [parts[0]!]), snapshotOf(head, [parts[1]!])];
+    await offer(anna.client, confirmed);
+    await ben.client.request('chat.confirm', { snapshot: confirmed.snapshot.id });
+    await offer(anna.client, offered);
+    for (const body of parts) expect(await isOnDisk(body)).toBe(true);
+    await order({ action: 'clearChat' });
+    expect(anna.client.heard.slice(-1)).toEqual(['chat cleared']);
+    expect(await ben.client.nextPush('cleared')).toEqual({ type: 'cleared', base: head });
+    await ticked();
+    for (const body of [item!, ...parts]) expect(await isOnDisk(body)).toBe(false);
+    expect(await ben.client.request('chat.open', { after: 0 })).toMatchObject({
+      base: head,
+      head,
+      items: [],
+      snapshot: null,
+      used: 0,
+    });
+    expect((await anna.client.request('chat.append', draft().append)).seq).toBe(2);
+  });
+
+  test('after a snapshot has taken its place, or another that of the snapshot', async () => {
+    const [item, first, second] = bodies();
+    await anna.client.request('chat.append', draft(item).append);
+    const { head } = await read(anna.client);
+    for (const part of [first!, second!]) {
+      const made = snapshotOf(head, [part]);
+      await offer(anna.client, made);
+      await ben.client.request('chat.confirm', { snapshot: made.snapshot.id });
+    }
+    await ticked();
+    expect(await Promise.all([item!, first!, second!].map(isOnDisk))).toEqual([false, false, true]);
+  });
+
+  test('after it has become too old', async () => {
+    const drafts = bodies().map(draft);
+    for (const { append } of drafts) await anna.client.request('chat.append', append);
+    clock += 31 * DAY_MS;
+    await signal.service.sweep();
+    await ticked();
+    for (const { append } of drafts) expect(await isOnDisk(append.body)).toBe(false);
+  });
+
+  test('after the meeting has ended, which ends the connections too', async () => {
+    const drafts = bodies().map(draft);
+    for (const { append } of drafts) await anna.client.request('chat.append', append);
+    const { client } = await admit(signal.url, meeting);
+    await client.request('chat.open', { after: 0 });
+    await order({ action: 'end' });
+    expect((await ben.client.closed).code).toBe(4410);
+    expect((await client.closed).code).toBe(4410);
+    await ticked();
+    for (const { append } of drafts) expect(await isOnDisk(append.body)).toBe(false);
+    expect(await signal.store.chat.find(meeting.id)).toBeNull();
+  });
+
+  test('nor after the next start, where a process ended before it had scrubbed', async () => {
+    const { append, token } = draft(bodies()[1]);
+    await anna.client.request('chat.append', append);
+    await anna.client.request('chat.erase', { items: [{ seq: 1, token }] });
+    // As a crash leaves it: the log is there, and holds what the database does not.
+    expect(await isOnDisk(append.body)).toBe(true);
+    const next = await startSignal({ now: Date.now, file: joinPath(folder, 'parley.sqlite') });
+    expect(await isOnDisk(append.body)).toBe(false);
+    await next.close();
+  });
+});
+
+describe('what is kept for so many days', () => {
+  test('is dropped after that and not before; the rest stays, and the chain holds', async () => {
+    await write(anna.client, 3);
+    clock += 10 * DAY_MS;
+    await write(anna.client, 2);
+    const before = await read(ben.client);
+    clock += 20 * DAY_MS - 60_000;
+    await signal.service.sweep();
+    expect(await read(ben.client)).toEqual(before);
+    clock += 120_000;
+    await signal.service.sweep();
+    const { base } = await ben.client.nextPush('cleared');
+    expect(base).toEqual(chainFrom(beginning(meeting), before.items.slice(0, 3)));
+    const after = await read(ben.client);
+    expect(after).toEqual({ base, head: before.head, items: before.items.slice(3) });
+    expect(chainFrom(base, after.items)).toEqual(after.head);
+    expect((await ben.client.request('chat.open', { after: 0 })).used).toBe(80);
+  });
+
+  test('follows the hosts’ newest word, else the record', async () => {
+    const other = new TestMeeting();
+    other.settings = { ...other.settings, chat: terms(90) };
+    await meet(other);
+    expect((await anna.client.request('chat.open', { after: 0 })).keepDays).toBe(90);
+    await write(anna.client, 1);
+    clock += 80 * DAY_MS;
+    await signal.service.sweep();
+    expect((await read(anna.client)).items).toHaveLength(1);
+    await anna.client.request('host.state', { state: meeting.state({ version: 2, chat: terms(7) }) });
+    expect((await anna.client.request('chat.open', { after: 0 })).keepDays).toBe(7);
+    await signal.service.sweep();
+    expect((await read(anna.client)).items).toEqual([]);
+  });
+
+  test('a snapshot is as old as the newest that it covers', async () => {
+    await write(anna.client, 2);
+    const { head } = await read(anna.client);
+    clock += 20 * DAY_MS;
+    const made = snapshotOf(head);
+    await offer(anna.client, made);
+    await ben.client.request('chat.confirm', { snapshot: made.snapshot.id });
+    clock += 9 * DAY_MS;
+    await signal.service.sweep();
+    expect((await ben.client.request('chat.open', { after: 0 })).snapshot).not.toBeNull();
+    clock += 2 * DAY_MS;
+    await signal.service.sweep();
+    expect((await ben.client.nextPush('cleared')).base).toEqual(head);
+    expect((await ben.client.request('chat.open', { after: 0 })).snapshot).toBeNull();
+  });
+});
+
+describe('what is kept until everybody has left', () => {
+  beforeEach(async () => {
+    const other = new TestMeeting();
+    other.settings = { ...other.settings, chat: terms(0) };
+    await meet(other);
+  });
+
+  test('stays while one is there, however long, and goes with the last one', async () => {
+    await write(anna.client, 2);
+    const { client } = await admit(signal.url, meeting);
+    await client.request('chat.open', { after: 0 });
+    await anna.client.request('meeting.leave', {});
+    clock += 3 * DAY_MS;
+    signal.service.tick();
+    await signal.service.sweep();
+    expect((await read(client)).items).toHaveLength(2);
+    ben.client.cut();
+    await expect.poll(() => signal.service.live(meeting.id).room.peers.get(ben.peer)?.presence.at).toBe('away');
+    clock += 31_000;
+    signal.service.tick();
+    signal.service.tick();
+    const { base } = await client.nextPush('cleared');
+    expect(base.seq).toBe(2);
+    expect(await read(client)).toEqual({ base, head: base, items: [] });
+  });
+
+  test('stays for a day where only the lobby writes', async () => {
+    for (const { client } of [anna, ben]) await client.request('meeting.leave', {});
+    signal.service.tick();
+    const { client } = await admit(signal.url, meeting);
+    await client.request('chat.open', { after: 0 });
+    await write(client, 1);
+    clock += DAY_MS - 60_000;
+    await signal.service.sweep();
+    expect((await read(client)).items).toHaveLength(1);
+    clock += 120_000;
+    await signal.service.sweep();
+    expect((await read(client)).items).toEqual([]);
+  });
+
+  test('goes in no other meeting when everybody leaves', async () => {
+    const other = new TestMeeting();
+    await meet(other);
+    await write(anna.client, 1);
+    for (const { client } of [anna, ben]) await client.request('meeting.leave', {});
+    signal.service.tick();
+    const { client } = await admit(signal.url, other);
+    expect((await client.request('chat.open', { after: 0 })).items).toHaveLength(1);
+  });
+});
+
+describe('a host’s order to clear', () => {
+  test('counts once, and only by the host’s signature', async () => {
+    await write(anna.client, 1);
+    const foreign = new TestMeeting().command({ action: 'clearChat' });
+    expect(await ben.client.codeOf(ben.client.request('host.command', { command: foreign }))).toBe('notAllowed');
+    const command = meeting.command({ action: 'clearChat' });
+    await ben.client.request('host.command', { command });
+    await write(anna.client, 1);
+    expect(await ben.client.codeOf(ben.client.request('host.command', { command }))).toBe('badRequest');
+    expect((await read(anna.client)).items).toHaveLength(1);
+    // Nothing to clear is no mistake, and no news.
+    await ben.client.request('host.command', { command: meeting.command({ action: 'clearChat' }) });
+    await ben.client.request('host.command', { command: meeting.command({ action: 'clearChat' }) });
+    await anna.client.flushed();
+    expect(anna.client.heard.filter((one) => one === 'chat cleared')).toHaveLength(2);
+  });
+});
+
+test('a server that starts anew has all that was written, erased and confirmed', async () => {
+  const server = await startApp();
+  await create(server.url, meeting);
+  const open = async () => {
+    const { client } = await admit(server.url, meeting);
+    return { client, opened: await client.request('chat.open', { after: 0 }) };
+  };
+  const [one, two] = [(await open()).client, (await open()).client];
+  const drafts = await write(one, 5);
+  await one.request('chat.erase', { items: [{ seq: 4, token: drafts[3]!.token }] });
+  const { items } = await read(one);
+  const [confirmed, offered] = [1, 2].map((count) => snapshotOf(chainFrom(beginning(meeting), items.slice(0, count))));
+  await offer(one, confirmed!);
+  await two.request('chat.confirm', { snapshot: confirmed!.snapshot.id });
+  await offer(one, offered!);
+  const before = (await open()).opened;
+  await server.restart();
+  const { client, opened } = await open();
+  expect(opened).toEqual(before);
+  expect((await client.nextPush('snapshot')).snapshot).toEqual(offered!.snapshot);
+  expect(await client.request('chat.append', drafts[4]!.append)).toMatchObject({ seq: 5 });
+  const { seq } = await client.request('chat.append', draft().append);
+  const after = await read(client);
+  expect(seq).toBe(6);
+  expect(chainFrom(after.base, after.items)).toEqual(after.head);
+  await server.close();
+});
