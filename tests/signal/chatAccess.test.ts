@@ -1,8 +1,10 @@
 /** Who may use a chat, and from when on no more. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { createMeeting } from '../../signal/meeting/hosting.ts';
 import { startApp, type StartedApp } from '../support/startApp.ts';
 import { draft, write } from './chatting.ts';
 import { admit, Client, create, join, type Person, proveLink } from './client.ts';
+import { startSignal } from './harness.ts';
 import { labels, newLeaf, proofText, randomText, TestMeeting } from './keys.ts';
 
 let server: StartedApp;
@@ -48,6 +50,22 @@ describe('a connection', () => {
     expect((await client.nextPush('items')).items[0]!.seq).toBe(2);
     await anna.client.flushed();
     expect(anna.client.events).toEqual([]);
+  });
+
+  test('that only reads and writes keeps its meeting from being forgotten', async () => {
+    let clock = 0;
+    const signal = await startSignal({ now: () => Date.now() + clock });
+    await createMeeting(signal.service, meeting.terms());
+    const { client } = await admit(signal.url, meeting);
+    clock = 300 * 86_400_000;
+    await open(client);
+    clock = 600 * 86_400_000;
+    await signal.service.sweep();
+    expect(await client.codeOf(client.request('chat.read', { after: 0 }))).toBe('accepted');
+    clock = 701 * 86_400_000;
+    await signal.service.sweep();
+    expect(await client.codeOf(client.request('chat.read', { after: 0 }))).toBe('meetingNotFound');
+    await signal.close();
   });
 
   test('opens it before it reads or writes', async () => {

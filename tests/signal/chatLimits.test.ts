@@ -156,6 +156,20 @@ describe('faster than', () => {
     await write(client, 5);
   });
 
+  test('many can be told is refused, as long as they are there', async () => {
+    await signal.close();
+    signal = await startSignal({ now: () => Date.now() + clock });
+    await createMeeting(signal.service, meeting.terms());
+    const author = await from('192.0.2.1');
+    const others = await Promise.all(Array.from({ length: 40 }, () => from('192.0.2.2')));
+    const { accepted, codes } = await codesOf(author, 14, () => author.request('chat.append', large().append));
+    expect(accepted).toBeLessThan(14);
+    expect(codes).toEqual(new Set(['accepted', 'tooMany']));
+    for (const other of others) other.close();
+    await Promise.all(others.map(({ closed }) => closed));
+    await author.request('chat.append', large().append);
+  });
+
   test('a snapshot comes is refused before it counts as flooding', async () => {
     const client = await from('192.0.2.1');
     await write(client, 1);
