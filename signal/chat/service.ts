@@ -116,17 +116,23 @@ export class ChatService {
     });
   }
 
-  /** All of them or none. @throws ProtocolError chatUnknown */
+  /** All of them or none. @throws ProtocolError chatUnknown · badRequest */
   erase(listener: Listener, meeting: MeetingId, { items }: Params<'chat.erase'>): Promise<void> {
+    if (items.some(({ body }) => body !== undefined && !isCanonical(body)))
+      throw new ProtocolError('badRequest', 'body: not as base64url is written');
     return this.#turn(listener, meeting, async () => {
       const { chat } = this.#terms.store;
       const { base, head } = await this.#log(meeting);
       const there = items.filter(({ seq }) => seq > base.seq);
       const seqs = there.map(({ seq }) => seq);
-      const hashes = await chat.eraseHashes(meeting, seqs);
-      const isRight = there.every(({ seq, token }) => seq <= head.seq && fits(token, hashes.get(seq) ?? ''));
+      const known = await chat.erasable(meeting, seqs);
+      const isRight = there.every(({ seq, token }) => seq <= head.seq && fits(token, known.get(seq)?.erase ?? ''));
       if (!isRight) throw new ProtocolError('chatUnknown');
-      const erased = await chat.erase(meeting, seqs);
+      const erasures = there.map(({ seq, body = null }) => ({ seq, body, bytes: body === null ? 0 : sizeOf(body) }));
+      // What is gone already takes nothing in its place.
+      const isSmaller = erasures.every(({ seq, bytes }) => bytes <= known.get(seq)!.bytes || known.get(seq)!.isGone);
+      if (!isSmaller) throw new ProtocolError('badRequest', 'larger than what was there');
+      const erased = await chat.erase(meeting, erasures);
       if (erased.length === 0) return;
       this.#isDirty = true;
       this.#listeners.tell(meeting, { type: 'erased', seqs: erased }, listener);

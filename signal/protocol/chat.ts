@@ -41,6 +41,8 @@ export const ChatItem = z.object({
   hash: Hash,
   /** Null: whoever wrote it has erased it. */
   body: z.nullable(bytesText(MAX_ITEM_BYTES)),
+  /** Whoever wrote it has put this in its place: the hash is of what was there. */
+  replaced: z.optional(z.literal(true)),
 });
 export type ChatItem = z.infer<typeof ChatItem>;
 
@@ -112,12 +114,21 @@ export const chatRequests = {
     params: z.object({ id: fixedBytesText(16), body: bytesText(MAX_ITEM_BYTES), erase: Hash }),
     result: z.object({ seq: z.int().check(z.positive()), at: Ms }),
   },
-  /** Erases the bodies of items whose tokens these are; their hashes stay. What is gone already is no error. Errors: outOfOrder, chatUnknown (a token that does not fit). */
+  /**
+   * Erases the bodies of items whose tokens these are; their hashes stay. `body`: what takes its place, at most as large: a document that has
+   * holes is of no use to newcomers. What is gone or replaced already is no error. Errors: outOfOrder, chatUnknown (a token that does not fit), badRequest.
+   */
   'chat.erase': {
     phase: 'admitted',
     params: z.object({
       items: z
-        .array(z.object({ seq: z.int().check(z.positive()), token: fixedBytesText(32) }))
+        .array(
+          z.object({
+            seq: z.int().check(z.positive()),
+            token: fixedBytesText(32),
+            body: z.optional(bytesText(MAX_ITEM_BYTES)),
+          }),
+        )
         .check(z.minLength(1), z.maxLength(64)),
     }),
     result: nothing,

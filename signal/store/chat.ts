@@ -4,7 +4,7 @@ import type { ChatHead, ChatItem, ChatSnapshot } from '../protocol/chat.ts';
 import { MeetingId } from '../protocol/ids.ts';
 import { addPart, confirm, dropOffer, dropSnapshots, findPart, findSnapshots, offer } from './chatSnapshots.ts';
 import type { Tables } from './schema.ts';
-import type { Appended, ChatStore, NewItem, NewPart, StoredChat, StoredSnapshots } from './store.ts';
+import type { Appended, ChatStore, Erasable, Erasure, NewItem, NewPart, StoredChat, StoredSnapshots } from './store.ts';
 
 export class SqlChat implements ChatStore {
   readonly #db: Kysely<Tables>;
@@ -40,7 +40,7 @@ export class SqlChat implements ChatStore {
       if (!moved) return { at: 'stale' };
       await db
         .insertInto('chat_items')
-        .values({ meeting, seq, ...item })
+        .values({ meeting, seq, replaced: 0, ...item })
         .execute();
       return { at: 'added' };
     });
@@ -57,42 +57,54 @@ export class SqlChat implements ChatStore {
         if (total > most.bytes && last !== after) break;
         last = seq;
       }
-      return items.select(['seq', 'at', 'hash', 'body']).where('seq', '<=', last).execute();
+      const rows = await items.select(['seq', 'at', 'hash', 'body', 'replaced']).where('seq', '<=', last).execute();
+      return rows.map(({ replaced, ...item }) => (replaced === 1 ? { ...item, replaced: true as const } : item));
     });
   }
 
-  async eraseHashes(meeting: MeetingId, seqs: readonly number[]): Promise<Map<number, string>> {
+  async erasable(meeting: MeetingId, seqs: readonly number[]): Promise<Map<number, Erasable>> {
     const rows = await this.#db
       .selectFrom('chat_items')
-      .select(['seq', 'erase'])
+      .select(['seq', 'erase', 'bytes', 'body', 'replaced'])
       .where('meeting', '=', meeting)
       .where('seq', 'in', seqs)
       .execute();
-    return new Map(rows.map(({ seq, erase }) => [seq, erase]));
+    return new Map(
+      rows.map(({ seq, erase, bytes, body, replaced }) => [
+        seq,
+        { erase, bytes, isGone: body === null || replaced === 1 },
+      ]),
+    );
   }
 
-  erase(meeting: MeetingId, seqs: readonly number[]): Promise<number[]> {
+  erase(meeting: MeetingId, items: readonly Erasure[]): Promise<number[]> {
     return this.#db.transaction().execute(async (db) => {
       const rows = await db
         .selectFrom('chat_items')
         .select(['seq', 'bytes'])
         .where('meeting', '=', meeting)
-        .where('seq', 'in', seqs)
         .where('body', 'is not', null)
+        .where('replaced', '=', 0)
+        .where(
+          'seq',
+          'in',
+          items.map(({ seq }) => seq),
+        )
         .orderBy('seq')
         .execute();
       const first = rows[0];
       if (!first) return [];
-      const erased = rows.map(({ seq }) => seq);
-      await db
-        .updateTable('chat_items')
-        .set({ body: null, bytes: 0 })
-        .where('meeting', '=', meeting)
-        .where('seq', 'in', erased)
-        .execute();
-      await free(db, meeting, sum(rows));
+      const there = new Map(items.map((item) => [item.seq, item]));
+      let freed = 0;
+      for (const { seq, bytes: before } of rows) {
+        const { body, bytes } = there.get(seq)!;
+        freed += before - bytes;
+        const set = { body, bytes, replaced: body === null ? 0 : 1 };
+        await db.updateTable('chat_items').set(set).where('meeting', '=', meeting).where('seq', '=', seq).execute();
+      }
+      await free(db, meeting, freed);
       await dropOffer(db, meeting, first.seq);
-      return erased;
+      return rows.map(({ seq }) => seq);
     });
   }
 

@@ -63,6 +63,7 @@ const chat: Migration = {
       .addColumn('chain', 'text', (column) => column.notNull())
       .addColumn('body', 'text')
       .addColumn('bytes', 'bigint', (column) => column.notNull())
+      .addColumn('replaced', 'integer', (column) => column.notNull().defaultTo(0))
       .addColumn('erase', 'text', (column) => column.notNull())
       .addPrimaryKeyConstraint('chat_items_order', ['meeting', 'seq'])
       .addUniqueConstraint('chat_items_once', ['meeting', 'id'])

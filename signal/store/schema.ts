@@ -66,6 +66,8 @@ export interface Tables {
     body: string | null;
     /** Of the body, 0 once it is erased. */
     bytes: Integer;
+    /** 1: the body is what its author has put in the place of the first. */
+    replaced: Integer;
     /** SHA-256 of the token that erases it. */
     erase: string;
   };

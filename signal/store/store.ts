@@ -119,6 +119,20 @@ export interface NewPart {
   readonly isLast: boolean;
 }
 
+export interface Erasable {
+  readonly erase: string;
+  readonly bytes: number;
+  /** Erased, or replaced. */
+  readonly isGone: boolean;
+}
+
+/** `body`: what takes the place of the one that is there, of so many bytes; null, and 0: nothing. */
+export interface Erasure {
+  readonly seq: number;
+  readonly body: string | null;
+  readonly bytes: number;
+}
+
 /** Sealed items and snapshots of them. Bodies that are dropped or erased are overwritten; `Store.scrub` sees to copies. */
 export interface ChatStore {
   /** Null: nothing was ever written. */
@@ -129,10 +143,10 @@ export interface ChatStore {
   append(meeting: MeetingId, previous: ChatHead, item: NewItem): Promise<Appended>;
   /** Items after `after`, oldest first, at most so many, and not more bytes of bodies than that after the first. */
   page(meeting: MeetingId, after: number, most: { items: number; bytes: number }): Promise<ChatItem[]>;
-  /** The hashes of the tokens that erase these, of those that are there. */
-  eraseHashes(meeting: MeetingId, seqs: readonly number[]): Promise<Map<number, string>>;
+  /** Of those that are there: the hash of the token that erases it, its size, and whether that was done. */
+  erasable(meeting: MeetingId, seqs: readonly number[]): Promise<Map<number, Erasable>>;
   /** Erases bodies, and a snapshot that holds one of them and is not confirmed. @returns those that had a body */
-  erase(meeting: MeetingId, seqs: readonly number[]): Promise<number[]>;
+  erase(meeting: MeetingId, items: readonly Erasure[]): Promise<number[]>;
   /** Drops all items and snapshots. @returns the new base; null if there was nothing */
   clear(meeting: MeetingId): Promise<ChatHead | null>;
   /** Drops items taken before, a snapshot of nothing newer, and one that is not confirmed. @returns the new base; null if nothing was that old */

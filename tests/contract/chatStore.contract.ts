@@ -22,6 +22,7 @@ const next = ({ seq }: ChatHead, more: Partial<NewItem> = {}): NewItem => ({
   erase: `erase ${seq + 1}`,
   ...more,
 });
+const gone = (...seqs: number[]) => seqs.map((seq) => ({ seq, body: null, bytes: 0 }));
 const headAt = (seq: number): ChatHead => (seq === 0 ? START : { seq, hash: `chain ${seq}` });
 const snapshotAt = (seq: number, more: Partial<ChatSnapshot> = {}): ChatSnapshot => ({
   id: `snapshot ${seq}`,
@@ -120,17 +121,27 @@ export function chatStoreContract(name: string, make: () => Promise<Store>): voi
 
     test('erase bodies and nothing else', async () => {
       await fill(3);
-      expect(await store.chat.eraseHashes(meeting, [1, 3, 7])).toEqual(
+      expect(await store.chat.erasable(meeting, [1, 3, 7])).toEqual(
         new Map([
-          [1, 'erase 1'],
-          [3, 'erase 3'],
+          [1, { erase: 'erase 1', bytes: 3, isGone: false }],
+          [3, { erase: 'erase 3', bytes: 3, isGone: false }],
         ]),
       );
-      expect(await store.chat.erase(meeting, [3, 1, 7])).toEqual([1, 3]);
-      expect(await store.chat.erase(meeting, [1])).toEqual([]);
+      expect(await store.chat.erase(meeting, gone(3, 1, 7))).toEqual([1, 3]);
+      expect(await store.chat.erase(meeting, gone(1))).toEqual([]);
       expect((await store.chat.page(meeting, 0, PAGE)).map(({ body }) => body)).toEqual([null, 'abcd', null]);
       expect(await store.chat.find(meeting)).toEqual({ base: START, head: headAt(3), used: 3 });
-      expect((await store.chat.eraseHashes(meeting, [1])).get(1)).toBe('erase 1');
+      expect((await store.chat.erasable(meeting, [1])).get(1)).toEqual({ erase: 'erase 1', bytes: 0, isGone: true });
+    });
+
+    test('put something smaller in the place of a body, once', async () => {
+      await fill(2);
+      expect(await store.chat.erase(meeting, [{ seq: 1, body: 'xy', bytes: 1 }])).toEqual([1]);
+      expect(await store.chat.erase(meeting, [{ seq: 1, body: 'zz', bytes: 1 }])).toEqual([]);
+      const [first, second] = await store.chat.page(meeting, 0, PAGE);
+      expect(first).toMatchObject({ body: 'xy', hash: 'hash 1', replaced: true });
+      expect(second).not.toHaveProperty('replaced');
+      expect(await store.chat.find(meeting)).toEqual({ base: START, head: headAt(2), used: 4 });
     });
 
     test('are cleared whole, and go on from their head', async () => {
@@ -269,9 +280,9 @@ export function chatStoreContract(name: string, make: () => Promise<Store>): voi
 
       test('that hold an erased body go, unless they are confirmed or hold nothing of it', async () => {
         await offer(snapshotAt(2));
-        await store.chat.erase(meeting, [3]);
+        await store.chat.erase(meeting, gone(3));
         expect((await store.chat.snapshots(meeting)).offered).not.toBeNull();
-        await store.chat.erase(meeting, [2, 4]);
+        await store.chat.erase(meeting, gone(2, 4));
         expect((await store.chat.snapshots(meeting)).offered).toBeNull();
       });
 

@@ -174,6 +174,22 @@ describe('erasing', () => {
     expect(chainFrom(after.base, after.items)).toEqual(after.head);
   });
 
+  test('leaves what the author puts in the place of it, which is no larger, and only once', async () => {
+    await openBoth();
+    const [one] = await write(anna, 2);
+    const [{ hash } = { hash: '' }] = (await ben.request('chat.read', { after: 0 })).items;
+    const erase = (body: string) => anna.request('chat.erase', { items: [{ seq: 1, token: one!.token, body }] });
+    expect(await anna.codeOf(erase(randomText(41)))).toBe('badRequest');
+    expect(await anna.codeOf(erase(`${randomText(20)}AA`))).toBe('badRequest');
+    const rest = randomText(20);
+    await erase(rest);
+    await erase(randomText(20));
+    const after = await ben.request('chat.open', { after: 0 });
+    expect(after.items[0]).toMatchObject({ body: rest, hash, replaced: true });
+    expect(after.items[1]).not.toHaveProperty('replaced');
+    expect(chainFrom(after.base, after.items)).toEqual(after.head);
+  });
+
   test('is done by whoever has the token, over any connection, and again it is no error', async () => {
     await openBoth();
     const [{ token } = { token: '' }] = await write(anna, 1);
