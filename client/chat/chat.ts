@@ -26,6 +26,7 @@ const RESTORE_MS = 3000;
 /** Entries whose time is further ahead than this do not pull ours along. */
 const CLOCK_MS = 5 * 60_000;
 const TYPING_MS = 6000;
+const UNSAY_MS = 3000;
 /** What is missing in a chain may still be on its way. */
 const GAP_MS = 8000;
 
@@ -42,8 +43,12 @@ export interface ChatOptions {
   readonly random: () => number;
 }
 
-/** What the page keeps of itself between visits; `seen`: the newest entry that was read. */
-const Memory = z.object({ signal: z.nullable(SignalMemory), seen: z.nullable(z.string()) });
+/** What the page keeps of itself between visits. `seen`: the newest entry that was read. `unsaid`: where things lay that have still to leave the log. */
+const Memory = z.object({
+  signal: z.nullable(SignalMemory),
+  seen: z.nullable(z.string()),
+  unsaid: z.array(z.object({ client: z.int(), clock: z.int(), length: z.int() })),
+});
 type Memory = z.infer<typeof Memory>;
 
 export class Chat {
@@ -60,6 +65,8 @@ export class Chat {
   readonly #marks = new Map<string, string>();
   readonly #here = new Set<string>();
   #seen: string | null;
+  #unsaid: Place[];
+  #unsaying = false;
   #writing: Promise<void> = Promise.resolve();
   #reading: Promise<void> = Promise.resolve();
   #keeping: Promise<void> = Promise.resolve();
@@ -79,6 +86,7 @@ export class Chat {
     this.self = begun.self;
     this.isHost = begun.host;
     this.#seen = memory?.seen ?? null;
+    this.#unsaid = [...(memory?.unsaid ?? [])];
     this.#kept = begun.kept;
     this.#document = new ChatDocument({
       added: (entries) => this.#added(entries),
@@ -92,6 +100,7 @@ export class Chat {
       memory: memory?.signal ?? null,
       moved: () => {
         this.#keep(null);
+        this.#unsay();
         options.changed();
       },
       alarm: (alarm) => this.#alarm(alarm),
@@ -228,8 +237,11 @@ export class Chat {
     const { written } = await port.call('chat.write', { at: this.#time(), bodies: texts });
     for (const { entry } of written) this.thread.add(entry);
     const { entry: tombstone } = await port.call('chat.erase', { entry: bytes });
+    const place = this.#places.get(id);
+    if (place !== undefined) this.#unsaid.push(place);
     this.#document.replace([bytes], [tombstone, ...written.map((one) => one.bytes)]);
     await this.#keeping;
+    this.#unsay();
     this.#options.changed();
   }
 
@@ -311,6 +323,28 @@ export class Chat {
     this.#document.replace([bytes], [entry]);
   }
 
+  /** Once the removal is in the log, what it said leaves the log. */
+  #unsay(): void {
+    if (this.#unsaid.length === 0 || this.#unsaying || !this.signal.isLevel) return;
+    this.#unsaying = true;
+    const gone = this.#unsaid;
+    this.signal.unsay(gone).then(
+      () => {
+        this.#unsaying = false;
+        this.#unsaid = this.#unsaid.filter((place) => !gone.includes(place));
+        this.#keep(null);
+        this.#unsay();
+      },
+      // The connection, or too much at once.
+      () => {
+        this.#options.after(UNSAY_MS, () => {
+          this.#unsaying = false;
+          this.#unsay();
+        });
+      },
+    );
+  }
+
   #soon(run: () => void | Promise<void>): void {
     this.#options.after(RESTORE_MS * this.#options.random(), () => {
       if (!this.#isClosed) void Promise.resolve(run()).catch(() => undefined);
@@ -344,7 +378,8 @@ export class Chat {
 
   #keep(update: Bytes | null): void {
     const { port } = this.#options;
-    const state = (): string => JSON.stringify({ signal: this.signal.memory, seen: this.#seen } satisfies Memory);
+    const state = (): string =>
+      JSON.stringify({ signal: this.signal.memory, seen: this.#seen, unsaid: this.#unsaid } satisfies Memory);
     this.#keeping = this.#keeping
       .then(async () => {
         if (this.#isClosed && update === null) return;

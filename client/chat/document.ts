@@ -5,6 +5,7 @@
  * meeting can take others' entries out of the list. So the list only carries entries; which of them count, and in which order they
  * are shown, follows from their signatures (thread.ts), and one that vanished is put back by whoever has it (chat.ts).
  */
+import { writeVarUint } from 'lib0/encoding';
 import * as Y from 'yjs';
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -13,6 +14,8 @@ type Bytes = Uint8Array<ArrayBuffer>;
 export interface Place {
   readonly client: number;
   readonly clock: number;
+  /** How many clocks it takes; 1 for an entry. */
+  readonly length: number;
 }
 
 export interface PlacedEntry {
@@ -85,6 +88,36 @@ export class ChatDocument {
     return owned(Y.encodeStateAsUpdate(this.doc, vector?.encoded));
   }
 
+  /** Where a change put what it added. */
+  placesOf(update: Bytes): Place[] {
+    return structsOf(update).map(({ id: { client, clock }, length }) => ({ client, clock, length }));
+  }
+
+  /**
+   * The same change as the document has it now: what was removed since is a hole of the same size, so that what came after it still
+   * finds its place with whoever knows nothing of it.
+   */
+  asItIsNow(update: Bytes): Bytes {
+    const encoder = new Y.UpdateEncoderV1();
+    this.doc.transact((transaction) => {
+      const byClient = new Map<number, (Y.GC | Y.Item)[]>();
+      for (const struct of structsOf(update)) {
+        const { client, clock } = struct.id;
+        byClient.set(client, [...(byClient.get(client) ?? []), ...within(transaction, client, clock, struct.length)]);
+      }
+      writeVarUint(encoder.restEncoder, byClient.size);
+      for (const [client, structs] of byClient) {
+        writeVarUint(encoder.restEncoder, structs.length);
+        encoder.writeClient(client);
+        writeVarUint(encoder.restEncoder, structs[0]?.id.clock ?? 0);
+        for (const struct of structs) struct.write(encoder, 0);
+      }
+    });
+    // No removals beside: what a struct holds no more is written as removed.
+    writeVarUint(encoder.restEncoder, 0);
+    return owned(encoder.toUint8Array());
+  }
+
   destroy(): void {
     this.doc.destroy();
   }
@@ -131,11 +164,34 @@ export function mergeUpdates(updates: readonly Bytes[]): Bytes {
   return owned(Y.mergeUpdates([...updates]));
 }
 
+function structsOf(update: Bytes): (Y.GC | Y.Item)[] {
+  return Y.decodeUpdate(update).structs.filter((struct) => !(struct instanceof Y.Skip));
+}
+
+/** The structs of a range, cut at its ends. */
+function within(transaction: Y.Transaction, client: number, clock: number, length: number): (Y.GC | Y.Item)[] {
+  const { store } = transaction.doc;
+  const found: (Y.GC | Y.Item)[] = [];
+  for (let at = clock; at < clock + length;) {
+    Y.getItemCleanStart(transaction, Y.createID(client, at));
+    const structs = store.clients.get(client) ?? [];
+    const struct = structs[Y.findIndexSS(structs, at)];
+    if (struct === undefined) break;
+    if (struct instanceof Y.Item && struct.id.clock + struct.length > clock + length)
+      Y.getItemCleanEnd(transaction, store, Y.createID(client, clock + length - 1));
+    found.push(struct);
+    at = struct.id.clock + struct.length;
+  }
+  return found;
+}
+
 function bytesIn(item: Y.Item): PlacedEntry[] {
   const { client, clock } = item.id;
   // What it held before it was removed is still there while observers look.
   const contents: unknown[] = item.content instanceof Y.ContentBinary ? [item.content.content] : [];
-  return contents.filter(isBytes).map((bytes, i) => ({ bytes: owned(bytes), place: { client, clock: clock + i } }));
+  return contents
+    .filter(isBytes)
+    .map((bytes, i) => ({ bytes: owned(bytes), place: { client, clock: clock + i, length: 1 } }));
 }
 
 function isBytes(value: unknown): value is Uint8Array {

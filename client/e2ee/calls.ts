@@ -174,6 +174,8 @@ export class CallDesk {
       'chat.write': (params) => this.#needChat().write(params),
       'chat.seal': (params) => this.#needChat().seal(params),
       'chat.reopen': () => this.#needChat().reopen(),
+      'chat.peek': (params) => this.#needChat().peek(params),
+      'chat.unsay': (params) => this.#needChat().unsay(params),
       'chat.tell': () => this.#needChat().tell(),
       'chat.erase': (params) => this.#needChat().erase(params),
       'chat.whisper': (params) => this.#needChat().whisper(params),

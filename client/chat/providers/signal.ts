@@ -9,7 +9,7 @@ import * as z from 'zod/mini';
 import { ChatHead, type chatRequests, type ChatItem, type ChatPush } from '../../../signal/protocol/chat.ts';
 import { ProtocolError } from '../../../signal/protocol/errors.ts';
 import type { Params, Result } from '../../../signal/protocol/requests.ts';
-import type { ChatCalls, OpenedItem } from '../../e2ee/chat/messages.ts';
+import type { ChatCalls, OpenedItem, SealedItem } from '../../e2ee/chat/messages.ts';
 import { OfflineError } from '../../net/offline.ts';
 import type { ChatDocument, Place } from '../document.ts';
 import { mergeUpdates, Vector } from '../document.ts';
@@ -160,6 +160,13 @@ export class SignalProvider implements ChatProvider {
     this.#flush();
   }
 
+  /** Everything that was done here is in the log. */
+  get isLevel(): boolean {
+    const { document } = this.#terms;
+    const isIdle = this.#waiting.length === 0 && !this.#flushing && !this.#compare && !this.#dirty;
+    return this.#state === 'online' && isIdle && this.#vector.isLevelWith(document);
+  }
+
   keeps(place: Place): boolean {
     return this.#vector.covers(place);
   }
@@ -214,6 +221,27 @@ export class SignalProvider implements ChatProvider {
     this.#full = false;
     this.#compare = true;
     this.#flush();
+  }
+
+  /**
+   * What was removed from the document leaves the log, too. The removal itself has to be in the log before: call it once it is.
+   * @param gone  where it lay
+   */
+  async unsay(gone: readonly Place[]): Promise<void> {
+    const { line, port, document } = this.#terms;
+    for (let after = 0; ;) {
+      const { base, head, items } = await line.request('chat.read', { after });
+      const { updates } = await port.call('chat.peek', { items });
+      for (const [i, item] of items.entries()) {
+        const update = item.replaced === true ? null : updates[i]!;
+        if (update === null || !covers(document.placesOf(update), gone)) continue;
+        const { body, token } = await port.call('chat.unsay', { hash: item.hash, update: document.asItIsNow(update) });
+        // Another's, who was carried over by somebody: only that one can.
+        await line.request('chat.erase', { items: [{ seq: item.seq, token, body }] }).catch(unknownIsFine);
+      }
+      after = items.at(-1)?.seq ?? base.seq;
+      if (items.length === 0 || after >= head.seq) return;
+    }
   }
 
   close(): void {
@@ -375,12 +403,8 @@ export class SignalProvider implements ChatProvider {
     if (ring !== null) await this.#append(turn, ring);
   }
 
-  async #append(turn: number, body: string): Promise<void> {
-    const { seq, at } = await this.#terms.line.request('chat.append', {
-      id: randomText(16),
-      body,
-      erase: randomText(32),
-    });
+  async #append(turn: number, { body, erase }: SealedItem): Promise<void> {
+    const { seq, at } = await this.#terms.line.request('chat.append', { id: randomText(16), body, erase });
     const item: ChatItem = { seq, at, hash: await sha256Text(body), body };
     await (this.#taking = this.#taking.then(() => this.#take(turn, [item])));
   }
@@ -415,6 +439,16 @@ export class SignalProvider implements ChatProvider {
     this.#state = state;
     this.#terms.moved();
   }
+}
+
+function covers(places: readonly Place[], gone: readonly Place[]): boolean {
+  return places.some(({ client, clock, length }) =>
+    gone.some((one) => one.client === client && one.clock >= clock && one.clock < clock + length),
+  );
+}
+
+function unknownIsFine(error: unknown): void {
+  if (!(error instanceof ProtocolError) || error.code !== 'chatUnknown') throw error;
 }
 
 /** An update ends with the count of clients whose structs it removes, then those (Yjs's update format 1). */

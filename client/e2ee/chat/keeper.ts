@@ -5,7 +5,7 @@
  * entry that bears it is handed out, so that none is used twice.
  */
 import type { Bytes } from '../../../crypto/bytes.ts';
-import { base64url, fromBase64url, fromUtf8, utf8 } from '../../../crypto/bytes.ts';
+import { base64url, fromBase64url, fromUtf8, labelled, utf8 } from '../../../crypto/bytes.ts';
 import { eraseEntry, NO_PREVIOUS, sealEntry, WRITER_BYTES } from '../../../crypto/chatEntry.ts';
 import { itemHead, openItem, ringItem, sealItem, wrappedRing } from '../../../crypto/chatItem.ts';
 import type { ChatKey } from '../../../crypto/chatKey.ts';
@@ -13,11 +13,11 @@ import { openRing, sealRing } from '../../../crypto/chatKey.ts';
 import { logBodyHash, logNext, logStart } from '../../../crypto/chatLog.ts';
 import { Reader, Writer } from '../../../crypto/codec.ts';
 import type { KeyPair } from '../../../crypto/primitives.ts';
-import { random } from '../../../crypto/primitives.ts';
+import { random, sha256Now } from '../../../crypto/primitives.ts';
 import type { ChatHead, ChatItem } from '../../../signal/protocol/chat.ts';
 import type { Access } from '../access.ts';
 import { EntryReader } from './entries.ts';
-import type { ChatCalls, OpenedItem, WrittenEntry } from './messages.ts';
+import type { ChatCalls, OpenedItem, SealedItem, WrittenEntry } from './messages.ts';
 import { cut, PART_BYTES, Parts } from './parts.ts';
 import { Ring } from './ring.ts';
 import type { ChatShelf } from './shelf.ts';
@@ -58,6 +58,7 @@ export class ChatKeeper {
   readonly #parts = new Parts();
   /** Items that no key of ours opens, oldest first. */
   readonly #hidden: ChatItem[] = [];
+  #eraseSecret: Promise<Bytes> | null = null;
   /** Of the records that `begin` has read. */
   #kept: number[] = [];
   /** The ring as it was last told in the log, by generation and size; so that it is told when it must be. */
@@ -161,10 +162,26 @@ export class ChatKeeper {
     const key = await this.#sealing();
     const ring = await this.#untold();
     if (update.length <= PART_BYTES) {
-      return { ring, items: [base64url(await sealItem(key, meeting, 'update', update))] };
+      return { ring, items: [await this.#forLog(await sealItem(key, meeting, 'update', update))] };
     }
     const parts = await Promise.all(cut(update).map((part) => sealItem(key, meeting, 'part', part)));
-    return { ring, items: parts.map(base64url) };
+    return { ring, items: await Promise.all(parts.map((part) => this.#forLog(part))) };
+  }
+
+  async peek({ items }: ChatCalls['chat.peek']['in']): Promise<ChatCalls['chat.peek']['out']> {
+    const { meeting } = this.#terms;
+    const open = async ({ body }: ChatItem): Promise<Bytes | null> => {
+      const item = body === null ? null : fromBase64url(body);
+      const head = item && itemHead(item);
+      const key = head?.kind === 'update' ? this.#ring.find(head.keyId) : null;
+      return key && item ? openItem(key, meeting, 'update', item).catch(() => null) : null;
+    };
+    return { updates: await Promise.all(items.map(open)) };
+  }
+
+  async unsay({ hash, update }: ChatCalls['chat.unsay']['in']): Promise<ChatCalls['chat.unsay']['out']> {
+    const item = await sealItem(await this.#sealing(), this.#terms.meeting, 'update', update);
+    return { body: base64url(item), token: base64url(await this.#eraseToken(fromBase64url(hash))) };
   }
 
   async tell(): Promise<ChatCalls['chat.tell']['out']> {
@@ -243,13 +260,35 @@ export class ChatKeeper {
   }
 
   /** The ring wrapped for link and password of today, if not all of it was told under them yet. */
-  async #untold(): Promise<string | null> {
+  async #untold(): Promise<SealedItem | null> {
     const { meeting, access } = this.#terms;
     const { generation, chatKey } = access();
     if (this.#told.get(generation) === this.#ring.size) return null;
     const { secrets } = this.#ring;
     this.#told.set(generation, secrets.length);
-    return base64url(ringItem(generation, await sealRing(chatKey, { meetingId: meeting, generation }, secrets)));
+    return this.#forLog(ringItem(generation, await sealRing(chatKey, { meetingId: meeting, generation }, secrets)));
+  }
+
+  async #forLog(item: Bytes): Promise<SealedItem> {
+    const token = await this.#eraseToken(logBodyHash(item));
+    return { body: base64url(item), erase: base64url(sha256Now(token)) };
+  }
+
+  /** Whoever wrote an item knows it again by its hash, and nobody else can say so. */
+  async #eraseToken(itemHash: Bytes): Promise<Bytes> {
+    this.#eraseSecret ??= this.#loadEraseSecret();
+    return sha256Now(labelled('parley chat erase 1', await this.#eraseSecret, itemHash));
+  }
+
+  async #loadEraseSecret(): Promise<Bytes> {
+    const { shelf, meeting, alone } = this.#terms;
+    return alone(`erase ${meeting}`, async () => {
+      const kept = await shelf.get(`erase ${meeting}`);
+      if (kept !== null) return kept;
+      const secret = random(32);
+      await shelf.put(`erase ${meeting}`, secret);
+      return secret;
+    });
   }
 
   async #keepRing(): Promise<void> {
@@ -281,7 +320,9 @@ function follow(from: ChatHead, items: readonly ChatItem[]): ChatHead | null {
   for (const item of items) {
     if (item.seq !== seq + 1) return null;
     const bodyHash = fromBase64url(item.hash);
-    if (item.body !== null && base64url(logBodyHash(fromBase64url(item.body))) !== item.hash) return null;
+    // Of one that was replaced only its author knew the body.
+    const isWhole = item.body !== null && item.replaced !== true;
+    if (isWhole && base64url(logBodyHash(fromBase64url(item.body!))) !== item.hash) return null;
     hash = logNext(hash, item.seq, bodyHash);
     seq = item.seq;
   }

@@ -33,6 +33,12 @@ export interface WrittenEntry {
   readonly entry: ReadEntry;
 }
 
+/** An item for the log, and the hash of the token that erases it. */
+export interface SealedItem {
+  readonly body: string;
+  readonly erase: string;
+}
+
 export interface ChatCalls {
   /**
    * Takes up the chat of the open invite: everything that this browser keeps of it. `state` is what the page last gave to keep. `last`: entries that we wrote
@@ -50,18 +56,22 @@ export interface ChatCalls {
     in: { head: ChatHead | null; items: ChatItem[] };
     out: { head: ChatHead; broken: boolean; opened: OpenedItem[]; late: Bytes[]; hidden: number };
   };
+  /** The changes that items hold; null for those that hold none, or do not open. Nothing is checked but their seal. */
+  'chat.peek': { in: { items: ChatItem[] }; out: { updates: (Bytes | null)[] } };
+  /** What takes the place of an item that is to be erased, and the token that does it: it follows from the item, and from a secret of this browser. */
+  'chat.unsay': { in: { hash: string; update: Bytes }; out: { body: string; token: string } };
   'chat.read': { in: { entries: Bytes[] }; out: { verdicts: EntryVerdict[] } };
   /** Signs and seals what the person writes, in this order, each a JSON text. */
   'chat.write': { in: { at: number; bodies: string[] }; out: { written: WrittenEntry[] } };
   /** Makes items of a change of the document: one, or parts of a large one. `ring`: to be sent before them. */
-  'chat.seal': { in: { update: Bytes }; out: { ring: string | null; items: string[] } };
+  'chat.seal': { in: { update: Bytes }; out: { ring: SealedItem | null; items: SealedItem[] } };
   /**
    * Link or password are others now: tries again what could not be opened. `isPast`: they began before items that were opened already,
    * some of which may be stale: to be read again.
    */
   'chat.reopen': { in: object; out: { late: Bytes[]; isPast: boolean } };
   /** The ring for the link and password of today, where the log does not have it yet: without it newcomers could not read what was before. */
-  'chat.tell': { in: object; out: { ring: string | null } };
+  'chat.tell': { in: object; out: { ring: SealedItem | null } };
   /** The same entry without its body. */
   'chat.erase': { in: { entry: Bytes }; out: { entry: Bytes } };
   /** Seals and signs something that is not kept. */

@@ -76,7 +76,11 @@ describe('two who are there', () => {
     expect(a.texts).toEqual(['uno', '(gone)']);
     expect(b.texts).toEqual(a.texts);
     expect(b.chat.alarms).toEqual([]);
-    // Whoever comes now never gets what was erased, and sees the same.
+    // Whoever comes now never gets what was erased, and sees the same: it has left the log, with its place kept.
+    const { updates } = await a.keeper.peek({ items: log.items });
+    const before = log.items.filter(({ replaced }) => replaced);
+    expect(before).toHaveLength(1);
+    expect(updates.filter((update) => update !== null).length).toBeGreaterThanOrEqual(3);
     const late = await device(await person('Eve'));
     late.connect();
     await settle();
@@ -422,7 +426,7 @@ describe('a server, a member, a stranger that is not honest', () => {
     );
     document.replace(document.entries, []);
     const { items } = await b.keeper.seal({ update: document.changes() });
-    for (const body of items) {
+    for (const { body } of items) {
       const item = log.append(base64url(random(16)), body);
       for (const device of [a, b]) device.pushed({ type: 'items', items: [item] });
     }

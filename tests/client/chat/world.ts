@@ -13,7 +13,8 @@ import { OfflineError } from '../../../client/net/offline.ts';
 import { base64url, fromBase64url } from '../../../crypto/bytes.ts';
 import { logBodyHash, logNext, logStart } from '../../../crypto/chatLog.ts';
 import type { KeyPair } from '../../../crypto/primitives.ts';
-import { random, signKeyPair } from '../../../crypto/primitives.ts';
+import { random, sha256Now, signKeyPair } from '../../../crypto/primitives.ts';
+import { ProtocolError } from '../../../signal/protocol/errors.ts';
 import type { ChatHead, ChatItem, ChatPush } from '../../../signal/protocol/chat.ts';
 
 export const MEETING = 'abcd-efgh-jkmn-pqrs';
@@ -61,12 +62,13 @@ export class Log {
   readonly hashes = [base64url(logStart(MEETING))];
   readonly open = new Set<Device>();
   readonly #byId = new Map<string, number>();
+  readonly #erase = new Map<number, string>();
 
   get head(): ChatHead {
     return { seq: this.items.length, hash: this.hashes[this.items.length]! };
   }
 
-  append(id: string, body: string): ChatItem {
+  append(id: string, body: string, erase = ''): ChatItem {
     const known = this.#byId.get(id);
     if (known !== undefined) return this.items[known - 1]!;
     const seq = this.items.length + 1;
@@ -75,11 +77,19 @@ export class Log {
     this.items.push(item);
     this.hashes[seq] = base64url(logNext(fromBase64url(this.hashes[seq - 1]!), seq, hash));
     this.#byId.set(id, seq);
+    this.#erase.set(seq, erase);
     return item;
   }
 
   page(after: number, most = 1000) {
     return { base: { seq: 0, hash: this.hashes[0]! }, head: this.head, items: this.items.slice(after, after + most) };
+  }
+
+  replace(seq: number, token: string, body: string): void {
+    if (base64url(sha256Now(fromBase64url(token))) !== this.#erase.get(seq)) throw new ProtocolError('chatUnknown');
+    const before = this.items[seq - 1]!;
+    if (body.length > before.body!.length) throw new ProtocolError('badRequest');
+    if (before.replaced !== true) this.items[seq - 1] = { ...before, body, replaced: true };
   }
 
   /** Back to an older state, as from a backup. */
@@ -100,6 +110,14 @@ export async function person(name: string): Promise<Person> {
 /** What whoever has link and password knows. */
 export function accessOf(generation = 0, chatKey = random(32)): Access {
   return { generation, chatKey } as Access;
+}
+
+interface Params {
+  after?: number;
+  id?: string;
+  body?: string;
+  erase?: string;
+  items?: { seq: number; token: string; body?: string }[];
 }
 
 /** One tab of one browser. */
@@ -187,7 +205,7 @@ export class Device {
   }
 
   #line(): ChatLine {
-    const answer = (name: string, params: { after?: number; id?: string; body?: string }): unknown => {
+    const answer = (name: string, params: Params): unknown => {
       const log = this.#log;
       switch (name) {
         case 'chat.open':
@@ -197,10 +215,13 @@ export class Device {
           return log.page(params.after!, this.pageSize);
         case 'chat.append': {
           const before = log.items.length;
-          const item = log.append(params.id!, params.body!);
+          const item = log.append(params.id!, params.body!, params.erase!);
           if (log.items.length > before) this.#tell({ type: 'items', items: [item] });
           return { seq: item.seq, at: item.at };
         }
+        case 'chat.erase':
+          for (const { seq, token, body } of params.items!) log.replace(seq, token, body!);
+          return {};
         case 'chat.whisper':
           this.#tell({ type: 'whisper', body: params.body! });
           return {};
