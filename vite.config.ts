@@ -107,7 +107,10 @@ export function sharedConfig(): UserConfig {
     ],
     resolve: {
       // Its main entry wants Node's streams and process; this is the build for browsers.
-      alias: [{ find: /^simple-peer$/, replacement: 'simple-peer/simplepeer.min.js' }],
+      alias: [
+        { find: /^simple-peer$/, replacement: 'simple-peer/simplepeer.min.js' },
+        { find: /^decode-named-character-reference$/, replacement: join(root, 'client/chat/noEntities.ts') },
+      ],
     },
     worker: { format: 'es' },
     build: {

@@ -22,7 +22,7 @@ export type Delivery = { at: 'waiting' } | { at: 'sent' } | { at: 'seen'; by: re
 
 export interface ReactionView {
   emoji: string;
-  /** Names, oneself first as "You" by the component. */
+  /** Names of the others who did; oneself is `mine`. */
   names: readonly string[];
   mine: boolean;
 }

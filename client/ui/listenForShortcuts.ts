@@ -7,6 +7,7 @@ export interface ShortcutTargets {
   camera: () => void;
   screen: () => void;
   hand: () => void;
+  chat: () => void;
   view: () => void;
   earlier: () => void;
   later: () => void;

@@ -1,7 +1,7 @@
 /** Keys of the meeting, and what each does. Letters of the layout count, not places on the keyboard. */
 
 export type ShortcutAction =
-  'talk' | 'microphone' | 'camera' | 'screen' | 'hand' | 'view' | 'earlier' | 'later' | 'help';
+  'talk' | 'microphone' | 'camera' | 'screen' | 'hand' | 'chat' | 'view' | 'earlier' | 'later' | 'help';
 
 /** What of a keyboard event decides. */
 export interface KeyPress {
@@ -28,6 +28,7 @@ const LETTERS: Record<string, ShortcutAction> = {
   v: 'camera',
   s: 'screen',
   h: 'hand',
+  c: 'chat',
   g: 'view',
   '?': 'help',
 };

@@ -1,0 +1,96 @@
+/** People, states and terms of the chat in words of the catalogue. One switch per union, so that a new case asks for its words. */
+import type { ChatTerms } from '../../../signal/protocol/documents.ts';
+import type { ChatAlarm, ChatMessage, ChatPerson, Delivery } from '../../chat/view.ts';
+import { visibleLine, visibleText } from '../../chat/visible.ts';
+import { m } from '../../paraglide/messages.js';
+import { listOf } from '../time.ts';
+
+/** More names than these are a number. */
+const NAMES = 3;
+
+/** Longer than any field of ours lets a name be. */
+const NAME_LENGTH = 64;
+
+/** A name as it may stand on the screen, whoever sent it. */
+export function shownName(name: string): string {
+  const line = visibleLine(name.trim());
+  return line.length > NAME_LENGTH ? `${line.slice(0, NAME_LENGTH)}…` : line || m.tile_unnamed();
+}
+
+/** What is read out as it comes. */
+export const saidWords = ({ author, text }: ChatMessage): string =>
+  m.chat_said({ name: personName(author), text: visibleText(text) });
+
+/** No more of a text than one line can show. */
+export const shownLine = (text: string): string => visibleLine(text.slice(0, 200).replace(/\s+/g, ' '));
+
+export const personName = (person: Pick<ChatPerson, 'name' | 'self'>): string =>
+  person.self ? m.chat_you() : shownName(person.name);
+
+/** Whom a private message is for; null for everybody. */
+export function privateWords({ author, to }: ChatMessage): string | null {
+  if (to === null) return null;
+  return author.self
+    ? m.chat_private({ name: shownName(to.name) })
+    : m.chat_private_from({ name: shownName(author.name) });
+}
+
+export function deliveryWords(delivery: Delivery): string {
+  switch (delivery.at) {
+    case 'waiting':
+      return m.chat_delivery_waiting();
+    case 'sent':
+      return m.chat_delivery_sent();
+    case 'failed':
+      return m.chat_delivery_failed();
+    case 'seen': {
+      const names = delivery.by.map(shownName);
+      const count = names.length - NAMES;
+      return count > 0
+        ? m.chat_delivery_seen_more({ names: names.slice(0, NAMES).join(', '), count })
+        : m.chat_delivery_seen({ names: listOf(names) });
+    }
+  }
+}
+
+/** Null while nobody types. */
+export function typingWords(typing: readonly string[]): string | null {
+  if (typing.length === 0) return null;
+  if (typing.length > NAMES) return m.chat_typing_many();
+  const names = listOf(typing.map(shownName));
+  return typing.length === 1 ? m.chat_typing({ names }) : m.chat_typing_several({ names });
+}
+
+/** Oneself first. */
+export function reactionNames(names: readonly string[], mine: boolean): string {
+  return listOf([...(mine ? [m.chat_you()] : []), ...names.map(shownName)]);
+}
+
+export function alarmWords(alarm: ChatAlarm): string {
+  switch (alarm) {
+    case 'rolledBack':
+      return m.chat_alarm_rolledBack();
+    case 'withheld':
+      return m.chat_alarm_withheld();
+    case 'gap':
+      return m.chat_alarm_gap();
+    case 'forged':
+      return m.chat_alarm_forged();
+    case 'forked':
+      return m.chat_alarm_forked();
+  }
+}
+
+export function newcomersWords({ newcomers }: ChatTerms): string {
+  switch (newcomers.see) {
+    case 'all':
+      return m.chat_terms_all();
+    case 'nothing':
+      return m.chat_terms_nothing();
+    case 'hours':
+      return m.chat_terms_hours({ count: newcomers.hours });
+  }
+}
+
+export const keepWords = ({ keepDays }: ChatTerms): string =>
+  keepDays === 0 ? m.chat_terms_left() : m.chat_terms_days({ count: keepDays });
