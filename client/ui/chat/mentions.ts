@@ -7,7 +7,7 @@ export const EVERYONE = 'everyone';
 /** How many are offered at a time. */
 const OFFERED = 6;
 
-const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&');
 
 /** Finds the names of these people with their @; the longest first, so that "@Ann Lee" is not "@Ann". */
 export function mentionPattern(people: readonly ChatPerson[]): RegExp {
