@@ -22,7 +22,7 @@ export type Delivery = { at: 'waiting' } | { at: 'sent' } | { at: 'seen'; by: re
 
 export interface ReactionView {
   emoji: string;
-  /** Names of the others who did; oneself is `mine`. */
+  /** Names; where it is `mine`, the first is one's own, shown as "You" by the component. */
   names: readonly string[];
   mine: boolean;
 }

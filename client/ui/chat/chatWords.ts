@@ -63,7 +63,7 @@ export function typingWords(typing: readonly string[]): string | null {
 
 /** Oneself first. */
 export function reactionNames(names: readonly string[], mine: boolean): string {
-  return listOf([...(mine ? [m.chat_you()] : []), ...names.map(shownName)]);
+  return listOf([...(mine ? [m.chat_you()] : []), ...names.slice(mine ? 1 : 0).map(shownName)]);
 }
 
 export function alarmWords(alarm: ChatAlarm): string {

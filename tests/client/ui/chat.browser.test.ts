@@ -1,0 +1,517 @@
+/** The chat when somebody uses it: in real Chromium, under the product's policy, against a façade that writes down what it is asked. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { AxeResults } from 'axe-core';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { launchBrowser, openContext, type Watched } from '../../support/browser.ts';
+import type { FakeChat } from './fixtures/fakeChat.svelte.ts';
+import { type FixturePage, serveFixtures } from './fixturePage.ts';
+
+declare global {
+  interface Window {
+    fakeChat: FakeChat;
+    broken?: unknown;
+  }
+}
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+let fixtures: FixturePage;
+let browser: Browser;
+let context: BrowserContext;
+let watched: Watched;
+let page: Page;
+
+beforeAll(async () => {
+  fixtures = await serveFixtures();
+  browser = await launchBrowser();
+}, 120_000);
+
+afterAll(async () => {
+  await browser?.close();
+  await fixtures?.close();
+});
+
+afterEach(() => context?.close());
+
+async function open(state: string, options: Parameters<typeof openContext>[1] = {}, query = ''): Promise<void> {
+  ({ context, watched } = await openContext(browser, {
+    origin: fixtures.origin,
+    viewport: { width: 1280, height: 800 },
+    permissions: ['clipboard-read', 'clipboard-write'],
+    reducedMotion: 'reduce',
+    ...options,
+  }));
+  page = await context.newPage();
+  await page.goto(`${fixtures.origin}/?state=${state}${query}`);
+  await page.locator('#app > *').first().waitFor();
+}
+
+/** Opens a meeting, and its chat. */
+async function chat(name: string, options: Parameters<typeof openContext>[1] = {}, query = ''): Promise<void> {
+  await open(`live-chat-${name}`, options, query);
+  await page.getByTestId('control-chat').click();
+  await page.getByTestId('chat-input').waitFor();
+}
+
+const calls = (name: string): Promise<unknown[]> =>
+  page.evaluate((wanted) => window.calls.filter((call) => call.name === wanted).map((call) => call.args), name);
+
+const messageOf = (id: string) => page.locator(`[data-key="${id}"]`);
+const focused = (): Promise<string | null> =>
+  page.evaluate(() => {
+    const element = document.activeElement as HTMLElement | null;
+    return element?.dataset['key'] ?? element?.dataset['testid'] ?? null;
+  });
+const input = () => page.getByTestId('chat-input');
+const fromEnd = (): Promise<number> =>
+  page.getByTestId('chat-list').evaluate((list) => list.scrollHeight - list.scrollTop - list.clientHeight);
+
+describe('writing', () => {
+  test('Enter sends, Shift and Enter make a line, and one stays where one writes', async () => {
+    await chat('talk');
+    await expect.poll(focused).toBe('chat-input');
+    await page.keyboard.type('one');
+    await page.keyboard.press('Shift+Enter');
+    await page.keyboard.type('two');
+    await page.keyboard.press('Enter');
+    expect(await calls('chat.send')).toEqual([[{ text: 'one\ntwo', replyTo: null, to: null }]]);
+    expect((await calls('chat.typing')).length).toBeGreaterThan(0);
+    expect(await input().inputValue()).toBe('');
+    expect(await focused()).toBe('chat-input');
+    await page.getByText('Waiting to be sent').waitFor();
+    await expect.poll(fromEnd).toBeLessThan(2);
+  });
+
+  test('nothing is sent where nothing is written, nor what is too long, and that is said', async () => {
+    await chat('talk');
+    await input().fill('  \n ');
+    await page.keyboard.press('Enter');
+    await input().fill('a'.repeat(8_003));
+    await page.getByText('3 characters too many').waitFor();
+    await page.keyboard.press('Enter');
+    await page.getByTestId('chat-send').click({ force: true });
+    expect(await calls('chat.send')).toEqual([]);
+    await input().fill('a'.repeat(7_990));
+    await page.getByText('10 characters left').waitFor();
+  });
+
+  test('the field grows with its words up to eight lines', async () => {
+    await chat('talk');
+    const height = async (lines: number): Promise<number> => {
+      await input().fill(Array(lines).fill('a').join('\n'));
+      return (await input().boundingBox())!.height;
+    };
+    const [one, three, eight, twenty] = [await height(1), await height(3), await height(8), await height(20)];
+    expect(three).toBeGreaterThan(one + 30);
+    expect(eight).toBeGreaterThan(three + 60);
+    expect(twenty).toBeLessThan(eight + 4);
+  });
+
+  test('a draft is there when the sheet opens again', async () => {
+    await chat('talk');
+    await input().fill('not yet');
+    await page.keyboard.press('Escape');
+    await page.getByTestId('chat-sheet').waitFor({ state: 'detached' });
+    await page.keyboard.press('c');
+    await expect.poll(() => input().inputValue()).toBe('not yet');
+  });
+
+  test('on a touch screen Enter is a line, and the button sends', async () => {
+    await chat('talk', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
+    await input().tap();
+    await page.keyboard.type('a');
+    await page.keyboard.press('Enter');
+    await page.keyboard.type('b');
+    expect(await calls('chat.send')).toEqual([]);
+    await page.getByTestId('chat-send').tap();
+    expect(await calls('chat.send')).toEqual([[{ text: 'a\nb', replyTo: null, to: null }]]);
+  });
+
+  test('names are offered after an @, and taken by keys', async () => {
+    await chat('talk');
+    await page.keyboard.type('hi @');
+    await page.getByTestId('chat-mentions').waitFor();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    expect(await input().inputValue()).toBe('hi @Cleo Martínez ');
+    await page.keyboard.type('@every');
+    await page.keyboard.press('Tab');
+    expect(await input().inputValue()).toBe('hi @Cleo Martínez @everyone ');
+    await page.keyboard.type('@b');
+    await page.keyboard.press('Escape');
+    await page.getByTestId('chat-mentions').waitFor({ state: 'detached' });
+    expect(await page.getByTestId('chat-sheet').count()).toBe(1);
+    await page.keyboard.press('Enter');
+    expect(await calls('chat.send')).toMatchObject([[{ text: 'hi @Cleo Martínez @everyone @b' }]]);
+    const shown = page.locator('.mention').last();
+    expect(await shown.textContent()).toBe('@everyone');
+  });
+
+  test('an emoji goes where the caret is', async () => {
+    await chat('talk');
+    await input().fill('ab');
+    await page.keyboard.press('ArrowLeft');
+    await page.getByTestId('chat-emoji').click();
+    await page.locator('.emoji-picker').getByText('🎉').click();
+    expect(await input().inputValue()).toBe('a🎉b');
+  });
+
+  test('for one person only, said before and after', async () => {
+    await chat('talk');
+    await page.getByTestId('chat-to').selectOption('ben');
+    expect(await input().getAttribute('placeholder')).toBe('Write to Ben Okafor only');
+    await input().fill('psst');
+    await page.keyboard.press('Enter');
+    expect(await calls('chat.send')).toEqual([[{ text: 'psst', replyTo: null, to: 'ben' }]]);
+    await page.getByTestId('chat-private').last().getByText('Only Ben Okafor and you').waitFor();
+    // Whoever leaves stays chosen: what was meant for one does not go to all.
+    await page.evaluate(() =>
+      window.fakeChat.change({ people: window.fakeChat.view.people.map((one) => ({ ...one, here: one.self })) }),
+    );
+    expect(await page.getByTestId('chat-to').inputValue()).toBe('ben');
+  });
+});
+
+describe('with a message', () => {
+  async function tool(id: string, name: string): Promise<void> {
+    await messageOf(id).hover();
+    await messageOf(id).getByTestId(name).click();
+  }
+
+  test('one answers, and the quoted line leads back', async () => {
+    await chat('talk');
+    await tool('me', 'chat-reply');
+    await expect.poll(focused).toBe('chat-input');
+    await page.keyboard.type('good');
+    await page.keyboard.press('Enter');
+    expect(await calls('chat.send')).toEqual([[{ text: 'good', replyTo: 'me', to: null }]]);
+    await messageOf('mine1')
+      .scrollIntoViewIfNeeded()
+      .catch(() => undefined);
+    await page.getByTestId('chat-quoted').last().click();
+    await expect.poll(() => messageOf('me').getAttribute('class')).toContain('shown');
+  });
+
+  test('an answer to what only two can read goes to one alone', async () => {
+    await chat('talk');
+    await tool('secret', 'chat-reply');
+    expect(await page.getByTestId('chat-to').inputValue()).toBe('ben');
+  });
+
+  test('Escape leaves the answer, then the chat', async () => {
+    await chat('talk');
+    await tool('me', 'chat-reply');
+    await page.getByTestId('chat-context').waitFor();
+    await expect.poll(focused).toBe('chat-input');
+    await page.keyboard.press('Escape');
+    await page.getByTestId('chat-context').waitFor({ state: 'detached' });
+    await page.keyboard.press('Escape');
+    await page.getByTestId('chat-sheet').waitFor({ state: 'detached' });
+  });
+
+  test('ArrowUp in an empty field changes the last of one’s own', async () => {
+    await chat('talk');
+    await expect.poll(focused).toBe('chat-input');
+    await page.keyboard.press('ArrowUp');
+    expect(await input().inputValue()).toBe('I will send the final version this afternoon.');
+    await input().fill('Tomorrow.');
+    await page.keyboard.press('Enter');
+    expect(await calls('chat.edit')).toEqual([['last', 'Tomorrow.']]);
+    await messageOf('last').getByText('edited', { exact: true }).waitFor();
+  });
+
+  test('deleting is asked about, and leaves a line', async () => {
+    await chat('talk');
+    await tool('last', 'chat-more');
+    await page.getByTestId('chat-delete').click();
+    await page.getByTestId('confirm').waitFor();
+    expect(await calls('chat.remove')).toEqual([]);
+    await page.getByTestId('confirm-action').click();
+    expect(await calls('chat.remove')).toEqual([['last']]);
+    await messageOf('last').getByText('Message deleted').waitFor();
+  });
+
+  test('one reacts, and takes it back', async () => {
+    await chat('talk');
+    await tool('me', 'chat-react');
+    await page.locator('.emoji-picker').getByText('👍').click();
+    const chip = messageOf('me').getByTestId('chat-reaction');
+    await chip.waitFor();
+    expect(await chip.getAttribute('aria-label')).toBe('👍 You');
+    expect(await chip.getAttribute('aria-pressed')).toBe('true');
+    await chip.click();
+    await chip.waitFor({ state: 'detached' });
+    expect(await calls('chat.react')).toEqual([
+      ['me', '👍'],
+      ['me', '👍'],
+    ]);
+  });
+
+  test('its text is copied', async () => {
+    await chat('talk');
+    await tool('me', 'chat-more');
+    await page.getByTestId('chat-copy').click();
+    await expect
+      .poll(() => page.evaluate(() => navigator.clipboard.readText()))
+      .toBe('@Ada Lovelace that works for me');
+  });
+
+  test('what failed is tried again', async () => {
+    await chat('offline');
+    await page.getByTestId('chat-retry').click();
+    expect(await calls('chat.retry')).toEqual([[]]);
+  });
+});
+
+describe('reading', () => {
+  test('the badge counts, reading goes on where it stopped, and what was seen is told', async () => {
+    await open('live-chat-unread');
+    await page.getByTestId('control-chat').getByText('5', { exact: true }).waitFor();
+    await page.keyboard.press('c');
+    await page.getByTestId('chat-unread').waitFor();
+    await expect.poll(async () => (await calls('chat.seen')).length).toBeGreaterThan(0);
+    // It stays while one reads on.
+    expect(await page.getByTestId('chat-unread').count()).toBe(1);
+  });
+
+  test('it stays at the end at the end, and says what is new above it', async () => {
+    await chat('many');
+    await expect.poll(fromEnd).toBeLessThan(2);
+    await page.evaluate(() => window.fakeChat.arrive('right below'));
+    await page.getByTestId('chat-list').getByText('right below').waitFor();
+    await expect.poll(fromEnd).toBeLessThan(2);
+
+    await page.getByTestId('chat-list').hover();
+    await page.mouse.wheel(0, -3_000);
+    await page.getByTestId('chat-latest').waitFor();
+    const before = await fromEnd();
+    await page.evaluate(() => window.fakeChat.arrive('far below'));
+    await page.getByTestId('chat-latest').getByText('1 new message').waitFor();
+    expect(await fromEnd()).toBeGreaterThan(before - 2);
+    // Said, though it is not in sight.
+    await page.getByTestId('chat-said').getByText('far below').waitFor({ state: 'attached' });
+    await page.getByTestId('chat-latest').click();
+    await page.getByTestId('chat-list').getByText('far below').waitFor();
+    await expect.poll(fromEnd).toBeLessThan(2);
+  });
+
+  test('searching goes from the newest back, and on', async () => {
+    await chat('many');
+    await page.getByTestId('chat-search-open').click();
+    await page.getByTestId('chat-search').fill('two** 77');
+    const count = page.getByTestId('chat-search-count');
+    await expect.poll(() => count.textContent()).toMatch(/^\s*(\d+) of \1\s*$/);
+    const total = Number(/of (\d+)/.exec((await count.textContent())!)![1]);
+    await page.keyboard.press('Enter');
+    await expect.poll(() => count.textContent()).toContain(`${total - 1} of ${total}`);
+    await page.keyboard.press('Shift+Enter');
+    await page.keyboard.press('Shift+Enter');
+    await expect.poll(() => count.textContent()).toContain(`1 of ${total}`);
+    await page.locator('.message.shown').waitFor();
+    await page.getByTestId('chat-search').fill('nowhere to be found');
+    await page.getByText('Nothing found').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByTestId('chat-search').waitFor({ state: 'detached' });
+    expect(await page.getByTestId('chat-sheet').count()).toBe(1);
+  });
+
+  test('keys alone lead from message to message, and to what can be done with each', async () => {
+    await chat('many');
+    await expect.poll(focused).toBe('chat-input');
+    for (let step = 0; step < 12 && (await focused()) !== 'many9999'; step++) await page.keyboard.press('Shift+Tab');
+    expect(await focused()).toBe('many9999');
+    for (let step = 0; step < 30; step++) {
+      await page.keyboard.press('ArrowUp');
+      await expect.poll(focused).toBe(`many${9_998 - step}`);
+    }
+    await page.keyboard.press('Enter');
+    expect(await focused()).toBe('chat-react');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.getByTestId('chat-context').waitFor();
+    await expect.poll(focused).toBe('chat-input');
+  });
+
+  test('Home and End reach ten thousand messages away', async () => {
+    await chat('many');
+    await messageOf('many9999').focus();
+    await page.keyboard.press('Home');
+    await expect.poll(focused).toBe('many0');
+    await page.keyboard.press('End');
+    await expect.poll(focused).toBe('many9999');
+  });
+
+  test('ten thousand messages scroll within a frame, and few are in the page', async () => {
+    await chat('many');
+    await expect.poll(fromEnd).toBeLessThan(2);
+    const figures = await page.getByTestId('chat-list').evaluate(async (list) => {
+      const times: number[] = [];
+      let long = 0;
+      const watch = new PerformanceObserver((entries) => (long += entries.getEntries().length));
+      watch.observe({ type: 'longtask' });
+      const channel = new MessageChannel();
+      const painted = (): Promise<void> =>
+        new Promise((resolve) =>
+          requestAnimationFrame(() => {
+            channel.port1.onmessage = () => resolve();
+            channel.port2.postMessage(null);
+          }),
+        );
+      let most = 0;
+      for (let step = 0; step < 150; step++) {
+        list.scrollTop -= 160;
+        const started = performance.now();
+        await painted();
+        times.push(performance.now() - started);
+        most = Math.max(most, list.querySelectorAll('[data-key]').length);
+      }
+      times.sort((a, b) => a - b);
+      watch.disconnect();
+      return { median: times[75]!, p95: times[142]!, worst: times[149]!, long, most };
+    });
+    console.info(`frames while scrolling 10,000 messages: ${JSON.stringify(figures)}`);
+    expect(figures.most).toBeLessThan(60);
+    expect(figures.median).toBeLessThan(34);
+    expect(figures.long).toBeLessThan(8);
+  });
+});
+
+describe('terms and copies', () => {
+  test('are said in plain words to everybody', async () => {
+    await chat('talk');
+    await page.getByTestId('chat-menu').click();
+    await page.getByTestId('chat-terms-open').click();
+    await page.getByText('Whoever joins later sees everything').waitFor();
+    await page.getByText('The server keeps it for 30 days').waitFor();
+    expect(await page.getByTestId('terms-save').count()).toBe(0);
+  });
+
+  test('are chosen by the host', async () => {
+    await chat('host');
+    await page.getByTestId('chat-menu').click();
+    await page.getByTestId('chat-terms-open').click();
+    await page.getByTestId('terms-hours').check();
+    await page.getByTestId('terms-hours-count').fill('6');
+    await page.getByTestId('terms-left').check();
+    await page.getByTestId('terms-save').click();
+    expect(await calls('chat.setTerms')).toEqual([[{ newcomers: { see: 'hours', hours: 6 }, keepDays: 0 }]]);
+    await page.getByTestId('chat-terms').waitFor({ state: 'detached' });
+  });
+
+  test.each([
+    ['text', 'txt', 'Ada Lovelace: hello'],
+    ['json', 'json', '[]'],
+  ])('are saved as %s, from this device to this device', async (format, ending, content) => {
+    await chat('talk');
+    await page.getByTestId('chat-menu').click();
+    const [saved] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByTestId(`chat-export-${format}`).click(),
+    ]);
+    expect(saved.suggestedFilename()).toMatch(new RegExp(`^chat-\\d{4}-\\d\\d-\\d\\d\\.${ending}$`));
+    expect(readFileSync((await saved.path())!, 'utf8')).toBe(content);
+  });
+});
+
+describe('in the lobby', () => {
+  test('the chat is read without joining, and what opens shows its shape at once', async () => {
+    await open('lobby-chat');
+    await page.getByTestId('lobby-chat').click();
+    await page.getByTestId('chat-sheet').waitFor();
+    await messageOf('last').waitFor();
+    expect(await calls('openChat')).toEqual([[]]);
+    expect(await calls('join')).toEqual([]);
+  });
+
+  test('without an answer it goes on opening', async () => {
+    await open('lobby');
+    await page.getByTestId('lobby-chat').click();
+    await page.getByTestId('chat-opening').waitFor();
+  });
+});
+
+describe('what an attacker writes', () => {
+  test('runs nothing, loads nothing, and leads nowhere but where it says', async () => {
+    await chat('hostile');
+    const outside: string[] = [];
+    page.on('request', (request) => outside.push(request.url()));
+    const hrefs = new Set<string>();
+    const shown: string[] = [];
+    // From the end to the start, so that every message has been in the page.
+    for (let step = 0; step < 12; step++) {
+      for (const link of await page.getByTestId('chat-list').locator('a').all()) {
+        hrefs.add((await link.getAttribute('href'))!);
+        expect(await link.getAttribute('rel')).toBe('noopener noreferrer nofollow');
+        expect(await link.getAttribute('target')).toBe('_blank');
+      }
+      shown.push((await page.getByTestId('chat-list').textContent()) ?? '');
+      await page.getByTestId('chat-list').evaluate((list) => (list.scrollTop -= 400));
+      await page.waitForTimeout(60);
+    }
+    expect([...hrefs].map((href) => new URL(href).protocol).filter((one) => !/^(https?|mailto):$/.test(one))).toEqual(
+      [],
+    );
+    expect(hrefs.size).toBeGreaterThan(3);
+    const sheet = page.getByTestId('chat-sheet');
+    expect(
+      await sheet.locator('img, script, iframe, object, embed, style, [onerror], [onload], [id^=broken]').count(),
+    ).toBe(0);
+    expect(await page.evaluate(() => window.broken)).toBeUndefined();
+    // As they were written, for all to see.
+    expect(shown.join('')).toContain('<img src=x onerror');
+    expect(shown.join('')).toContain('(evil.example)');
+    expect(shown.join('')).not.toMatch(/[\u202d\u202e\u0000]/);
+    expect(outside).toEqual([]);
+    expect(watched).toEqual({ consoleErrors: [], cspViolations: [], outsideRequests: [] });
+  });
+});
+
+describe('for all eyes and hands', () => {
+  const LOOKS = [
+    ['light desktop', { colorScheme: 'light' }],
+    ['dark desktop', { colorScheme: 'dark' }],
+    ['light phone', { colorScheme: 'light', viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }],
+    ['dark phone', { colorScheme: 'dark', viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }],
+  ] as const;
+
+  test.each(LOOKS)('%s: readable, reachable, within its bounds', async (_, options) => {
+    for (const name of ['talk', 'empty', 'offline', 'alarms', 'unread', 'hostile']) {
+      await chat(name, options);
+      if (name === 'talk') {
+        await messageOf('last').focus();
+        await page.getByTestId('chat-tools').waitFor();
+      }
+      expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), name).toBeLessThanOrEqual(0);
+      expect(watched, name).toEqual({ consoleErrors: [], cspViolations: [], outsideRequests: [] });
+      if ('hasTouch' in options) expect(await smallTargets(), name).toEqual([]);
+      await page.evaluate(axeSource);
+      const { violations } = await page.evaluate(
+        () => (window as unknown as { axe: { run: () => Promise<AxeResults> } }).axe.run() as Promise<AxeResults>,
+      );
+      const serious = violations
+        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+        .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 160)} ${node.any[0]?.message}`));
+      expect(serious, name).toEqual([]);
+      await context.close();
+    }
+  });
+
+  /** Words of links and lines in text are exempt. */
+  const smallTargets = (): Promise<string[]> =>
+    page.getByTestId('chat-sheet').evaluate((sheet) =>
+      [...sheet.querySelectorAll<HTMLElement>('button, select, input, textarea')]
+        .map((element) => ({ element, box: element.getBoundingClientRect() }))
+        .filter(({ box }) => box.width > 0 && Math.min(box.width, box.height) < 43.5 - 0.5)
+        .map(({ element, box }) => `${element.outerHTML.slice(0, 100)} ${box.width.toFixed()}×${box.height.toFixed()}`),
+    );
+
+  test('written from the right, names stand at the right and nothing leaves the sheet', async () => {
+    await chat('talk', {}, '&dir=rtl');
+    const avatar = (await messageOf('last').locator('.avatar').boundingBox())!;
+    const text = (await messageOf('last').getByTestId('chat-text').boundingBox())!;
+    expect(avatar.x).toBeGreaterThan(text.x + text.width - 1);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+  });
+});
