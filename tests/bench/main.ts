@@ -11,12 +11,15 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { parseArgs } from 'node:util';
 import { cpu, joining, latency, newcomer } from './calls.ts';
+import { chat } from './chat.ts';
 import { crowdedCall } from './crowdedCall.ts';
+import { entryBytes } from './entryBytes.ts';
 import { firefox } from './firefox.ts';
 import { firstPage } from './firstPage.ts';
 import { overhead, sealing } from './frames.ts';
 import { forwarding } from './forwarding.ts';
 import { groups } from './groups.ts';
+import { history } from './history.ts';
 import { idle } from './idle.ts';
 import { knee } from './knee.ts';
 import type { Bench, Report } from './measure.ts';
@@ -47,6 +50,9 @@ const BENCHES: readonly Bench[] = [
   outage,
   sockets,
   idle,
+  chat,
+  history,
+  entryBytes,
   firstPage,
   firefox,
   starting,

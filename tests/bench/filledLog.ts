@@ -1,0 +1,121 @@
+/**
+ * A chat's log as eight people have filled it: sealed and signed by the product's own worker code, laid into the server's database.
+ *
+ * Past the socket, because that has a person's pace; what lies there is what would have come over it.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { ChatDocument } from '../../client/chat/document.ts';
+import { checkRecord, deriveAccess, type Access } from '../../client/e2ee/access.ts';
+import { ChatKeeper } from '../../client/e2ee/chat/keeper.ts';
+import { ChatShelf } from '../../client/e2ee/chat/shelf.ts';
+import { memoryChatStore } from '../../client/e2ee/chat/store.ts';
+import { fromBase64url } from '../../crypto/bytes.ts';
+import type { Bytes } from '../../crypto/bytes.ts';
+import { signKeyPair } from '../../crypto/primitives.ts';
+import { firstHead, nextHead, sizeOf } from '../../signal/chat/chain.ts';
+import type { ChatItem } from '../../signal/protocol/chat.ts';
+import type { MeetingId } from '../../signal/protocol/ids.ts';
+import { AT_A_TIME, AUTHORS, authorOf, textOf } from './plainChat.ts';
+
+const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('base64url');
+
+/** Bodies of items, oldest first: the ring, and one item for each message, as where people write one at a time. */
+async function itemsOf(access: Access, count: number): Promise<{ bodies: string[]; documentBytes: number }> {
+  const keepers = await Promise.all(Array.from({ length: AUTHORS }, () => keeperOf(access)));
+  let update: Bytes = new Uint8Array();
+  const document = new ChatDocument({
+    added: () => undefined,
+    removed: () => undefined,
+    updated: (made) => (update = made),
+  });
+  const clients = Array.from({ length: AUTHORS }, (_, author) => document.doc.clientID + author);
+  const bodies: string[] = [];
+  const start = Date.now() - count * 1000;
+  for (let index = 0; index < count; index++) {
+    const author = authorOf(index);
+    const keeper = keepers[author]!;
+    const text = {
+      is: 'say',
+      text: textOf(index),
+      ...(index < AUTHORS * AT_A_TIME ? { name: `Person ${author}` } : {}),
+    };
+    const { written } = await keeper.write({ at: start + index * 1000, bodies: [JSON.stringify(text)] });
+    document.doc.clientID = clients[author]!;
+    document.add(written.map(({ bytes }) => bytes));
+    const { ring, items } = await keeper.seal({ update });
+    if (ring !== null) {
+      const item: ChatItem = { seq: 1, at: 0, hash: hashOf(fromBase64url(ring)), body: ring };
+      await Promise.all(keepers.slice(1).map((other) => other.items({ head: null, items: [item] })));
+      bodies.push(ring);
+    }
+    bodies.push(...items);
+  }
+  return { bodies, documentBytes: document.changes().length };
+}
+
+async function keeperOf(access: Access): Promise<ChatKeeper> {
+  return new ChatKeeper({
+    meeting: access.meeting,
+    identity: await signKeyPair(),
+    host: false,
+    access: () => access,
+    shelf: new ChatShelf(memoryChatStore(), memoryChatStore),
+    alone: (_name, act) => act(),
+    now: () => Date.now(),
+  });
+}
+
+/** What the log came to, in bytes. */
+export interface Filled {
+  /** Bodies of all items, as the server counts them. */
+  readonly bodies: number;
+  /** By which the database grew on the disk. */
+  readonly database: number;
+  /** Of one update that holds all of the document. */
+  readonly document: number;
+}
+
+/** @param dataDir of a server that runs, and has this meeting @param secret of its link; it has no password */
+export async function fillLog(
+  dataDir: string,
+  { meeting, secret }: { meeting: MeetingId; secret: string },
+  count: number,
+): Promise<Filled> {
+  const database = new Database(join(dataDir, 'parley.sqlite'));
+  try {
+    const row = database.prepare('select record from meetings where id = ?').get(meeting) as { record: string };
+    const checked = await checkRecord(meeting, JSON.parse(row.record) as never);
+    const access = await deriveAccess(meeting, checked, { secret: fromBase64url(secret), stretched: null });
+    const { bodies, documentBytes } = await itemsOf(access, count);
+    const before = sizeOnDisk(database);
+    const used = bodies.reduce((sum, body) => sum + sizeOf(body), 0);
+    const first = firstHead(meeting);
+    database.transaction(() => {
+      const insert = database.prepare(
+        'insert into chat_items (meeting, seq, id, at, hash, chain, body, bytes, erase) values (?, ?, ?, ?, ?, ?, ?, ?, ?)',
+      );
+      let head = first;
+      for (const body of bodies) {
+        const hash = hashOf(Buffer.from(body, 'base64url'));
+        head = nextHead(head, hash);
+        const [id, erase] = [randomBytes(16), randomBytes(32)].map((bytes) => bytes.toString('base64url'));
+        insert.run(meeting, head.seq, id, Date.now(), hash, head.hash, body, sizeOf(body), erase);
+      }
+      database
+        .prepare(
+          'insert into chat_logs (meeting, base_seq, base_hash, head_seq, head_hash, used) values (?, ?, ?, ?, ?, ?)',
+        )
+        .run(meeting, first.seq, first.hash, head.seq, head.hash, used);
+    })();
+    return { bodies: used, database: sizeOnDisk(database) - before, document: documentBytes };
+  } finally {
+    database.close();
+  }
+}
+
+function sizeOnDisk(database: Database.Database): number {
+  const pages = database.pragma('page_count', { simple: true }) as number;
+  return pages * (database.pragma('page_size', { simple: true }) as number);
+}
