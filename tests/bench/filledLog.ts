@@ -46,11 +46,11 @@ async function itemsOf(access: Access, count: number): Promise<{ bodies: string[
     document.add(written.map(({ bytes }) => bytes));
     const { ring, items } = await keeper.seal({ update });
     if (ring !== null) {
-      const item: ChatItem = { seq: 1, at: 0, hash: hashOf(fromBase64url(ring)), body: ring };
+      const item: ChatItem = { seq: 1, at: 0, hash: hashOf(fromBase64url(ring.body)), body: ring.body };
       await Promise.all(keepers.slice(1).map((other) => other.items({ head: null, items: [item] })));
-      bodies.push(ring);
+      bodies.push(ring.body);
     }
-    bodies.push(...items);
+    bodies.push(...items.map(({ body }) => body));
   }
   return { bodies, documentBytes: document.changes().length };
 }
