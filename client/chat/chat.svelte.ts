@@ -17,6 +17,9 @@ export interface ChatFacadeOptions {
   readonly clear: () => void;
 }
 
+/** Neither is kept by keys yet, and what is not must not look as if it were. */
+const OFFERS = { private: false, newcomers: false } as const;
+
 const EMPTY: ChatView = {
   at: 'opening',
   connection: 'connecting',
@@ -28,6 +31,7 @@ const EMPTY: ChatView = {
   hidden: 0,
   terms: DEFAULT_CHAT_TERMS,
   host: false,
+  offers: OFFERS,
   alarms: [],
   used: 0,
 };
@@ -73,7 +77,9 @@ export class ChatOnScreen implements ChatFacade {
     return this.#view;
   }
 
-  send({ text, replyTo = null }: { text: string; replyTo?: string | null }): boolean {
+  send({ text, replyTo = null, to = null }: Parameters<ChatFacade['send']>[0]): boolean {
+    // What is meant for one must never go to all.
+    if (to !== null) return false;
     const trimmed = text.trim().slice(0, MAX_TEXT);
     if (trimmed === '') return false;
     this.#write({ is: 'say', text: trimmed, ...(replyTo === null ? {} : { reply: replyTo }) });
@@ -188,6 +194,7 @@ export class ChatOnScreen implements ChatFacade {
       hidden: chat.hidden,
       terms: this.#options.terms() ?? DEFAULT_CHAT_TERMS,
       host: chat.isHost,
+      offers: OFFERS,
       alarms: chat.alarms,
       used: signal.used,
     };

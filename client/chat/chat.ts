@@ -287,6 +287,8 @@ export class Chat {
   #proven({ bytes, place }: PlacedEntry, entry: ReadEntry): void {
     const { id, body } = entry;
     this.thread.add(entry);
+    // What was being typed is here.
+    this.#typing.delete(entry.author);
     const known = this.#places.get(id);
     if (known === undefined || !this.signal.keeps(known)) this.#places.set(id, place);
     if (body !== null || !this.#bytes.has(id)) this.#bytes.set(id, bytes);

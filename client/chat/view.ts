@@ -78,6 +78,8 @@ export interface ChatView {
   terms: ChatTerms;
   /** Who may change the terms. */
   host: boolean;
+  /** What this version can do: messages for one person alone, and newcomers who do not see everything. */
+  offers: { readonly private: boolean; readonly newcomers: boolean };
   alarms: readonly ChatAlarm[];
   /** Share of the server's room that is used, 0 … 1. */
   used: number;
