@@ -403,9 +403,9 @@ export class SignalProvider implements ChatProvider {
     if (ring !== null) await this.#append(turn, ring);
   }
 
-  async #append(turn: number, { body, erase }: SealedItem): Promise<void> {
+  async #append(turn: number, { body, hash, erase }: SealedItem): Promise<void> {
     const { seq, at } = await this.#terms.line.request('chat.append', { id: randomText(16), body, erase });
-    const item: ChatItem = { seq, at, hash: await sha256Text(body), body };
+    const item: ChatItem = { seq, at, hash, body };
     await (this.#taking = this.#taking.then(() => this.#take(turn, [item])));
   }
 
@@ -460,19 +460,10 @@ function randomText(bytes: number): string {
   return textOf(crypto.getRandomValues(new Uint8Array(bytes)));
 }
 
-async function sha256Text(body: string): Promise<string> {
-  return textOf(new Uint8Array(await crypto.subtle.digest('SHA-256', bytesOf(body))));
-}
-
 /** Base64url without padding (RFC 4648 §5). */
 function textOf(bytes: Uint8Array): string {
   return btoa(String.fromCharCode(...bytes))
     .replaceAll('+', '-')
     .replaceAll('/', '_')
     .replaceAll('=', '');
-}
-
-function bytesOf(text: string): Bytes {
-  const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
-  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }

@@ -270,8 +270,9 @@ export class ChatKeeper {
   }
 
   async #forLog(item: Bytes): Promise<SealedItem> {
-    const token = await this.#eraseToken(logBodyHash(item));
-    return { body: base64url(item), erase: base64url(sha256Now(token)) };
+    const hash = logBodyHash(item);
+    const token = await this.#eraseToken(hash);
+    return { body: base64url(item), hash: base64url(hash), erase: base64url(sha256Now(token)) };
   }
 
   /** Whoever wrote an item knows it again by its hash, and nobody else can say so. */

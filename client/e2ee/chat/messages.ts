@@ -33,9 +33,10 @@ export interface WrittenEntry {
   readonly entry: ReadEntry;
 }
 
-/** An item for the log, and the hash of the token that erases it. */
+/** An item for the log, its SHA-256, and that of the token that erases it. */
 export interface SealedItem {
   readonly body: string;
+  readonly hash: string;
   readonly erase: string;
 }
 
