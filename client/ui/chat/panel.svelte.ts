@@ -15,6 +15,8 @@ export class Panel {
   goal = $state.raw<{ id: string } | null>(null);
   /** Message that is asked about. */
   deleting = $state<string | null>(null);
+  /** A host is asked whether all of it should go. */
+  isClearing = $state(false);
   areTermsOpen = $state(false);
   /** Rises with each message of one's own: the list goes to its end. */
   sent = $state(0);

@@ -187,10 +187,7 @@ describe('with a message', () => {
     await page.keyboard.type('good');
     await page.keyboard.press('Enter');
     expect(await calls('chat.send')).toEqual([[{ text: 'good', replyTo: 'me', to: null }]]);
-    await messageOf('mine1')
-      .scrollIntoViewIfNeeded()
-      .catch(() => undefined);
-    await page.getByTestId('chat-quoted').last().click();
+    await messageOf('own0').getByTestId('chat-quoted').click();
     await expect.poll(() => messageOf('me').getAttribute('class')).toContain('shown');
   });
 
@@ -286,8 +283,14 @@ describe('reading', () => {
     await expect.poll(fromEnd).toBeLessThan(2);
 
     await page.getByTestId('chat-list').hover();
-    await page.mouse.wheel(0, -3_000);
-    await page.getByTestId('chat-latest').waitFor();
+    // A turn of the wheel in the very frame in which something came may be lost; people turn it on.
+    await expect
+      .poll(async () => {
+        await page.mouse.wheel(0, -1_500);
+        return page.getByTestId('chat-latest').isVisible();
+      })
+      .toBe(true);
+    await page.waitForTimeout(300);
     const before = await fromEnd();
     await page.evaluate(() => window.fakeChat.arrive('far below'));
     await page.getByTestId('chat-latest').getByText('1 new message').waitFor();
@@ -414,6 +417,19 @@ describe('terms and copies', () => {
     ]);
     expect(saved.suggestedFilename()).toMatch(new RegExp(`^chat-\\d{4}-\\d\\d-\\d\\d\\.${ending}$`));
     expect(readFileSync((await saved.path())!, 'utf8')).toBe(content);
+  });
+});
+
+describe('all of it', () => {
+  test('goes where a host says so twice', async () => {
+    await chat('host');
+    await page.getByTestId('chat-menu').click();
+    await page.getByTestId('chat-clear').click();
+    await page.getByText('Delete the whole chat?').waitFor();
+    expect(await calls('chat.clear')).toEqual([]);
+    await page.getByTestId('confirm-action').click();
+    expect(await calls('chat.clear')).toEqual([[]]);
+    expect(await calls('chat.remove')).toEqual([]);
   });
 });
 
