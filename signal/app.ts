@@ -19,6 +19,7 @@ import type { RelayPort } from './protocol/relayControl.ts';
 import { openStore } from './store/open.ts';
 import { Attempts } from './ws/attempts.ts';
 import type { Context } from './ws/session.ts';
+import { ChatDoor } from './ws/chatDoor.ts';
 import { Gateway } from './ws/gateway.ts';
 import { chat } from './ws/handlers/chat.ts';
 import { entry } from './ws/handlers/entry.ts';
@@ -70,13 +71,15 @@ export async function createApp(config: Config, now: () => number = Date.now, gi
   const service = new MeetingService({ store, bus, relay, meetingTtlMs, maxCapacity, chatQuota, now, onError });
   const handlers = { ...entry, ...group, ...messages, ...relayHandlers, ...host, ...chat };
   const context: Context = { service, attempts: new Attempts(), handlers, ice: config.ice, now, onError };
+  const origins = [config.publicUrl, config.devOrigin].filter((origin) => origin !== null);
   const gateway = new Gateway({
     context,
     proxies,
     connections: config.connections,
     connectionsPerAddress: config.connectionsPerAddress,
-    origins: [config.publicUrl, config.devOrigin].filter((origin) => origin !== null),
+    origins,
   });
+  const chatDoor = new ChatDoor({ tickets: service.chat.tickets, now, origins });
   await bus.subscribe(ENDED_TOPIC, (meeting) => gateway.endMeeting(meeting));
 
   frame(app, config);
@@ -85,8 +88,9 @@ export async function createApp(config: Config, now: () => number = Date.now, gi
   serveMeetings(app, { service, proxies, perHour: config.meetingsPerHour });
   await serveClient(app, config.clientDir);
   app.server.on('upgrade', (request, socket, head) => {
-    const door = relays?.door && RelayDoor.isFor(request) ? relays.door : gateway;
-    door.upgrade(request, socket, head);
+    if (relays?.door && RelayDoor.isFor(request)) relays.door.upgrade(request, socket, head);
+    else if (ChatDoor.isFor(request)) chatDoor.upgrade(request, socket, head);
+    else gateway.upgrade(request, socket, head);
   });
 
   const sweep = () => void service.sweep().catch(onError);
@@ -112,6 +116,7 @@ export async function createApp(config: Config, now: () => number = Date.now, gi
   async function shut(): Promise<void> {
     timers.forEach(clearInterval);
     service.drain(() => 500 + randomInt(RETRY_SPREAD_MS));
+    chatDoor.close();
     await gateway.close();
     await relay?.close();
     app.server.closeAllConnections();

@@ -16,8 +16,15 @@ export interface Listener {
 export class Listeners {
   readonly #all = new Map<MeetingId, Set<Listener>>();
   readonly #places = new Map<Listener, MeetingId>();
+  readonly #gone: (listener: Listener) => void;
+
+  /** @param gone  called for each that does not have its chat open any more, at once */
+  constructor(gone: (listener: Listener) => void) {
+    this.#gone = gone;
+  }
 
   add(meeting: MeetingId, listener: Listener): void {
+    if (this.has(meeting, listener)) return;
     this.delete(listener);
     this.#places.set(listener, meeting);
     const there = this.#all.get(meeting);
@@ -33,6 +40,7 @@ export class Listeners {
     const there = this.#all.get(meeting);
     there?.delete(listener);
     if (there?.size === 0) this.#all.delete(meeting);
+    this.#gone(listener);
     return meeting;
   }
 

@@ -15,6 +15,7 @@ import { firstHead, fits, isCanonical, nextHead, sizeOf } from './chain.ts';
 import { type Listener, Listeners, wireText } from './listeners.ts';
 import { sweepChats } from './retention.ts';
 import { Snapshots } from './snapshots.ts';
+import { Tickets } from './tickets.ts';
 import { Turns } from './turns.ts';
 
 const PAGE = { items: MAX_PAGE_ITEMS, bytes: MAX_PAGE_BYTES };
@@ -33,7 +34,8 @@ export interface ChatServiceTerms {
 
 export class ChatService {
   readonly #terms: ChatServiceTerms;
-  readonly #listeners = new Listeners();
+  readonly tickets: Tickets;
+  readonly #listeners: Listeners;
   readonly #turns = new Turns();
   readonly #authors: AuthorQuota;
   readonly #snapshots: Snapshots;
@@ -44,6 +46,8 @@ export class ChatService {
     this.#terms = terms;
     this.#authors = new AuthorQuota(terms.quota);
     const { store, quota, now } = terms;
+    this.tickets = new Tickets(now);
+    this.#listeners = new Listeners((listener) => this.tickets.end(listener));
     this.#snapshots = new Snapshots({
       chat: store.chat,
       listeners: this.#listeners,
@@ -143,6 +147,14 @@ export class ChatService {
   whisper(listener: Listener, meeting: MeetingId, body: string): void {
     this.#assertOpen(listener, meeting);
     this.#listeners.tell(meeting, { type: 'whisper', body }, listener);
+  }
+
+  /** Lets the connection's browser look for others' (ws/chatDoor.ts). */
+  ticket(listener: Listener, meeting: MeetingId): Promise<Result<'chat.ticket'>> {
+    return this.#turn(listener, meeting, async () => {
+      const { text, expiresAt } = this.tickets.issue(listener, meeting);
+      return { ticket: text, expiresAt };
+    });
   }
 
   /** @throws ProtocolError chatUnknown */

@@ -149,6 +149,12 @@ export const chatRequests = {
   },
   /** "I have opened it, and it holds all that I know." Not from the connection that offered it. The items that it covers go. Errors: outOfOrder, notAllowed, chatUnknown. */
   'chat.confirm': { phase: 'admitted', params: z.object({ snapshot: fixedBytesText(16) }), result: nothing },
+  /** Lets this browser find the others' over `GET /ws/chat?ticket=…` (`chatDirect.ts`), any number of times while this connection has the chat open. It takes the place of the one before. Errors: outOfOrder, linkRefused, tooMany. */
+  'chat.ticket': {
+    phase: 'admitted',
+    params: nothing,
+    result: z.object({ ticket: fixedBytesText(32), expiresAt: Ms }),
+  },
   /** No more pushes. */
   'chat.close': { phase: 'admitted', params: nothing, result: nothing },
 } as const satisfies Record<string, RequestSpec>;

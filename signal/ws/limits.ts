@@ -86,6 +86,8 @@ export const classes: Record<RequestName, RateClass> = {
   'chat.offer': 'chatSnapshot',
   'chat.offerPart': 'chatSnapshot',
   'chat.confirm': 'chatSnapshot',
+  // One for each connection.
+  'chat.ticket': 'prove',
   'chat.close': 'chatRead',
 };
 

@@ -6,6 +6,7 @@ import { ENDED_TOPIC, MeetingService } from '../../signal/meeting/service.ts';
 import { openDatabase } from '../../signal/store/open.ts';
 import type { Store } from '../../signal/store/store.ts';
 import { Attempts } from '../../signal/ws/attempts.ts';
+import { ChatDoor } from '../../signal/ws/chatDoor.ts';
 import { Gateway } from '../../signal/ws/gateway.ts';
 import { chat } from '../../signal/ws/handlers/chat.ts';
 import { entry } from '../../signal/ws/handlers/entry.ts';
@@ -49,13 +50,17 @@ export async function startSignal({
     origins: [],
   });
   await bus.subscribe(ENDED_TOPIC, (meeting) => gateway.endMeeting(meeting));
-  const server = createServer().on('upgrade', (request, socket, head) => gateway.upgrade(request, socket, head));
+  const chatDoor = new ChatDoor({ tickets: service.chat.tickets, now, origins: [] });
+  const server = createServer().on('upgrade', (request, socket, head) => {
+    (ChatDoor.isFor(request) ? chatDoor : gateway).upgrade(request, socket, head);
+  });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     service,
     store,
     async close() {
+      chatDoor.close();
       await gateway.close();
       server.close();
       await store.close();

@@ -6,6 +6,7 @@ import { errors } from '../../signal/protocol/errors.ts';
 import { ServerEvent } from '../../signal/protocol/events.ts';
 import { CreatedMeeting, CreateMeeting, Health, Problem } from '../../signal/protocol/http.ts';
 import { ChatPush } from '../../signal/protocol/chat.ts';
+import { DirectAnswer, DirectRequest } from '../../signal/protocol/chatDirect.ts';
 import { catalogue } from '../../signal/protocol/catalogue.ts';
 import type { RequestName } from '../../signal/protocol/requests.ts';
 import { WireAnswer, WireRequest } from '../../signal/protocol/wire.ts';
@@ -38,6 +39,10 @@ function schemaOf(kind: string, name: string): z.ZodMiniType | undefined {
       return ServerEvent;
     case 'push':
       return Push;
+    case 'direct':
+      return DirectRequest;
+    case 'directAnswer':
+      return DirectAnswer;
     default:
       return named[name];
   }
@@ -67,6 +72,8 @@ describe('PROTOCOL.md', () => {
       ...asked,
       ...events,
       ...pushes,
+      ...DirectRequest.def.options.map((option) => `direct ${option.shape.type.def.values[0]}`),
+      ...DirectAnswer.def.options.map((option) => `directAnswer ${option.shape.type.def.values[0]}`),
       ...['MeetingRecord', 'AccessDocument', 'HostState', 'HostCommand'].map((name) => `document ${name}`),
     ];
     expect(all.filter((one) => !shown.has(one))).toEqual([]);

@@ -14,6 +14,7 @@ type Chat = Pick<
   | 'chat.offer'
   | 'chat.offerPart'
   | 'chat.confirm'
+  | 'chat.ticket'
   | 'chat.close'
 >;
 
@@ -51,6 +52,7 @@ export const chat: Chat = {
     await service.chat.confirm(session, meetingOf(session), params);
     return {};
   },
+  'chat.ticket': (session, _params, { service }) => service.chat.ticket(session, meetingOf(session)),
   'chat.close'(session, _params, { service }) {
     service.chat.leave(session);
     return {};
