@@ -4,7 +4,9 @@
  *     ring secret(32) ─ HKDF ─┬► id(8)       in the clear on whatever it sealed
  *                             ├► link key    who wrote an entry, when, after which
  *                             ├► body key    what it says
- *                             └► item key    what the server keeps, and whispers
+ *                             ├► item key    what the server keeps, and whispers
+ *                             └► room(16)    where browsers find each other, and
+ *                                password(32) what seals how they do
  *
  * HKDF-SHA-512 (RFC 5869) with the meeting id in `info`. The id follows from the secret, so no two secrets share one by mistake or
  * on purpose. A ring is wrapped under a key that follows from link and password where whoever has these may read it all:
@@ -58,6 +60,21 @@ export async function deriveChatKey(secret: Bytes, meetingId: string): Promise<C
   const bodyKey = await expand('parley chat body key 1', 32);
   const itemKey = await expand('parley chat item key 1', 32);
   return { id, name: base64url(id), linkKey, bodyKey, itemKey, wipe: () => wipe(linkKey, bodyKey, itemKey) };
+}
+
+/**
+ * Where browsers of whoever holds this secret find each other, and what seals their talk of it. Neither tells anything of the secret or of
+ * the keys above, so the page may have both, and the server the room.
+ * @param secret 32 bytes, only read
+ * @returns base64url of 16 and of 32 bytes
+ */
+export async function deriveChatRoom(secret: Bytes, meetingId: string): Promise<{ room: string; password: string }> {
+  const expand = async (label: string, length: number) =>
+    base64url(await hkdf(secret, { salt: NO_SALT, info: labelled(label, utf8(meetingId)), length }));
+  return {
+    room: await expand('parley chat room 1', 16),
+    password: await expand('parley chat room password 1', 32),
+  };
 }
 
 /**

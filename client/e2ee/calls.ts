@@ -180,6 +180,7 @@ export class CallDesk {
       'chat.erase': (params) => this.#needChat().erase(params),
       'chat.whisper': (params) => this.#needChat().whisper(params),
       'chat.overhear': (params) => this.#needChat().overhear(params),
+      'chat.room': () => this.#needChat().room(),
       'chat.keep': (params) => this.#needChat().keep(params),
     };
   }

@@ -203,6 +203,10 @@ export class ChatKeeper {
     return openWhisper(this.#ring, meeting, body, now());
   }
 
+  async room(): Promise<ChatCalls['chat.room']['out']> {
+    return { room: await this.#ring.room(this.#terms.access().generation) };
+  }
+
   async keep({ update, state, all }: ChatCalls['chat.keep']['in']): Promise<object> {
     const { meeting, shelf } = this.#terms;
     if (update !== null) await shelf.add(`updates ${meeting}`, update, all ? this.#kept : []);

@@ -79,6 +79,11 @@ export interface ChatCalls {
   'chat.whisper': { in: { body: string }; out: { body: string | null } };
   /** Opens one; null where it does not open. */
   'chat.overhear': { in: { body: string }; out: { author: string; at: number; body: string } | null };
+  /**
+   * Where browsers meet that hold the key which seals now, and the password for what they say there: for the direct way (providers/webrtc.ts).
+   * Another key, another room; null while there is none. Of the key itself neither tells anything.
+   */
+  'chat.room': { in: object; out: { room: { room: string; password: string } | null } };
   /** Keeps a change of the document in this browser, sealed. `all`: it holds everything that was kept before. */
   'chat.keep': { in: { update: Bytes | null; state: string; all: boolean }; out: object };
 }

@@ -6,7 +6,7 @@
 import type { Bytes } from '../../../crypto/bytes.ts';
 import { base64url, wipe } from '../../../crypto/bytes.ts';
 import type { ChatKey, RingSecret } from '../../../crypto/chatKey.ts';
-import { deriveChatKey, newRingSecret } from '../../../crypto/chatKey.ts';
+import { deriveChatKey, deriveChatRoom, newRingSecret } from '../../../crypto/chatKey.ts';
 
 interface Held extends RingSecret {
   readonly key: ChatKey;
@@ -72,8 +72,13 @@ export class Ring {
 
   /** The key to seal with; of several the one that all choose. Null where there is none of this generation. */
   sealing(generation: number): ChatKey | null {
-    const fit = [...this.#held.values()].filter((one) => one.generation === generation);
-    return fit.sort((a, b) => (a.key.name < b.key.name ? -1 : 1))[0]?.key ?? null;
+    return this.#sealing(generation)?.key ?? null;
+  }
+
+  /** Of the key to seal with: where browsers that hold it meet, and with which password. */
+  async room(generation: number): Promise<{ room: string; password: string } | null> {
+    const held = this.#sealing(generation);
+    return held && deriveChatRoom(held.secret, this.#meeting);
   }
 
   /** Draws another secret. */
@@ -87,6 +92,11 @@ export class Ring {
 
   get secrets(): RingSecret[] {
     return [...this.#held.values()].map(({ secret, generation }) => ({ secret, generation }));
+  }
+
+  #sealing(generation: number): Held | null {
+    const fit = [...this.#held.values()].filter((one) => one.generation === generation);
+    return fit.sort((a, b) => (a.key.name < b.key.name ? -1 : 1))[0] ?? null;
   }
 
   wipe(): void {
