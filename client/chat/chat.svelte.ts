@@ -4,6 +4,7 @@ import { m } from '../paraglide/messages.js';
 import type { Body } from './bodies.ts';
 import { Chat } from './chat.ts';
 import { exportJson, exportText, Presenter } from './present.ts';
+import type { DirectTerms } from './providers/direct.ts';
 import type { ChatLine, ChatPort } from './providers/signal.ts';
 import { MAX_TEXT, type ChatFacade, type ChatView } from './view.ts';
 
@@ -15,6 +16,7 @@ export interface ChatFacadeOptions {
   readonly terms: () => ChatTerms | null;
   readonly setTerms: (terms: ChatTerms) => void;
   readonly clear: () => void;
+  readonly openDirect: DirectTerms['open'];
 }
 
 /** Neither is kept by keys yet, and what is not must not look as if it were. */
@@ -46,6 +48,7 @@ export class ChatOnScreen implements ChatFacade {
   #presenter: Presenter | null = null;
   #isDrawing = false;
   #isUp = false;
+  #servers: readonly RTCIceServer[] | null = null;
   #isClosed = false;
 
   constructor(options: ChatFacadeOptions) {
@@ -64,11 +67,13 @@ export class ChatOnScreen implements ChatFacade {
         const timer = setTimeout(run, ms);
         return () => clearTimeout(timer);
       },
+      openDirect: this.#options.openDirect,
       random: () => crypto.getRandomValues(new Uint32Array(1))[0]! / 2 ** 32,
     });
     if (this.#isClosed) return chat.close();
     this.#chat = chat;
     this.#presenter = new Presenter(chat, m.chat_unnamed());
+    chat.allowDirect(this.#servers);
     if (this.#isUp) chat.up();
     this.#draw();
   }
@@ -142,6 +147,12 @@ export class ChatOnScreen implements ChatFacade {
   /** The meeting has another link or password. */
   renewed(): void {
     this.#chat?.renewed();
+  }
+
+  /** @param servers  for ICE, while we are in a meeting that goes from person to person; else null */
+  allowDirect(servers: readonly RTCIceServer[] | null): void {
+    this.#servers = servers;
+    this.#chat?.allowDirect(servers);
   }
 
   /** What the server sent to whoever has the chat open. */

@@ -10,6 +10,7 @@ import type { Body, Whisper } from './bodies.ts';
 import { whisperFrom } from './bodies.ts';
 import type { PlacedEntry } from './document.ts';
 import { ChatDocument, LOCAL, type Place } from './document.ts';
+import { Direct, type DirectTerms } from './providers/direct.ts';
 import type { ChatLine, ChatPort } from './providers/signal.ts';
 import { SignalMemory, SignalProvider } from './providers/signal.ts';
 import { Thread } from './thread.ts';
@@ -41,6 +42,8 @@ export interface ChatOptions {
   readonly now: () => number;
   readonly after: (ms: number, run: () => void) => () => void;
   readonly random: () => number;
+  /** Opens the direct way; null: there is none. */
+  readonly openDirect: DirectTerms['open'] | null;
 }
 
 /** What the page keeps of itself between visits. `seen`: the newest entry that was read. `unsaid`: where things lay that have still to leave the log. */
@@ -54,6 +57,7 @@ type Memory = z.infer<typeof Memory>;
 export class Chat {
   readonly thread = new Thread();
   readonly signal: SignalProvider;
+  readonly #direct: Direct | null;
   readonly #options: ChatOptions;
   readonly #document: ChatDocument;
   readonly #alarms = new Set<ChatAlarm>();
@@ -101,15 +105,22 @@ export class Chat {
       moved: () => {
         this.#keep(null);
         this.#unsay();
+        this.#direct?.moved();
         options.changed();
       },
       alarm: (alarm) => this.#alarm(alarm),
-      ringCame: () => this.#openHidden(),
+      ringCame: () => {
+        this.#openHidden();
+        this.#direct?.look();
+      },
       heard: (body) => void this.#heard(body).catch(() => undefined),
       cleared: () => options.changed(),
       after: options.after,
       random: options.random,
     });
+    const { line, port, now, after, openDirect: open } = options;
+    const sealed = () => this.signal.state;
+    this.#direct = open && new Direct({ line, port, document: this.#document, sealed, open, now, after });
   }
 
   /** Takes up what this browser keeps. @throws CallError where the worker has no chat to open */
@@ -195,7 +206,13 @@ export class Chat {
 
   /** The meeting has another link or password. */
   renewed(): void {
+    this.#direct?.renewed();
     this.signal.renewed();
+  }
+
+  /** @param servers  for ICE, while we are in a meeting that goes from person to person; else null */
+  allowDirect(servers: readonly RTCIceServer[] | null): void {
+    this.#direct?.allow(servers);
   }
 
   down(): void {
@@ -214,6 +231,7 @@ export class Chat {
 
   close(): void {
     this.#isClosed = true;
+    this.#direct?.close();
     this.signal.close();
     this.#document.destroy();
   }
@@ -261,7 +279,9 @@ export class Chat {
   #updated(update: Bytes, origin: unknown): void {
     if (origin === KEPT) return;
     this.#keep(update);
-    if (origin !== LOCAL) return;
+    // Else it came by another way, from somebody who may be gone before the log has it.
+    if (origin !== LOCAL) return origin === this.signal ? undefined : this.signal.overheard();
+    this.#direct?.wrote();
     void this.#keeping.then(() => this.signal.changed(update));
   }
 

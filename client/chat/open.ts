@@ -24,6 +24,7 @@ export interface ChatHolderEvents {
 export async function openChat(holder: ChatHolder, events: ChatHolderEvents): Promise<void> {
   let screen: ChatOnScreen | null = null;
   let isUp = false;
+  let servers: readonly RTCIceServer[] | null = null;
   const ways = holder.chat.join({
     up: () => {
       isUp = true;
@@ -34,6 +35,10 @@ export async function openChat(holder: ChatHolder, events: ChatHolderEvents): Pr
       screen?.down();
     },
     renewed: () => screen?.renewed(),
+    direct: (allowed) => {
+      servers = allowed;
+      screen?.allowDirect(allowed);
+    },
     refresh: () => screen?.refresh(),
     pushed: (push) => {
       const parsed = ChatPush.safeParse(push);
@@ -52,7 +57,12 @@ export async function openChat(holder: ChatHolder, events: ChatHolderEvents): Pr
     terms: () => holder.chatTerms,
     setTerms: events.setTerms,
     clear: events.clear,
+    openDirect: async (terms) => {
+      const { WebrtcWay } = await import('./providers/webrtc.ts');
+      return new WebrtcWay(terms);
+    },
   });
+  screen.allowDirect(servers);
   if (isUp) screen.up();
   events.shown(screen);
   await screen.open();

@@ -14,6 +14,8 @@ export interface ChatSink {
   down(): void;
   /** The meeting has another link or password. */
   renewed(): void;
+  /** @param servers  for ICE, while we are in a meeting that goes from person to person, and may; else null */
+  direct(servers: readonly RTCIceServer[] | null): void;
   /** The chat's terms are others now. */
   refresh(): void;
   /** Not parsed yet. */
@@ -34,6 +36,7 @@ export class ChatLink {
   #open: { rpc: Rpc; port: ChatPort } | null = null;
   /** Set once proven: the worker can open what is kept here, connected or not. */
   #port: ChatPort | null = null;
+  #servers: readonly RTCIceServer[] | null = null;
 
   /** True once a chat can be opened. */
   get isReady(): boolean {
@@ -51,6 +54,7 @@ export class ChatLink {
         return this.#open.rpc.request(name, params, sink.schemaOf(name));
       },
     };
+    sink.direct(this.#servers);
     if (this.#open !== null) sink.up();
     return { port, line };
   }
@@ -70,6 +74,12 @@ export class ChatLink {
     this.#sink?.renewed();
   }
 
+  /** Whether browsers may speak with each other directly. @param servers for ICE; null: they may not */
+  direct(servers: readonly RTCIceServer[] | null): void {
+    this.#servers = servers;
+    this.#sink?.direct(servers);
+  }
+
   refresh(): void {
     this.#sink?.refresh();
   }
@@ -80,7 +90,7 @@ export class ChatLink {
 
   end(): void {
     const sink = this.#sink;
-    this.#sink = this.#open = this.#port = null;
+    this.#sink = this.#open = this.#port = this.#servers = null;
     sink?.ended();
   }
 }

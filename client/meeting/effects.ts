@@ -8,6 +8,7 @@ import type { ServerEvent } from '../../signal/protocol/events.ts';
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
 import { isBasicRequest, type Params, type RequestName, type Result } from '../../signal/protocol/requests.ts';
 import { ProtocolError } from '../../signal/protocol/errors.ts';
+import type { Topology } from '../../signal/protocol/model.ts';
 import type { Notice, TrackKind } from '../e2ee/messages.ts';
 import type { Port } from '../e2ee/port.ts';
 import type { ChatTerms, MeetingRecord } from '../../signal/protocol/documents.ts';
@@ -59,6 +60,7 @@ export class Runner {
   /** Of the chat, by the host's newest state. */
   #decided: ChatTerms | null = null;
   readonly chat = new ChatLink();
+  #iceServers: RTCIceServer[] = [];
   #token = '';
   #words: conversation.JoinWords | null = null;
   /** A leaf that was made before anybody asked for it. */
@@ -306,6 +308,7 @@ export class Runner {
       this.#inside = true;
       this.#stage?.setIceServers(joined.iceServers as RTCIceServer[]);
       this.#stage?.rejoined(joined.topology);
+      this.#goes(joined.topology, joined.iceServers as RTCIceServer[]);
       return this.input({ type: 'joined', attempt, self: this.#words.peer });
     }
     const prepared = await this.#prepare(name, replaces ?? (await formerPeer(meeting)));
@@ -322,6 +325,7 @@ export class Runner {
     this.#stage?.expect(
       joined.peers.filter(({ inGroup, presence }) => inGroup && presence === 'here').map(({ peer }) => peer),
     );
+    this.#goes(joined.topology, joined.iceServers as RTCIceServer[]);
     this.input({ type: 'joined', attempt, self: words.peer });
   }
 
@@ -341,6 +345,7 @@ export class Runner {
     this.#inside = true;
     this.#stage?.setIceServers(iceServers as RTCIceServer[]);
     this.#stage?.happened({ type: 'topology', topology });
+    this.#goes(topology, iceServers as RTCIceServer[]);
     this.input({ type: 'resumed', attempt });
     this.#chatUp();
   }
@@ -348,6 +353,7 @@ export class Runner {
   #event(event: ServerEvent): void {
     void this.#port?.call('server.event', { event }).catch(() => undefined);
     this.#stage?.happened(event);
+    if (event.type === 'topology') this.#goes(event.topology);
     if (event.type === 'peer.joined') this.#stage?.expect([event.peer.peer]);
     if (event.type === 'server.draining') this.input({ type: 'draining', retryMs: event.retryMs });
   }
@@ -383,6 +389,12 @@ export class Runner {
   #chatUp(): void {
     const { rpc, port } = this.#parties();
     this.chat.up(rpc, port);
+  }
+
+  /** The way that media take is the chat's, too: where it is hidden who is where, that holds for both. */
+  #goes({ at }: Topology, iceServers = this.#iceServers): void {
+    this.#iceServers = iceServers;
+    this.chat.direct(at === 'mesh' && this.only !== 'relay' ? iceServers : null);
   }
 
   async #ask<N extends RequestName>(name: N, params: Params<N>, schema?: ResultSchema<N>): Promise<Result<N>> {
@@ -439,6 +451,7 @@ export class Runner {
     forgetTab(this.#options.meeting);
     // Nothing of us is seen or heard from here on; the good-bye follows.
     void this.#stage?.close();
+    this.chat.direct(null);
     if (this.#inside && port && rpc) {
       const patience = new Promise<void>((resolve) => setTimeout(resolve, GOODBYE_MS));
       const goodbye = port.call('meeting.leave', {}).then(() => rpc.request('meeting.leave', {}));

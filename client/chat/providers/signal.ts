@@ -92,6 +92,8 @@ export class SignalProvider implements ChatProvider {
   #turn = 0;
   #taking: Promise<void> = Promise.resolve();
   #calls: (() => void)[] = [];
+  /** One look is due at what came by another way. */
+  #isCarrying = false;
 
   constructor(terms: SignalTerms) {
     this.#terms = terms;
@@ -173,9 +175,12 @@ export class SignalProvider implements ChatProvider {
 
   /** Something came by another way. If its author does not give it to the log, we do. */
   overheard(): void {
+    if (this.#isCarrying) return;
+    this.#isCarrying = true;
     const wait = CARRY_MS * (0.5 + this.#terms.random());
     this.#calls.push(
       this.#terms.after(wait, () => {
+        this.#isCarrying = false;
         if (this.#vector.isLevelWith(this.#terms.document)) return;
         this.#compare = true;
         this.#flush();

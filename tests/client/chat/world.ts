@@ -3,6 +3,7 @@
  * that moves when nothing else is left to do.
  */
 import { Chat } from '../../../client/chat/chat.ts';
+import type { DirectTerms } from '../../../client/chat/providers/direct.ts';
 import type { ChatLine, ChatPort } from '../../../client/chat/providers/signal.ts';
 import type { Access } from '../../../client/e2ee/access.ts';
 import { ChatKeeper } from '../../../client/e2ee/chat/keeper.ts';
@@ -14,8 +15,8 @@ import { base64url, fromBase64url } from '../../../crypto/bytes.ts';
 import { logBodyHash, logNext, logStart } from '../../../crypto/chatLog.ts';
 import type { KeyPair } from '../../../crypto/primitives.ts';
 import { random, sha256Now, signKeyPair } from '../../../crypto/primitives.ts';
-import { ProtocolError } from '../../../signal/protocol/errors.ts';
 import type { ChatHead, ChatItem, ChatPush } from '../../../signal/protocol/chat.ts';
+import { ProtocolError } from '../../../signal/protocol/errors.ts';
 
 export const MEETING = 'abcd-efgh-jkmn-pqrs';
 
@@ -136,8 +137,11 @@ export class Device {
   pageSize = 1000;
   /** The server keeps new items from it. */
   deaf = false;
+  /** The server takes nothing from it. */
+  mute = false;
   /** Everything that left it or came to it. */
   readonly wire: string[] = [];
+  readonly #openDirect: DirectTerms['open'] | null;
 
   constructor(given: {
     person: Person;
@@ -146,7 +150,9 @@ export class Device {
     access: Access;
     random: () => number;
     store?: ChatStore;
+    openDirect?: DirectTerms['open'];
   }) {
+    this.#openDirect = given.openDirect ?? null;
     this.person = given.person;
     this.store = given.store ?? memoryChatStore();
     this.access = given.access;
@@ -173,6 +179,7 @@ export class Device {
       now: () => this.#time.now,
       after: (ms, run) => this.#time.after(ms, run),
       random: this.#random,
+      openDirect: this.#openDirect,
     });
     return this;
   }
@@ -214,6 +221,7 @@ export class Device {
         case 'chat.read':
           return log.page(params.after!, this.pageSize);
         case 'chat.append': {
+          if (this.mute) throw new ProtocolError('internal');
           const before = log.items.length;
           const item = log.append(params.id!, params.body!, params.erase!);
           if (log.items.length > before) this.#tell({ type: 'items', items: [item] });
@@ -222,6 +230,8 @@ export class Device {
         case 'chat.erase':
           for (const { seq, token, body } of params.items!) log.replace(seq, token, body!);
           return {};
+        case 'chat.ticket':
+          return { ticket: `of ${this.person.name}`, expiresAt: this.#time.now + 12 * 3_600_000 };
         case 'chat.whisper':
           this.#tell({ type: 'whisper', body: params.body! });
           return {};
