@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { hasWorker } from '../../relay/relay.ts';
 import { findCanaries } from '../support/canaries.ts';
-import { cameSince, channelScript, directConnections, sentBy } from '../support/dataChannels.ts';
+import { channelScript, directConnections, sentBy } from '../support/dataChannels.ts';
 import { type HostileServer, startHostileServer } from '../support/hostileServer.ts';
 import { type Name, People, type Person, type PersonOptions, until } from '../support/person.ts';
 import { type App, serveApp } from '../support/servedApp.ts';

@@ -112,6 +112,7 @@ globalThis.productChat = {
       },
       down: () => chat?.down(),
       renewed: () => chat?.renewed(),
+      direct: () => undefined,
       refresh: () => undefined,
       pushed: (push) => chat?.signal.pushed(ChatPush.parse(push)),
       ended: () => undefined,
@@ -133,6 +134,8 @@ globalThis.productChat = {
         return () => clearTimeout(timer);
       },
       random: () => crypto.getRandomValues(new Uint32Array(1))[0]! / 2 ** 32,
+      // What is measured is the sealed way, through the server.
+      openDirect: null,
     });
     if (isUp) chat.up();
     await holds(() => chat.signal.state === 'online');
