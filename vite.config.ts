@@ -124,7 +124,8 @@ export function sharedConfig(): UserConfig {
         { find: /^decode-named-character-reference$/, replacement: join(root, 'client/chat/noEntities.ts') },
       ],
     },
-    worker: { format: 'es' },
+    // Named after what they are for, so that what a page loads first is told from what its worker does.
+    worker: { format: 'es', rolldownOptions: { output: { chunkFileNames: 'assets/keys-[name]-[hash].js' } } },
     build: {
       target: 'es2023',
       assetsInlineLimit: 0,

@@ -9,12 +9,15 @@
 import { createDecoder, readAny, readVarString, readVarUint8Array } from 'lib0/decoding';
 import * as z from 'zod/mini';
 
+/** Of media: there are none between people who chat. */
+const MEDIA_LINE = /^m=(?!application )/m;
+
 const Id = z.string().check(z.minLength(1), z.maxLength(64));
 const Description = z.object({
   type: z.enum(['offer', 'answer']),
   sdp: z.string().check(
     z.maxLength(16 * 1024),
-    z.refine((sdp) => !/^m=(?!application )/m.test(sdp)),
+    z.refine((sdp) => !MEDIA_LINE.test(sdp)),
   ),
 });
 const Candidate = z.object({

@@ -122,7 +122,7 @@ describe('the first load', () => {
         // The worker holds all of crypto/ and is fetched beside the screen, not before it; the meeting's screen, mesh and
         // self-test are fetched while people are in the lobby.
         .filter(
-          (name) => /\.(html|js|css)$/.test(name) && !/(worker|sodium|Meeting|mesh|selfTest|watchdog)/.test(name),
+          (name) => /\.(html|js|css)$/.test(name) && !/(worker|keys-|sodium|Meeting|mesh|selfTest|watchdog)/.test(name),
         );
       const bytes = names.map((name) => {
         const file = join(first(), name);
