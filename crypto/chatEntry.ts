@@ -26,6 +26,8 @@ const HASH_BYTES = 32;
 const LINK_BYTES = 32 + WRITER_BYTES + 4 + 8 + HASH_BYTES + 64;
 const LINK_BOX_BYTES = LINK_BYTES + AEAD_OVERHEAD;
 const HEADER_BYTES = 1 + CHAT_KEY_ID_BYTES;
+/** Where dates end (ECMA-262 §21.4.1.1). */
+const MAX_TIME = 8.64e15;
 const SIGNATURE_LABEL = 'parley chat entry 1';
 
 /** `previous` of an author's very first entry. */
@@ -90,6 +92,7 @@ export async function openLink(key: ChatKey, meetingId: string, entry: Bytes): P
   };
   const signature = reader.fixed(64);
   reader.end();
+  if (link.at > MAX_TIME) throw new CryptoError('malformed', 'no such time');
   const bodyHash = isErased ? rest : await blake2b(rest, HASH_BYTES);
   return { ...link, id: await idOf(meetingId, key.id, link, bodyHash), signature };
 }

@@ -1,15 +1,15 @@
 /**
  * Keys of a meeting's chat: a ring of random secrets, each used until people leave who must not read on.
  *
- *     ring secret(32) ─ HKDF ─┬► id(8)       in the clear on whatever it sealed
+ *     ring secret(32) ─ HKDF ─┬► id(16)      in the clear on whatever it sealed
  *                             ├► link key    who wrote an entry, when, after which
  *                             ├► body key    what it says
  *                             ├► item key    what the server keeps, and whispers
  *                             └► room(16)    where browsers find each other, and
  *                                password(32) what seals how they do
  *
- * HKDF-SHA-512 (RFC 5869) with the meeting id in `info`. The id follows from the secret, so no two secrets share one by mistake or
- * on purpose. A ring is wrapped under a key that follows from link and password where whoever has these may read it all:
+ * HKDF-SHA-512 (RFC 5869) with meeting id and generation in `info`. So the id names secret and generation both: nobody can give a secret another
+ * generation than the one that it was used in. A ring is wrapped under a key that follows from link and password where whoever has these may read it all:
  *
  *     nonce(24) ‖ XChaCha20-Poly1305( count(2) ‖ (secret(32) ‖ generation(4))… ) ‖ tag(16)
  */
@@ -20,7 +20,7 @@ import { CryptoError } from './errors.ts';
 import { aeadOpen, aeadSeal, hkdf, random } from './primitives.ts';
 
 const SECRET_BYTES = 32;
-export const CHAT_KEY_ID_BYTES = 8;
+export const CHAT_KEY_ID_BYTES = 16;
 /** More removals than a meeting has in a lifetime. */
 const MAX_RING = 4096;
 const NO_SALT = new Uint8Array(0);
@@ -34,7 +34,7 @@ export interface RingSecret {
 
 /** What a ring secret gives. */
 export interface ChatKey {
-  /** 8 bytes. */
+  /** 16 bytes. */
   readonly id: Bytes;
   /** The same as base64url. */
   readonly name: string;
@@ -50,11 +50,12 @@ export function newRingSecret(): Bytes {
   return random(SECRET_BYTES);
 }
 
-/** @param secret 32 bytes, only read @throws CryptoError 'usage' for another length */
-export async function deriveChatKey(secret: Bytes, meetingId: string): Promise<ChatKey> {
+/** @param given.secret 32 bytes, only read @throws CryptoError 'usage' for another length */
+export async function deriveChatKey({ secret, generation }: RingSecret, meetingId: string): Promise<ChatKey> {
+  const place = new Writer().u32(generation).fixed(utf8(meetingId)).done();
   if (secret.length !== SECRET_BYTES) throw new CryptoError('usage', 'a ring secret has 32 bytes');
   const expand = (label: string, length: number) =>
-    hkdf(secret, { salt: NO_SALT, info: labelled(label, utf8(meetingId)), length });
+    hkdf(secret, { salt: NO_SALT, info: labelled(label, place), length });
   const id = await expand('parley chat key id 1', CHAT_KEY_ID_BYTES);
   const linkKey = await expand('parley chat link key 1', 32);
   const bodyKey = await expand('parley chat body key 1', 32);

@@ -9,7 +9,7 @@ import { base64url, fromBase64url, fromUtf8, labelled, utf8 } from '../../../cry
 import { eraseEntry, NO_PREVIOUS, sealEntry, WRITER_BYTES } from '../../../crypto/chatEntry.ts';
 import { itemHead, openItem, ringItem, sealItem, wrappedRing } from '../../../crypto/chatItem.ts';
 import type { ChatKey } from '../../../crypto/chatKey.ts';
-import { openRing, sealRing } from '../../../crypto/chatKey.ts';
+import { deriveChatKey, openRing, sealRing } from '../../../crypto/chatKey.ts';
 import { logBodyHash, logNext, logStart } from '../../../crypto/chatLog.ts';
 import { Reader, Writer } from '../../../crypto/codec.ts';
 import type { KeyPair } from '../../../crypto/primitives.ts';
@@ -61,8 +61,8 @@ export class ChatKeeper {
   #eraseSecret: Promise<Bytes> | null = null;
   /** Of the records that `begin` has read. */
   #kept: number[] = [];
-  /** The ring as it was last told in the log, by generation and size; so that it is told when it must be. */
-  #told = new Map<number, number>();
+  /** Which keys the log holds, wrapped for each generation's link: as read from it, so that what is not there is told. */
+  readonly #told = new Map<number, Set<string>>();
 
   constructor(terms: ChatTerms) {
     this.#terms = terms;
@@ -78,7 +78,7 @@ export class ChatKeeper {
     const kept = await shelf.list(`updates ${meeting}`).catch(() => []);
     this.#kept = kept.map(({ id }) => id);
     const state = await shelf.get(`state ${meeting}`).catch(() => null);
-    const { last } = await this.#chain(`chain ${meeting}`);
+    const { last } = await this.#chain(this.#chainName);
     return {
       self: base64url(identity.publicKey),
       last: [...last],
@@ -89,17 +89,20 @@ export class ChatKeeper {
     };
   }
 
-  async items({ head, items }: ChatCalls['chat.items']['in']): Promise<ChatCalls['chat.items']['out']> {
+  async items({ head, items, isBase = false }: ChatCalls['chat.items']['in']): Promise<ChatCalls['chat.items']['out']> {
     const { meeting } = this.#terms;
     const from = head ?? { seq: 0, hash: base64url(logStart(meeting)) };
+    // From its start, or from where it goes on after something was deleted: what it holds is seen now.
+    if (head === null || isBase) this.#told.clear();
     const end = follow(from, items);
-    if (end === null) return { head: from, broken: true, opened: [], late: [], hidden: this.#hidden.length };
+    if (end === null)
+      return { head: from, broken: true, opened: [], late: [], hidden: this.#hidden.length + this.#parts.open };
     const opened: OpenedItem[] = [];
     for (const item of items) opened.push(await this.#openOne(item));
     this.#keepHidden(items.filter((_, i) => opened[i]!.is === 'hidden'));
     const isNews = opened.some((one) => one.is === 'ring' && one.isNews);
     const late = isNews ? (await this.reopen()).late : [];
-    return { head: end, broken: false, opened, late, hidden: this.#hidden.length };
+    return { head: end, broken: false, opened, late, hidden: this.#hidden.length + this.#parts.open };
   }
 
   async reopen(): Promise<ChatCalls['chat.reopen']['out']> {
@@ -119,7 +122,8 @@ export class ChatKeeper {
   }
 
   #keepHidden(items: readonly ChatItem[]): void {
-    this.#hidden.push(...items);
+    const known = new Set(this.#hidden.map(({ seq }) => seq));
+    this.#hidden.push(...items.filter(({ seq }) => !known.has(seq)));
     if (this.#hidden.length > MAX_HIDDEN) this.#hidden.splice(0, this.#hidden.length - MAX_HIDDEN);
   }
 
@@ -130,7 +134,7 @@ export class ChatKeeper {
   async write({ at, bodies }: ChatCalls['chat.write']['in']): Promise<ChatCalls['chat.write']['out']> {
     const { meeting, identity, alone, shelf } = this.#terms;
     const key = await this.#sealing();
-    const name = `chain ${meeting}`;
+    const name = this.#chainName;
     return alone(name, async () => {
       let chain = await this.#chain(name);
       const written: WrittenEntry[] = [];
@@ -199,8 +203,8 @@ export class ChatKeeper {
   }
 
   overhear({ body }: ChatCalls['chat.overhear']['in']): Promise<ChatCalls['chat.overhear']['out']> {
-    const { meeting, now } = this.#terms;
-    return openWhisper(this.#ring, meeting, body, now());
+    const { meeting, now, access } = this.#terms;
+    return openWhisper(this.#ring, { meeting, generation: access().generation }, body, now());
   }
 
   async room(): Promise<ChatCalls['chat.room']['out']> {
@@ -209,9 +213,12 @@ export class ChatKeeper {
 
   async keep({ update, state, all }: ChatCalls['chat.keep']['in']): Promise<object> {
     const { meeting, shelf } = this.#terms;
-    if (update !== null) await shelf.add(`updates ${meeting}`, update, all ? this.#kept : []);
-    if (all) this.#kept = [];
-    await shelf.put(`state ${meeting}`, utf8(state));
+    const also = { name: `state ${meeting}`, value: utf8(state) };
+    if (update === null) await shelf.put(also.name, also.value);
+    else {
+      const id = await shelf.add(`updates ${meeting}`, update, { replaced: all ? this.#kept : [], also });
+      this.#kept = [...(all ? [] : this.#kept), id];
+    }
     return {};
   }
 
@@ -219,12 +226,14 @@ export class ChatKeeper {
     this.#ring.wipe();
   }
 
-  async #openOne({ seq, body }: ChatItem): Promise<OpenedItem> {
+  async #openOne({ seq, body, replaced }: ChatItem): Promise<OpenedItem> {
     const { meeting } = this.#terms;
     if (body === null) return { is: 'erased' };
     const item = fromBase64url(body);
     const head = itemHead(item);
     if (head === null || head.kind === 'whisper' || head.kind === 'snapshot') return { is: 'forged' };
+    // Where it stands in the log says when older keys end: nothing that took another's place may say so.
+    if (head.kind === 'ring' && replaced === true) return { is: 'forged' };
     if (head.kind === 'ring') return this.#openRing(item, head.generation, seq);
     const key = this.#ring.find(head.keyId);
     if (key === null) return { is: 'hidden' };
@@ -241,12 +250,19 @@ export class ChatKeeper {
 
   async #openRing(item: Bytes, generation: number, seq: number): Promise<OpenedItem> {
     const { meeting, access } = this.#terms;
-    if (generation !== access().generation) return { is: 'hidden' };
+    // An older one was told again under the newer.
+    if (generation < access().generation) return { is: 'ring', isNews: false };
+    if (generation > access().generation) return { is: 'hidden' };
     try {
       const secrets = await openRing(access().chatKey, { meetingId: meeting, generation }, wrappedRing(item));
+      // Nobody wraps for today's link what only a later one may seal with: its keys would be known to whoever is removed before.
+      if (secrets.some((one) => one.generation > generation)) return { is: 'forged' };
       const added = await this.#ring.add(secrets);
-      this.#told.set(generation, Math.max(this.#told.get(generation) ?? 0, secrets.length));
-      if (this.#ring.began(generation, seq) || added > 0) await this.#keepRing();
+      const told = this.#told.get(generation) ?? new Set();
+      this.#told.set(generation, told);
+      const before = told.size;
+      for (const one of secrets) told.add((await deriveChatKey(one, meeting)).name);
+      if (this.#ring.began(generation, seq) || added > 0 || told.size > before) await this.#keepRing();
       return { is: 'ring', isNews: added > 0 };
     } catch {
       return { is: 'forged' };
@@ -267,9 +283,9 @@ export class ChatKeeper {
   async #untold(): Promise<SealedItem | null> {
     const { meeting, access } = this.#terms;
     const { generation, chatKey } = access();
-    if (this.#told.get(generation) === this.#ring.size) return null;
+    const told = this.#told.get(generation);
+    if (this.#ring.names.every((name) => told?.has(name))) return null;
     const { secrets } = this.#ring;
-    this.#told.set(generation, secrets.length);
     return this.#forLog(ringItem(generation, await sealRing(chatKey, { meetingId: meeting, generation }, secrets)));
   }
 
@@ -300,7 +316,9 @@ export class ChatKeeper {
     const { shelf, meeting } = this.#terms;
     const writer = new Writer().u16(this.#ring.size);
     for (const { secret, generation } of this.#ring.secrets) writer.fixed(secret).u32(generation);
+    writer.u16(this.#ring.beginnings.size);
     for (const [generation, seq] of this.#ring.beginnings) writer.u32(generation).u64(seq);
+    for (const [generation, names] of this.#told) for (const name of names) writer.u32(generation).text8(name);
     // Where nothing can be stored it lasts as long as this worker.
     await shelf.put(`ring ${meeting}`, writer.done()).catch(() => undefined);
   }
@@ -309,7 +327,17 @@ export class ChatKeeper {
     const reader = new Reader(bytes);
     const count = reader.u16();
     await this.#ring.add(Array.from({ length: count }, () => ({ secret: reader.fixed(32), generation: reader.u32() })));
-    while (reader.remaining > 0) this.#ring.began(reader.u32(), reader.u64());
+    for (let left = reader.u16(); left > 0; left--) this.#ring.began(reader.u32(), reader.u64());
+    while (reader.remaining > 0) {
+      const generation = reader.u32();
+      this.#told.set(generation, (this.#told.get(generation) ?? new Set()).add(reader.text8()));
+    }
+  }
+
+  /** Another identity of this browser is another writer: nothing leads from one to the other. */
+  get #chainName(): string {
+    const { meeting, identity } = this.#terms;
+    return `chain ${meeting} ${base64url(identity.publicKey)}`;
   }
 
   async #chain(name: string): Promise<Chain> {

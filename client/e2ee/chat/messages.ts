@@ -50,11 +50,11 @@ export interface ChatCalls {
   };
   /**
    * Checks items against the chain that ended in `head`, and opens them. Null: from the log's start. `head` is where the chain is now;
-   * `broken`: the items do not follow, and nothing was opened. `late`: of items before these, which keys that came now open.
+   * `broken`: the items do not follow, and nothing was opened. `late`: of items before these, which keys that came now open. `isBase`: the log begins at this head.
    * `hidden`: how many there are that do not.
    */
   'chat.items': {
-    in: { head: ChatHead | null; items: ChatItem[] };
+    in: { head: ChatHead | null; items: ChatItem[]; isBase?: boolean };
     out: { head: ChatHead; broken: boolean; opened: OpenedItem[]; late: Bytes[]; hidden: number };
   };
   /** The changes that items hold; null for those that hold none, or do not open. Nothing is checked but their seal. */

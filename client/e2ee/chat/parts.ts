@@ -15,7 +15,7 @@ export const PART_BYTES = 56 * 1024;
 /** A change is at most 14 MiB. */
 const MAX_PARTS = 256;
 /** Changes that are under way at one time. */
-const MAX_OPEN = 8;
+const MAX_OPEN = 32;
 
 /** @throws RangeError for more than there is room for */
 export function cut(bytes: Bytes): Bytes[] {
@@ -32,6 +32,11 @@ export function cut(bytes: Bytes): Bytes[] {
 
 export class Parts {
   readonly #open = new Map<string, { count: number; parts: Map<number, Bytes> }>();
+
+  /** Changes of which parts are missing. */
+  get open(): number {
+    return this.#open.size;
+  }
 
   /** @returns the whole once its last part is there @throws CryptoError 'malformed' */
   take(part: Bytes): Bytes | null {

@@ -8,6 +8,9 @@ import { base64url, wipe } from '../../../crypto/bytes.ts';
 import type { ChatKey, RingSecret } from '../../../crypto/chatKey.ts';
 import { deriveChatKey, deriveChatRoom, newRingSecret } from '../../../crypto/chatKey.ts';
 
+/** Several may start one at once; more than this is somebody's mischief. */
+const MOST_OF_ONE = 16;
+
 interface Held extends RingSecret {
   readonly key: ChatKey;
 }
@@ -26,18 +29,21 @@ export class Ring {
     return this.#held.size;
   }
 
-  /** @returns how many were new */
+  /** Members may start as many as they like: of one generation the first few count. @returns how many were new */
   async add(secrets: readonly RingSecret[]): Promise<number> {
     let added = 0;
     for (const { secret, generation } of secrets) {
-      const key = await deriveChatKey(secret, this.#meeting);
-      const before = this.#held.get(key.name);
-      // Told with another generation: the older one is the safe one.
-      if (before !== undefined && before.generation <= generation) continue;
-      if (before === undefined) added += 1;
+      const key = await deriveChatKey({ secret, generation }, this.#meeting);
+      const count = [...this.#held.values()].filter((one) => one.generation === generation).length;
+      if (this.#held.has(key.name) || count >= MOST_OF_ONE) continue;
       this.#held.set(key.name, { secret: secret.slice(), generation, key });
+      added += 1;
     }
     return added;
+  }
+
+  get names(): string[] {
+    return [...this.#held.keys()];
   }
 
   find(keyId: Bytes): ChatKey | null {
@@ -85,7 +91,7 @@ export class Ring {
   async start(generation: number): Promise<ChatKey> {
     const secret = newRingSecret();
     await this.add([{ secret, generation }]);
-    const key = await deriveChatKey(secret, this.#meeting);
+    const key = await deriveChatKey({ secret, generation }, this.#meeting);
     wipe(secret);
     return key;
   }

@@ -20,8 +20,12 @@ export interface ChatStore {
   get(name: string): Promise<SealedRecord | null>;
   put(name: string, record: SealedRecord): Promise<void>;
   list(name: string): Promise<{ id: number; record: SealedRecord }[]>;
-  /** Adds one in place of those in `replaced`, at once. */
-  add(name: string, record: SealedRecord, replaced: readonly number[]): Promise<void>;
+  /** Adds one in place of those in `replaced`, and puts the value beside it: all or nothing. @returns its id */
+  add(
+    name: string,
+    record: SealedRecord,
+    more: { replaced: readonly number[]; also: { name: string; record: SealedRecord } },
+  ): Promise<number>;
 }
 
 export class ChatShelf {
@@ -68,8 +72,14 @@ export class ChatShelf {
   }
 
   /** @throws whatever the browser says when it does not store */
-  async add(name: string, value: Bytes, replaced: readonly number[]): Promise<void> {
-    await this.#store.add(name, await this.#seal(name, value), replaced);
+  async add(
+    name: string,
+    value: Bytes,
+    { replaced, also }: { replaced: readonly number[]; also: { name: string; value: Bytes } },
+  ): Promise<number> {
+    const record = await this.#seal(name, value);
+    const beside = { name: also.name, record: await this.#seal(also.name, also.value) };
+    return this.#store.add(name, record, { replaced, also: beside });
   }
 
   async #seal(name: string, value: Bytes): Promise<SealedRecord> {

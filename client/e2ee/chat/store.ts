@@ -21,10 +21,10 @@ export function browserChatStore(): ChatStore {
     });
     return opening;
   };
-  const write = async (table: string, act: (table: IDBObjectStore) => void): Promise<void> => {
+  const write = async (act: (values: IDBObjectStore, lists: IDBObjectStore) => void): Promise<void> => {
     // Strict: what the person has been shown as kept must outlive a power failure.
-    const transaction = (await open()).transaction(table, 'readwrite', { durability: 'strict' });
-    act(transaction.objectStore(table));
+    const transaction = (await open()).transaction([VALUES, LISTS], 'readwrite', { durability: 'strict' });
+    act(transaction.objectStore(VALUES), transaction.objectStore(LISTS));
     await new Promise<void>((resolve, reject) => {
       transaction.oncomplete = () => resolve();
       transaction.onerror = transaction.onabort = () => reject(transaction.error ?? new Error('not stored'));
@@ -38,12 +38,12 @@ export function browserChatStore(): ChatStore {
       if (found instanceof CryptoKey) return found;
       const made = await make();
       // Two tabs may come here at once: the first to store it wins.
-      await write(VALUES, (table) => void (table.add(made, KEY).onerror = (event) => event.preventDefault()));
+      await write((values) => void (values.add(made, KEY).onerror = (event) => event.preventDefault()));
       return (await read(VALUES, (table) => table.get(KEY) as IDBRequest<CryptoKey | undefined>)) ?? made;
     },
     get: async (name) =>
       (await read(VALUES, (table) => table.get(`value ${name}`) as IDBRequest<SealedRecord | undefined>)) ?? null,
-    put: (name, record) => write(VALUES, (table) => void table.put(record, `value ${name}`)),
+    put: (name, record) => write((values) => void values.put(record, `value ${name}`)),
     async list(name) {
       const table = (await open()).transaction(LISTS, 'readonly').objectStore(LISTS);
       const index = table.index('name');
@@ -53,11 +53,15 @@ export function browserChatStore(): ChatStore {
       ]);
       return values.map(({ record }, i) => ({ id: keys[i] as number, record }));
     },
-    add: (name, record, replaced) =>
-      write(LISTS, (table) => {
-        for (const id of replaced) table.delete(id);
-        table.add({ name, record });
-      }),
+    async add(name, record, { replaced, also }) {
+      let adding: IDBRequest<IDBValidKey> | undefined;
+      await write((values, lists) => {
+        for (const id of replaced) lists.delete(id);
+        adding = lists.add({ name, record });
+        values.put(also.record, `value ${also.name}`);
+      });
+      return adding!.result as number;
+    },
   };
 }
 
@@ -72,9 +76,12 @@ export function memoryChatStore(): ChatStore {
     get: async (name) => values.get(name) ?? null,
     put: async (name, record) => void values.set(name, record),
     list: async (name) => [...(lists.get(name) ?? [])],
-    async add(name, record, replaced) {
+    async add(name, record, { replaced, also }) {
       const kept = (lists.get(name) ?? []).filter(({ id }) => !replaced.includes(id));
-      lists.set(name, [...kept, { id: nextId++, record }]);
+      const id = nextId++;
+      lists.set(name, [...kept, { id, record }]);
+      values.set(also.name, also.record);
+      return id;
     },
   };
 }

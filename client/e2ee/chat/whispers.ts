@@ -34,7 +34,7 @@ export async function sealWhisper(
 /** @returns null for what does not open, is not signed, or is not of now */
 export async function openWhisper(
   ring: Ring,
-  meeting: string,
+  { meeting, generation }: { meeting: string; generation: number },
   text: string,
   now: number,
 ): Promise<{ author: string; at: number; body: string } | null> {
@@ -42,7 +42,8 @@ export async function openWhisper(
     const item = fromBase64url(text);
     const head = itemHead(item);
     const key = head === null || head.kind === 'ring' ? null : ring.find(head.keyId);
-    if (key === null) return null;
+    // Whoever was removed holds the older ones.
+    if (key === null || ring.generationOf(key.id) !== generation) return null;
     const reader = new Reader(await openItem(key, meeting, 'whisper', item));
     const author = reader.fixed(32);
     const at = reader.u64();

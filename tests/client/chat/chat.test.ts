@@ -387,7 +387,7 @@ describe('a server, a member, a stranger that is not honest', () => {
     await settle();
     const wrapped = wrappedRing(fromBase64url(log.items[0]!.body!));
     const [ring] = await openRing(access.chatKey, { meetingId: MEETING, generation: 0 }, wrapped);
-    const key = await deriveChatKey(ring!.secret, MEETING);
+    const key = await deriveChatKey(ring!, MEETING);
     // Ben holds every key. He seals in Ada's name, and vouches for it with a real entry of his own.
     const forged = await sealEntry(key, MEETING, {
       identity: { publicKey: ada.identity.publicKey, privateKey: ben.identity.privateKey },
