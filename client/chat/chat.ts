@@ -78,6 +78,9 @@ export class Chat {
   #kept: number;
   #gapSince: number | null = null;
   #isClosed = false;
+  /** Something could not be kept in this browser. */
+  #isBehind = false;
+  readonly #lost = new Set<string>();
   readonly self: string;
   readonly isHost: boolean;
 
@@ -314,8 +317,11 @@ export class Chat {
     if (body !== null || !this.#bytes.has(id)) this.#bytes.set(id, bytes);
     // Its author has erased it, and it came once more: somebody had not heard of that yet.
     if (body !== null && this.thread.isErased(id)) this.#soon(() => this.#tidy(id));
+    const erased = this.thread.erasedBy(id);
+    // Whoever erased it may have been stopped before it was out of the document.
+    if (erased !== null) this.#soon(() => this.#tidy(erased));
     // Without its body and without its author's word: whoever did that had no right to.
-    if (body === null && !this.thread.isErased(id)) this.#soon(() => this.#restore(id));
+    if (body === null && !this.thread.isErased(id)) this.#restore(id);
   }
 
   #removed(entries: readonly Bytes[]): void {
@@ -323,24 +329,31 @@ export class Chat {
       .then(async () => {
         const { verdicts } = await this.#options.port.call('chat.read', { entries: [...entries] });
         for (const verdict of verdicts) {
-          if (verdict.is === 'read') this.#soon(() => this.#restore(verdict.entry.id));
+          if (verdict.is === 'read') this.#restore(verdict.entry.id);
         }
       })
       .catch(() => undefined);
   }
 
-  /** Puts an entry back that is not in the document any more, unless its author has erased it. */
+  /** Puts entries back that are not in the document any more, unless their authors have erased them: all that vanished at once. */
   #restore(id: string): void {
-    const bytes = this.#bytes.get(id);
-    if (bytes === undefined || this.thread.isErased(id) || this.thread.entry(id)?.body === null) return;
-    const isThere = this.#document.entries.some((entry) => isSame(entry, bytes));
-    if (!isThere) this.#document.add([bytes]);
+    this.#lost.add(id);
+    if (this.#lost.size > 1) return;
+    this.#soon(() => {
+      const gone = [...this.#lost].filter((one) => !this.thread.isErased(one) && this.thread.entry(one)?.body !== null);
+      this.#lost.clear();
+      const there = new Set(this.#document.entries.map(String));
+      const missing = gone.flatMap((one) => this.#bytes.get(one) ?? []).filter((bytes) => !there.has(String(bytes)));
+      if (missing.length > 0) this.#document.add(missing);
+    });
   }
 
   async #tidy(id: string): Promise<void> {
     const bytes = this.#bytes.get(id);
     if (bytes === undefined || !this.#document.entries.some((entry) => isSame(entry, bytes))) return;
     const { entry } = await this.#options.port.call('chat.erase', { entry: bytes });
+    const place = this.#places.get(id);
+    if (place !== undefined && this.thread.entry(id)?.author === this.self) this.#unsaid.push(place);
     this.#bytes.set(id, entry);
     this.#document.replace([bytes], [entry]);
   }
@@ -391,7 +404,7 @@ export class Chat {
   }
 
   #lookForGaps(): void {
-    if (this.thread.gaps.length === 0) this.#gapSince = null;
+    if (this.thread.gaps.length === 0 && !this.#document.isWaiting) this.#gapSince = null;
     else if (this.#gapSince === null) {
       this.#gapSince = this.#options.now();
       this.#options.after(GAP_MS + 100, () => this.#options.changed());
@@ -400,16 +413,21 @@ export class Chat {
 
   #keep(update: Bytes | null): void {
     const { port } = this.#options;
-    const state = (): string =>
-      JSON.stringify({ signal: this.signal.memory, seen: this.#seen, unsaid: this.#unsaid } satisfies Memory);
+    // As it is now: what is said to have been taken in must not be further than what is kept.
+    const memory: Memory = { signal: this.signal.memory, seen: this.#seen, unsaid: this.#unsaid };
     this.#keeping = this.#keeping
       .then(async () => {
-        if (this.#isClosed && update === null) return;
-        const all = update !== null && this.#kept >= MANY_KEPT;
+        if (update === null && (this.#isClosed || this.#isBehind)) return;
+        const all = update !== null && (this.#isBehind || this.#kept >= MANY_KEPT);
         this.#kept = all ? 1 : this.#kept + (update === null ? 0 : 1);
-        await port.call('chat.keep', { update: all ? this.#document.changes() : update, state: state(), all });
+        const kept = all ? this.#document.changes() : update;
+        await port.call('chat.keep', { update: kept, state: JSON.stringify(memory), all });
+        this.#isBehind = false;
       })
-      .catch(() => undefined);
+      .catch(() => {
+        // The disk may be full. Once it takes something again, it gets everything.
+        this.#isBehind ||= update !== null;
+      });
   }
 
   #alarm(alarm: ChatAlarm): void {

@@ -88,6 +88,11 @@ export class ChatDocument {
     return owned(Y.encodeStateAsUpdate(this.doc, vector?.encoded));
   }
 
+  /** Changes came that build upon others which did not. */
+  get isWaiting(): boolean {
+    return this.doc.store.pendingStructs !== null || this.doc.store.pendingDs !== null;
+  }
+
   /** Where a change put what it added. */
   placesOf(update: Bytes): Place[] {
     return structsOf(update).map(({ id: { client, clock }, length }) => ({ client, clock, length }));
@@ -151,11 +156,10 @@ export class Vector {
 
   /** Whoever had this much has this change too. */
   advance(update: Bytes): void {
-    const { from, to } = Y.parseUpdateMeta(update);
-    for (const [client, end] of to) {
-      const known = this.#clocks.get(client) ?? 0;
-      // With a hole before it, it is of no use to them yet.
-      if ((from.get(client) ?? 0) <= known && end > known) this.#clocks.set(client, end);
+    // In order of their clocks; with a hole before it, a struct is of no use to them yet.
+    for (const { id, length } of structsOf(update)) {
+      const known = this.#clocks.get(id.client) ?? 0;
+      if (id.clock <= known && id.clock + length > known) this.#clocks.set(id.client, id.clock + length);
     }
   }
 }

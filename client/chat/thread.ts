@@ -82,6 +82,13 @@ export class Thread {
     return author !== undefined && topic !== undefined && topic.erasers.has(author);
   }
 
+  /** What this entry erases, if it is its author's to erase and the rest of it is here. */
+  erasedBy(id: string): string | null {
+    const body = this.#entries.get(id)?.body;
+    const act = body ? bodyFrom(body) : null;
+    return act?.is === 'erase' && this.#entries.get(act.of)?.body && this.isErased(act.of) ? act.of : null;
+  }
+
   nameOf(author: string): string | null {
     return this.#names.get(author)?.name ?? null;
   }
@@ -100,9 +107,9 @@ export class Thread {
     return [...this.#named.keys()];
   }
 
-  /** Entries that follow upon the same one: of a browser whose store was set back, or of a device that shows two histories. */
+  /** Places where two entries of one writer follow upon the same one: of a browser whose store was set back, or of a device that shows two histories. */
   get forks(): string[] {
-    return [...this.#following].filter(([, ids]) => ids.length > 1).map(([id]) => id);
+    return [...this.#following].filter(([, ids]) => ids.length > 1).map(([chain]) => chain);
   }
 
   /** Oldest first. */
@@ -129,7 +136,9 @@ export class Thread {
     if (entry.sequence === 0) return;
     const { previous } = entry;
     if (!this.#entries.has(previous)) this.#named.set(previous, entry.id);
-    this.#following.set(previous, [...(this.#following.get(previous) ?? []), entry.id]);
+    // By whom, too: nobody makes another's history look forked.
+    const chain = `${entry.author} ${entry.writer} ${previous}`;
+    this.#following.set(chain, [...(this.#following.get(chain) ?? []), entry.id]);
   }
 
   #name({ author, at, id }: ReadEntry, name: string | undefined): void {

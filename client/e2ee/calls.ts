@@ -176,7 +176,7 @@ export class CallDesk {
       'chat.reopen': () => this.#needChat().reopen(),
       'chat.peek': (params) => this.#needChat().peek(params),
       'chat.unsay': (params) => this.#needChat().unsay(params),
-      'chat.tell': () => this.#needChat().tell(),
+      'chat.tell': (params) => this.#needChat().tell(params),
       'chat.erase': (params) => this.#needChat().erase(params),
       'chat.whisper': (params) => this.#needChat().whisper(params),
       'chat.overhear': (params) => this.#needChat().overhear(params),

@@ -87,6 +87,8 @@ export class SignalProvider implements ChatProvider {
   #full = false;
   /** Items that we cannot open. */
   #hidden = 0;
+  /** Nothing was taken in yet since the log began anew. */
+  #isBase = false;
   #used = 0;
   /** Rises with each connection: what an older one brings is dropped. */
   #turn = 0;
@@ -108,7 +110,8 @@ export class SignalProvider implements ChatProvider {
 
   get memory(): SignalMemory {
     // With something in it that we could not open, it is read from its start the next time: then we may.
-    const head = this.#hidden > 0 ? null : this.#head;
+    const isWhole = this.#hidden === 0 && !this.#terms.document.isWaiting;
+    const head = isWhole ? this.#head : null;
     return { head, vector: head === null ? [] : this.#vector.clocks, dirty: this.#dirty };
   }
 
@@ -213,6 +216,11 @@ export class SignalProvider implements ChatProvider {
       this.#terms.ringCame();
       if (isPast) this.#readAgain();
     });
+    this.#tellSoon();
+  }
+
+  /** The ring has to be in the log for whoever comes. */
+  #tellSoon(): void {
     this.#calls.push(
       this.#terms.after(RENEW_MS * this.#terms.random(), () => {
         const turn = this.#turn;
@@ -269,6 +277,7 @@ export class SignalProvider implements ChatProvider {
     this.#compare = true;
     this.#become('online');
     this.#flush();
+    this.#tellSoon();
   }
 
   /** Whether a log that ends here can be the one that we have seen. */
@@ -281,6 +290,12 @@ export class SignalProvider implements ChatProvider {
   #readAgain(): void {
     this.#startOver();
     if (this.#state !== 'offline') this.up();
+  }
+
+  /** The log begins here now: what was before is gone from it. */
+  #begins(base: ChatHead): void {
+    this.#head = base;
+    this.#isBase = true;
   }
 
   /** Another log: nothing that we knew of the former one holds. */
@@ -296,14 +311,14 @@ export class SignalProvider implements ChatProvider {
     for (;;) {
       if (turn !== this.#turn) return;
       // What is gone from the log cannot be checked any more; it is where the log begins now.
-      if (page.base.seq > (this.#head?.seq ?? 0)) this.#head = page.base;
+      if (page.base.seq > (this.#head?.seq ?? 0)) this.#begins(page.base);
       if (!(await this.#takeItems(page.items))) {
         // A log that does not hold together even from its start is nobody's.
         this.#terms.alarm(this.#head === null ? 'forged' : 'rolledBack');
         if (this.#head === null) return;
         this.#startOver();
         page = await line.request('chat.read', { after: 0 });
-        if (page.base.seq > 0) this.#head = page.base;
+        if (page.base.seq > 0) this.#begins(page.base);
         if (!(await this.#takeItems(page.items))) return this.#terms.alarm('forged');
       }
       if (page.items.length === 0 || (this.#head?.seq ?? 0) >= page.head.seq) return this.#arrived(page.head);
@@ -358,8 +373,9 @@ export class SignalProvider implements ChatProvider {
   #cleared(base: ChatHead): void {
     const known = this.#head?.seq ?? 0;
     if (base.seq < known) return;
-    this.#head = base;
+    this.#begins(base);
     this.#terms.cleared();
+    this.#tellSoon();
     this.#terms.moved();
   }
 
@@ -404,7 +420,7 @@ export class SignalProvider implements ChatProvider {
 
   async #tell(turn: number): Promise<void> {
     if (this.#state !== 'online') return;
-    const { ring } = await this.#terms.port.call('chat.tell', {});
+    const { ring } = await this.#terms.port.call('chat.tell', { isBase: this.#isBase });
     if (ring !== null) await this.#append(turn, ring);
   }
 

@@ -188,7 +188,8 @@ export class ChatKeeper {
     return { body: base64url(item), token: base64url(await this.#eraseToken(fromBase64url(hash))) };
   }
 
-  async tell(): Promise<ChatCalls['chat.tell']['out']> {
+  async tell({ isBase }: ChatCalls['chat.tell']['in']): Promise<ChatCalls['chat.tell']['out']> {
+    if (isBase) this.#told.clear();
     return { ring: this.#ring.size === 0 ? null : await this.#untold() };
   }
 

@@ -72,7 +72,7 @@ export interface ChatCalls {
    */
   'chat.reopen': { in: object; out: { late: Bytes[]; isPast: boolean } };
   /** The ring for the link and password of today, where the log does not have it yet: without it newcomers could not read what was before. */
-  'chat.tell': { in: object; out: { ring: SealedItem | null } };
+  'chat.tell': { in: { isBase: boolean }; out: { ring: SealedItem | null } };
   /** The same entry without its body. */
   'chat.erase': { in: { entry: Bytes }; out: { entry: Bytes } };
   /** Seals and signs something that is not kept. */

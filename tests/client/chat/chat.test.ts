@@ -1,11 +1,12 @@
 /** One conversation on several devices: written together, apart, through reloads, and past a server that is not honest. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { accessOf, Device, Log, MEETING, person, Time, type Person } from './world.ts';
+import { memoryChatStore } from '../../../client/e2ee/chat/store.ts';
 import { ChatDocument } from '../../../client/chat/document.ts';
-import { base64url, fromBase64url, utf8 } from '../../../crypto/bytes.ts';
+import { base64url, equal, fromBase64url, utf8 } from '../../../crypto/bytes.ts';
 import { NO_PREVIOUS, sealEntry } from '../../../crypto/chatEntry.ts';
-import { wrappedRing } from '../../../crypto/chatItem.ts';
-import { deriveChatKey, openRing } from '../../../crypto/chatKey.ts';
+import { itemHead, ringItem, wrappedRing } from '../../../crypto/chatItem.ts';
+import { deriveChatKey, openRing, sealRing } from '../../../crypto/chatKey.ts';
 import { random } from '../../../crypto/primitives.ts';
 import type { ChatItem } from '../../../signal/protocol/chat.ts';
 
@@ -192,6 +193,48 @@ describe('apart', () => {
     expect(a.chat.isKept(a.chat.thread.said[0]!.id)).toBe(true);
   });
 
+  test('keys whose telling was lost are told again, and after all was deleted as well', async () => {
+    const [a, b] = [await device(ada), await device(ben)];
+    a.connect();
+    await settle();
+    a.losesItems = 1;
+    await a.chat.write([say('one')]);
+    await settle();
+    a.losesItems = 0;
+    a.connect();
+    await settle();
+    b.connect();
+    await settle();
+    expect(b.texts).toEqual(['one']);
+    log.rollBack(0);
+    a.disconnect();
+    a.connect();
+    await settle();
+    const late = await device(await person('Eve'));
+    late.connect();
+    await settle();
+    expect(late.texts).toEqual(['one']);
+  });
+
+  test('a disk that takes nothing for a while costs nothing that is there when it does again', async () => {
+    const store = memoryChatStore();
+    let isFull = false;
+    const b = await device(ben, {
+      store: { ...store, add: (...args) => (isFull ? Promise.reject(new Error('full')) : store.add(...args)) },
+    });
+    const a = await device(ada);
+    for (const one of [a, b]) one.connect();
+    for (const text of ['one', 'two', 'three', 'four']) {
+      isFull = text === 'two';
+      await a.chat.write([say(text)]);
+      await settle();
+    }
+    await b.chat.settled();
+    b.kill();
+    await b.start();
+    expect(b.texts).toEqual(['one', 'two', 'three', 'four']);
+  });
+
   test('what is too large for one item comes in parts, over several pages', async () => {
     const a = await device(ada);
     for (let i = 0; i < 30; i++) await a.chat.write([say(`${i} ${'x'.repeat(7000)}`)]);
@@ -238,6 +281,51 @@ describe('after a removal', () => {
     expect(opened.filter(({ is }) => is === 'hidden').length).toBeGreaterThanOrEqual(3);
     expect(late.texts).toEqual(['for us two', 'from Cy', 'without Cy']);
     expect(a.texts).toEqual(late.texts);
+  });
+
+  test('keys that the removed has planted for later are none', async () => {
+    const [a, c] = [await device(ada), await device(await person('Cy'))];
+    for (const one of [a, c]) one.connect();
+    await a.chat.write([say('before')]);
+    await settle();
+    // Cy knows which generation comes next, and that of several keys the one with the smallest name is taken.
+    const planted = Array.from({ length: 40 }, () => ({ secret: random(32), generation: 1 }));
+    const wrapped = await sealRing(access.chatKey, { meetingId: MEETING, generation: 0 }, planted);
+    const item = log.append(base64url(random(16)), base64url(ringItem(0, wrapped)));
+    a.pushed({ type: 'items', items: [item] });
+    await settle();
+    a.access = accessOf(1);
+    a.chat.renewed();
+    await a.chat.write([say('after')]);
+    await settle();
+    const keys = await Promise.all(planted.map((one) => deriveChatKey(one, MEETING)));
+    const used = log.items.map(({ body }) => itemHead(fromBase64url(body!)));
+    for (const head of used) {
+      if (head !== null && head.kind !== 'ring') expect(keys.some(({ id }) => equal(id, head.keyId))).toBe(false);
+    }
+    expect(a.texts).toEqual(['before', 'after']);
+    // Nor does it do harm to give a key another generation: that is another key.
+    const [own] = await openRing(
+      access.chatKey,
+      { meetingId: MEETING, generation: 0 },
+      wrappedRing(fromBase64url(log.items[0]!.body!)),
+    );
+    expect((await deriveChatKey(own!, MEETING)).name).not.toBe(
+      (await deriveChatKey({ ...own!, generation: 1 }, MEETING)).name,
+    );
+  });
+
+  test('nobody who was removed shows typing', async () => {
+    const [a, c] = [await device(ada), await device(await person('Cy'))];
+    for (const one of [a, c]) one.connect();
+    await a.chat.write([say('before')]);
+    await settle();
+    a.access = accessOf(1);
+    a.chat.renewed();
+    await settle();
+    c.chat.type();
+    await time.pass(100);
+    expect(a.chat.typing).toEqual([]);
   });
 
   test('what the removed writes under keys of the past is refused by all', async () => {

@@ -134,6 +134,8 @@ export class Device {
   online = false;
   /** Share of answers that are lost after the server has done its work. */
   losesAnswers = 0;
+  /** Share of items that are lost on their way to the server. */
+  losesItems = 0;
   pageSize = 1000;
   /** The server keeps new items from it. */
   deaf = false;
@@ -221,6 +223,10 @@ export class Device {
         case 'chat.read':
           return log.page(params.after!, this.pageSize);
         case 'chat.append': {
+          if (this.#random() < this.losesItems) {
+            this.disconnect();
+            throw new OfflineError();
+          }
           if (this.mute) throw new ProtocolError('internal');
           const before = log.items.length;
           const item = log.append(params.id!, params.body!, params.erase!);
