@@ -27,6 +27,8 @@ const RESTORE_MS = 3000;
 /** Entries whose time is further ahead than this do not pull ours along. */
 const CLOCK_MS = 5 * 60_000;
 const TYPING_MS = 6000;
+/** Who vanishes right after writing has written not long ago. */
+const CARRIED_MS = 10 * 60_000;
 const UNSAY_MS = 3000;
 /** What is missing in a chain may still be on its way. */
 const GAP_MS = 8000;
@@ -118,6 +120,7 @@ export class Chat {
       },
       heard: (body) => void this.#heard(body).catch(() => undefined),
       cleared: () => options.changed(),
+      unsent: () => this.#unsent(),
       after: options.after,
       random: options.random,
     });
@@ -283,9 +286,30 @@ export class Chat {
     if (origin === KEPT) return;
     this.#keep(update);
     // Else it came by another way, from somebody who may be gone before the log has it.
-    if (origin !== LOCAL) return origin === this.signal ? undefined : this.signal.overheard();
+    if (origin !== LOCAL) return origin === this.signal ? undefined : this.#overheard(update);
     this.#direct?.wrote();
     void this.#keeping.then(() => this.signal.changed(update));
+  }
+
+  /** Our entries that the log never had; they are about to lie elsewhere. */
+  #unsent(): Bytes[] {
+    const ids = [...this.#places]
+      .filter(([id, place]) => this.thread.entry(id)?.author === this.self && !this.signal.keeps(place))
+      .map(([id]) => id);
+    for (const id of ids) this.#places.delete(id);
+    return ids.flatMap((id) => this.#bytes.get(id) ?? []);
+  }
+
+  /** By another way than the log: of what is old enough to have been deleted from it nothing is carried there. */
+  #overheard(update: Bytes): void {
+    const from = this.#options.now() - CARRIED_MS;
+    void this.#reading.then(() => {
+      const places = new Set(this.#document.placesOf(update).map(({ client }) => client));
+      const isRecent = [...this.#places].some(
+        ([id, place]) => places.has(place.client) && (this.thread.entry(id)?.at ?? 0) > from,
+      );
+      this.signal.overheard(update, isRecent);
+    });
   }
 
   #added(entries: readonly PlacedEntry[]): void {

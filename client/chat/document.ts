@@ -23,6 +23,12 @@ export interface PlacedEntry {
   readonly place: Place;
 }
 
+/**
+ * Each visit of a page writes into a list of its own, so that its changes build upon nobody else's: the server may drop what is old,
+ * and newcomers still find their way into what is not.
+ */
+const LIST = 'entries ';
+
 /** Origin of what was written here. */
 export const LOCAL = Symbol('local');
 
@@ -35,36 +41,43 @@ export interface DocumentEvents {
 
 export class ChatDocument {
   readonly doc = new Y.Doc();
-  readonly #list = this.doc.getArray<unknown>('entries');
+  readonly #events: DocumentEvents;
+  readonly #lists = new Map<string, Y.Array<unknown>>();
+  /** The list of this visit. */
+  #own: Y.Array<unknown> | null = null;
 
   constructor(events: DocumentEvents) {
-    this.#list.observe((event) => {
-      const removed = [...event.changes.deleted].flatMap(bytesIn).map(({ bytes }) => bytes);
-      const added = [...event.changes.added].flatMap(bytesIn);
-      if (added.length > 0) events.added(added);
-      if (removed.length > 0) events.removed(removed);
-    });
+    this.#events = events;
+    this.doc.on('afterTransaction', () => this.#findLists());
     this.doc.on('update', (update: Uint8Array, origin: unknown) => events.updated(owned(update), origin));
   }
 
-  /** Every entry that is in the list now. */
+  /** Every entry that is in the document now. */
   get entries(): Bytes[] {
-    return this.#list.toArray().filter(isBytes).map(owned);
+    return [...this.#lists.values()].flatMap((list) => list.toArray().filter(isBytes).map(owned));
+  }
+
+  /** From here on nothing that is written builds upon what was before: that is gone where newcomers come from. */
+  beginAnew(): void {
+    this.#own = null;
+    this.doc.clientID = crypto.getRandomValues(new Uint32Array(1))[0]!;
   }
 
   add(entries: readonly Bytes[]): void {
-    this.doc.transact(() => this.#list.push([...entries]), LOCAL);
+    this.doc.transact(() => this.#ownList().push([...entries]), LOCAL);
   }
 
   /** Takes entries out for good and puts others in, in one change. What is not there is no error. */
   replace(gone: readonly Bytes[], others: readonly Bytes[]): void {
     this.doc.transact(() => {
-      const all = this.#list.toArray();
-      for (let index = all.length - 1; index >= 0; index--) {
-        const one = all[index];
-        if (isBytes(one) && gone.some((entry) => same(entry, one))) this.#list.delete(index);
+      for (const list of this.#lists.values()) {
+        const all = list.toArray();
+        for (let index = all.length - 1; index >= 0; index--) {
+          const one = all[index];
+          if (isBytes(one) && gone.some((entry) => same(entry, one))) list.delete(index);
+        }
       }
-      if (others.length > 0) this.#list.push([...others]);
+      if (others.length > 0) this.#ownList().push([...others]);
     }, LOCAL);
   }
 
@@ -90,7 +103,7 @@ export class ChatDocument {
 
   /** Changes came that build upon others which did not. */
   get isWaiting(): boolean {
-    return this.doc.store.pendingStructs !== null || this.doc.store.pendingDs !== null;
+    return this.doc.store.pendingStructs !== null;
   }
 
   /** Where a change put what it added. */
@@ -123,6 +136,33 @@ export class ChatDocument {
     return owned(encoder.toUint8Array());
   }
 
+  #ownList(): Y.Array<unknown> {
+    this.#own ??= this.#take(`${LIST}${crypto.randomUUID()}`);
+    return this.#own;
+  }
+
+  /** Lists that came with a change. */
+  #findLists(): void {
+    if (this.doc.share.size === this.#lists.size) return;
+    for (const name of [...this.doc.share.keys()]) {
+      if (!name.startsWith(LIST) || this.#lists.has(name)) continue;
+      const added = itemsOf(this.#take(name)).flatMap(bytesIn);
+      if (added.length > 0) this.#events.added(added);
+    }
+  }
+
+  #take(name: string): Y.Array<unknown> {
+    const list = this.doc.getArray<unknown>(name);
+    this.#lists.set(name, list);
+    list.observe((event) => {
+      const removed = [...event.changes.deleted].flatMap(bytesIn).map(({ bytes }) => bytes);
+      const added = [...event.changes.added].flatMap(bytesIn);
+      if (added.length > 0) this.#events.added(added);
+      if (removed.length > 0) this.#events.removed(removed);
+    });
+    return list;
+  }
+
   destroy(): void {
     this.doc.destroy();
   }
@@ -152,6 +192,12 @@ export class Vector {
   isLevelWith(document: ChatDocument): boolean {
     const own = Y.decodeStateVector(Y.encodeStateVector(document.doc));
     return [...own].every(([client, clock]) => (this.#clocks.get(client) ?? 0) >= clock);
+  }
+
+  /** Counts everything that a document has as theirs. */
+  cover(document: ChatDocument): void {
+    for (const [client, clock] of Y.decodeStateVector(Y.encodeStateVector(document.doc)))
+      this.#clocks.set(client, clock);
   }
 
   /** Whoever had this much has this change too. */
@@ -187,6 +233,12 @@ function within(transaction: Y.Transaction, client: number, clock: number, lengt
     at = struct.id.clock + struct.length;
   }
   return found;
+}
+
+function itemsOf(list: Y.Array<unknown>): Y.Item[] {
+  const items: Y.Item[] = [];
+  for (let item = list._start; item !== null; item = item.right) if (!item.deleted) items.push(item);
+  return items;
 }
 
 function bytesIn(item: Y.Item): PlacedEntry[] {

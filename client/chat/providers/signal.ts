@@ -52,6 +52,8 @@ export interface SignalTerms {
   /** Keys came: what was hidden may open. */
   readonly ringCame: () => void;
   readonly heard: (body: string) => void;
+  /** Entries of ours that the log never had. */
+  readonly unsent: () => Bytes[];
   /** The host, or time, has deleted what the server kept. */
   readonly cleared: () => void;
   /** @returns calls it off */
@@ -87,6 +89,9 @@ export class SignalProvider implements ChatProvider {
   #full = false;
   /** Items that we cannot open. */
   #hidden = 0;
+  /** Items up to this one are gone, and with them what the document had up to these clocks. */
+  #base = 0;
+  #before: [number, number][] = [];
   /** Nothing was taken in yet since the log began anew. */
   #isBase = false;
   #used = 0;
@@ -176,8 +181,12 @@ export class SignalProvider implements ChatProvider {
     return this.#vector.covers(place);
   }
 
-  /** Something came by another way. If its author does not give it to the log, we do. */
-  overheard(): void {
+  /**
+   * Something came by another way. If its author does not give it to the log, we do.
+   * @param isRecent  false for what may have been deleted from the log: whoever kept it keeps it, and no more
+   */
+  overheard(update: Bytes, isRecent: boolean): void {
+    if (!isRecent) return this.#vector.advance(update);
     if (this.#isCarrying) return;
     this.#isCarrying = true;
     const wait = CARRY_MS * (0.5 + this.#terms.random());
@@ -294,14 +303,25 @@ export class SignalProvider implements ChatProvider {
 
   /** The log begins here now: what was before is gone from it. */
   #begins(base: ChatHead): void {
-    this.#head = base;
-    this.#isBase = true;
+    if (base.seq > (this.#head?.seq ?? 0) || (base.seq > 0 && this.#head === null)) {
+      this.#head = base;
+      this.#isBase = true;
+    }
+    if (base.seq <= this.#base) return;
+    this.#base = base.seq;
+    const { document, unsent } = this.#terms;
+    const entries = unsent();
+    // What lies there and not in the log any more is not to be brought back; what never was in it is written once more.
+    this.#vector.cover(document);
+    this.#before = this.#vector.clocks;
+    document.beginAnew();
+    if (entries.length > 0) document.add(entries);
   }
 
   /** Another log: nothing that we knew of the former one holds. */
   #startOver(): void {
     this.#head = null;
-    this.#vector = new Vector();
+    this.#vector = new Vector(this.#before);
     this.#dirty = true;
   }
 
@@ -311,14 +331,14 @@ export class SignalProvider implements ChatProvider {
     for (;;) {
       if (turn !== this.#turn) return;
       // What is gone from the log cannot be checked any more; it is where the log begins now.
-      if (page.base.seq > (this.#head?.seq ?? 0)) this.#begins(page.base);
+      this.#begins(page.base);
       if (!(await this.#takeItems(page.items))) {
         // A log that does not hold together even from its start is nobody's.
         this.#terms.alarm(this.#head === null ? 'forged' : 'rolledBack');
         if (this.#head === null) return;
         this.#startOver();
         page = await line.request('chat.read', { after: 0 });
-        if (page.base.seq > 0) this.#begins(page.base);
+        this.#begins(page.base);
         if (!(await this.#takeItems(page.items))) return this.#terms.alarm('forged');
       }
       if (page.items.length === 0 || (this.#head?.seq ?? 0) >= page.head.seq) return this.#arrived(page.head);

@@ -235,6 +235,40 @@ describe('apart', () => {
     expect(b.texts).toEqual(['one', 'two', 'three', 'four']);
   });
 
+  test('what the server has deleted comes back by nobody, and newcomers read what is written after it', async () => {
+    const [a, b] = [await device(ada), await device(ben)];
+    for (const one of [a, b]) one.connect();
+    await a.chat.write([say('old')]);
+    await b.chat.write([say('old as well')]);
+    await settle();
+    b.disconnect();
+    log.clear();
+    a.pushed({ type: 'cleared', base: log.head });
+    await settle();
+    await a.chat.write([say('new')]);
+    await b.chat.write([say('new, written offline')]);
+    b.connect();
+    await settle();
+    await a.chat.write([{ is: 'edit', of: a.chat.thread.said[0]!.id, text: 'old, edited' }]);
+    await a.chat.settled();
+    a.kill();
+    await a.start();
+    a.connect();
+    await a.chat.write([say('after a reload')]);
+    await settle();
+    const late = await device(await person('Eve'));
+    late.connect();
+    await settle();
+    expect(late.texts).toEqual(['new', 'new, written offline', 'after a reload']);
+    expect(a.texts).toEqual(['old, edited', 'old as well', 'new', 'new, written offline', 'after a reload']);
+    expect(b.texts).toEqual(a.texts);
+    expect(a.chat.thread.said.every(({ id }) => a.chat.isKept(id))).toBe(true);
+    const fresh = await device(await person('Fay'), { person: await person('Fay') });
+    fresh.connect();
+    await settle();
+    expect(fresh.texts).toEqual(late.texts);
+  });
+
   test('what is too large for one item comes in parts, over several pages', async () => {
     const a = await device(ada);
     for (let i = 0; i < 30; i++) await a.chat.write([say(`${i} ${'x'.repeat(7000)}`)]);

@@ -64,6 +64,7 @@ export class Log {
   readonly open = new Set<Device>();
   readonly #byId = new Map<string, number>();
   readonly #erase = new Map<number, string>();
+  #base = 0;
 
   get head(): ChatHead {
     return { seq: this.items.length, hash: this.hashes[this.items.length]! };
@@ -83,7 +84,14 @@ export class Log {
   }
 
   page(after: number, most = 1000) {
-    return { base: { seq: 0, hash: this.hashes[0]! }, head: this.head, items: this.items.slice(after, after + most) };
+    const from = Math.max(after, this.#base);
+    const base = { seq: this.#base, hash: this.hashes[this.#base]! };
+    return { base, head: this.head, items: this.items.slice(from, from + most) };
+  }
+
+  /** What was written so far is gone. */
+  clear(): void {
+    this.#base = this.items.length;
   }
 
   replace(seq: number, token: string, body: string): void {
