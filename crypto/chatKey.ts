@@ -66,12 +66,16 @@ export async function deriveChatKey({ secret, generation }: RingSecret, meetingI
 /**
  * Where browsers of whoever holds this secret find each other, and what seals their talk of it. Neither tells anything of the secret or of
  * the keys above, so the page may have both, and the server the room.
- * @param secret 32 bytes, only read
+ * @param given.secret 32 bytes, only read
  * @returns base64url of 16 and of 32 bytes
  */
-export async function deriveChatRoom(secret: Bytes, meetingId: string): Promise<{ room: string; password: string }> {
+export async function deriveChatRoom(
+  { secret, generation }: RingSecret,
+  meetingId: string,
+): Promise<{ room: string; password: string }> {
+  const info = (label: string) => labelled(label, new Writer().u32(generation).fixed(utf8(meetingId)).done());
   const expand = async (label: string, length: number) =>
-    base64url(await hkdf(secret, { salt: NO_SALT, info: labelled(label, utf8(meetingId)), length }));
+    base64url(await hkdf(secret, { salt: NO_SALT, info: info(label), length }));
   return {
     room: await expand('parley chat room 1', 16),
     password: await expand('parley chat room password 1', 32),

@@ -84,7 +84,7 @@ export class Ring {
   /** Of the key to seal with: where browsers that hold it meet, and with which password. */
   async room(generation: number): Promise<{ room: string; password: string } | null> {
     const held = this.#sealing(generation);
-    return held && deriveChatRoom(held.secret, this.#meeting);
+    return held && deriveChatRoom(held, this.#meeting);
   }
 
   /** Draws another secret. */
