@@ -309,6 +309,7 @@ export class SignalProvider implements ChatProvider {
     }
     if (base.seq <= this.#base) return;
     this.#base = base.seq;
+    this.#isBase = true;
     const { document, unsent } = this.#terms;
     const entries = unsent();
     // What lies there and not in the log any more is not to be brought back; what never was in it is written once more.
