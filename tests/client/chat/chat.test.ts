@@ -246,6 +246,7 @@ describe('apart', () => {
     a.pushed({ type: 'cleared', base: log.head });
     await settle();
     await a.chat.write([say('new')]);
+    time.now += 1000;
     await b.chat.write([say('new, written offline')]);
     b.connect();
     await settle();
