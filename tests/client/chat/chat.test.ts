@@ -239,6 +239,7 @@ describe('apart', () => {
     const [a, b] = [await device(ada), await device(ben)];
     for (const one of [a, b]) one.connect();
     await a.chat.write([say('old')]);
+    time.now += 1000;
     await b.chat.write([say('old as well')]);
     await settle();
     b.disconnect();
