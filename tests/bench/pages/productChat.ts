@@ -5,6 +5,7 @@
  */
 import { Chat } from '../../../client/chat/chat.ts';
 import { openChat } from '../../../client/chat/open.ts';
+import type { DirectWay } from '../../../client/chat/providers/direct.ts';
 import type { ChatFacade } from '../../../client/chat/view.ts';
 import { createPort } from '../../../client/e2ee/port.ts';
 import { Runner } from '../../../client/meeting/effects.ts';
@@ -21,8 +22,10 @@ export interface ProductChat {
   create(): Promise<Entrance>;
   /** Resolves once link and password are proven; with a name, once we are in the meeting. */
   enter(entrance: Entrance, name: string | null): Promise<void>;
-  /** The chat alone, without what draws it. Resolves once the server's log is taken in. */
-  open(): Promise<{ self: string }>;
+  /** The chat alone, without what draws it. Resolves once the server's log is taken in. @param direct  by both ways, as in the product; else by the server alone */
+  open(direct: boolean): Promise<{ self: string }>;
+  /** Resolves once there is a connection for the direct way. */
+  isDirect(): Promise<void>;
   /** @returns when `write` was called, milliseconds since 1970 */
   say(text: string): number;
   /** @returns when it was there with its author proven, and who that is */
@@ -46,6 +49,7 @@ const now = (): number => performance.timeOrigin + performance.now();
 
 let runner: Runner;
 let chat: Chat;
+let way: DirectWay | null = null;
 let changed: (() => void)[] = [];
 
 /** @returns once it holds; asked again whenever something is another */
@@ -103,8 +107,9 @@ globalThis.productChat = {
     runner.input({ type: 'join', name });
     await holds(() => runner.state.at === 'live');
   },
-  async open() {
+  async open(direct) {
     let isUp = false;
+    let servers: readonly RTCIceServer[] | null = null;
     const ways = runner.chat.join({
       up: () => {
         isUp = true;
@@ -112,7 +117,10 @@ globalThis.productChat = {
       },
       down: () => chat?.down(),
       renewed: () => chat?.renewed(),
-      direct: () => undefined,
+      direct: (allowed) => {
+        servers = allowed;
+        chat?.allowDirect(allowed);
+      },
       refresh: () => undefined,
       pushed: (push) => chat?.signal.pushed(ChatPush.parse(push)),
       ended: () => undefined,
@@ -134,12 +142,20 @@ globalThis.productChat = {
         return () => clearTimeout(timer);
       },
       random: () => crypto.getRandomValues(new Uint32Array(1))[0]! / 2 ** 32,
-      // What is measured is the sealed way, through the server.
-      openDirect: null,
+      openDirect: direct
+        ? async (terms) => {
+            const { WebrtcWay } = await import('../../../client/chat/providers/webrtc.ts');
+            return (way = new WebrtcWay(terms));
+          }
+        : null,
     });
+    chat.allowDirect(servers);
     if (isUp) chat.up();
     await holds(() => chat.signal.state === 'online');
     return { self: chat.self };
+  },
+  async isDirect() {
+    while (way?.state !== 'online') await new Promise((resolve) => setTimeout(resolve, 50));
   },
   say(text) {
     const at = now();
