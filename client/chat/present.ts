@@ -12,6 +12,8 @@ interface Drawn {
   readonly said: Said;
   /** Everything else that the view depends on. */
   readonly key: string;
+  /** Our own name, which it may mention. */
+  readonly own: string | null;
   readonly view: ChatMessage;
 }
 
@@ -31,19 +33,22 @@ export class Presenter {
     const { thread } = this.#chat;
     const all = thread.said;
     const read = this.#readers(all);
+    const own = thread.nameOf(this.#chat.self);
     return all.map((said, index) => {
+      const drawn = this.#drawn.get(said.id);
+      // Most of a long history: nothing but the two can have changed it.
+      if (drawn?.said === said && isPlain(drawn) && drawn.view.author === this.person(said.author) && drawn.own === own)
+        return drawn.view;
       const delivery = said.author === this.#chat.self ? this.#delivery(said.id, read[index]!, failed) : null;
       const author = this.person(said.author);
       const quoted = said.reply === null ? null : this.#quote(said.reply);
       const reactions = [...said.reactions].map(([emoji, who]) => this.#reaction(emoji, who));
-      const own = thread.nameOf(this.#chat.self);
       const key = JSON.stringify([author, delivery, quoted, reactions, own]);
-      const drawn = this.#drawn.get(said.id);
       if (drawn?.said === said && drawn.key === key) return drawn.view;
       const { id, at, text, edited, erased } = said;
       const more = { delivery, replyTo: quoted, reactions, mentionsMe: mentions(text, own), to: null };
       const view: ChatMessage = { id, author, at, text, edited, deleted: erased, ...more };
-      this.#drawn.set(id, { said, key, view });
+      this.#drawn.set(id, { said, key, own, view });
       return view;
     });
   }
@@ -102,6 +107,11 @@ export class Presenter {
     const mine = who.includes(self);
     return { emoji, names: mine ? [this.person(self).name, ...others] : others, mine };
   }
+}
+
+/** Of somebody else, answers nothing, and nobody has reacted to it. */
+function isPlain({ view: { delivery, replyTo, reactions } }: Drawn): boolean {
+  return delivery === null && replyTo === null && reactions.length === 0;
 }
 
 /** @param own our name; null: nobody can have meant us by it */

@@ -333,6 +333,9 @@ export class SignalProvider implements ChatProvider {
       if (turn !== this.#turn) return;
       // What is gone from the log cannot be checked any more; it is where the log begins now.
       this.#begins(page.base);
+      let next = this.#pageAfter(page);
+      // Where these items do not follow, nobody waits for those after them.
+      next?.catch(() => undefined);
       if (!(await this.#takeItems(page.items))) {
         // A log that does not hold together even from its start is nobody's.
         this.#terms.alarm(this.#head === null ? 'forged' : 'rolledBack');
@@ -341,10 +344,18 @@ export class SignalProvider implements ChatProvider {
         page = await line.request('chat.read', { after: 0 });
         this.#begins(page.base);
         if (!(await this.#takeItems(page.items))) return this.#terms.alarm('forged');
+        next = this.#pageAfter(page);
       }
-      if (page.items.length === 0 || (this.#head?.seq ?? 0) >= page.head.seq) return this.#arrived(page.head);
-      page = await line.request('chat.read', { after: this.#head?.seq ?? 0 });
+      if (next === null) return this.#arrived(page.head);
+      page = await next;
     }
+  }
+
+  /** Asked for while this one is opened. Null: it is the last. */
+  #pageAfter({ items, head }: Result<'chat.read'>): Promise<Result<'chat.read'>> | null {
+    const last = items.at(-1);
+    if (last === undefined || last.seq >= head.seq) return null;
+    return this.#terms.line.request('chat.read', { after: last.seq });
   }
 
   /** The server's own word of where its log is has to agree with what it gave us. */
