@@ -154,9 +154,8 @@ export class ChatDocument {
   #take(name: string): Y.Array<unknown> {
     const list = this.doc.getArray<unknown>(name);
     this.#lists.set(name, list);
-    list.observe((event) => {
-      const removed = [...event.changes.deleted].flatMap(bytesIn).map(({ bytes }) => bytes);
-      const added = [...event.changes.added].flatMap(bytesIn);
+    list.observe((_event, transaction) => {
+      const { added, removed } = changesOf(transaction, list);
       if (added.length > 0) this.#events.added(added);
       if (removed.length > 0) this.#events.removed(removed);
     });
@@ -233,6 +232,28 @@ function within(transaction: Y.Transaction, client: number, clock: number, lengt
     at = struct.id.clock + struct.length;
   }
   return found;
+}
+
+/** What `event.changes` of Yjs says of a list, which walks all of it for each change: here only what is new or gone is looked at. */
+function changesOf(transaction: Y.Transaction, list: Y.Array<unknown>): { added: PlacedEntry[]; removed: Bytes[] } {
+  const { doc, beforeState, afterState, deleteSet } = transaction;
+  const added: PlacedEntry[] = [];
+  for (const [client, end] of afterState) {
+    const start = beforeState.get(client) ?? 0;
+    if (end === start) continue;
+    const structs = doc.store.clients.get(client) ?? [];
+    for (let index = Y.findIndexSS(structs, start); index < structs.length; index++) {
+      const struct = structs[index]!;
+      if (struct instanceof Y.Item && struct.parent === list && !struct.deleted) added.push(...bytesIn(struct));
+    }
+  }
+  const removed: Bytes[] = [];
+  Y.iterateDeletedStructs(transaction, deleteSet, (struct) => {
+    const isOld = struct.id.clock < (beforeState.get(struct.id.client) ?? 0);
+    if (isOld && struct instanceof Y.Item && struct.parent === list)
+      removed.push(...bytesIn(struct).map(({ bytes }) => bytes));
+  });
+  return { added, removed };
 }
 
 function itemsOf(list: Y.Array<unknown>): Y.Item[] {
