@@ -108,7 +108,7 @@ export class ChatOnScreen implements ChatFacade {
   }
 
   typing(): void {
-    this.#chat?.type();
+    this.#chat?.presence.type();
   }
 
   seen(id: string): void {
@@ -199,7 +199,7 @@ export class ChatOnScreen implements ChatFacade {
       connection: signal.state,
       messages,
       people: presenter.people,
-      typing: chat.typing.map((id) => presenter.person(id).name),
+      typing: chat.presence.typing.map((id) => presenter.person(id).name),
       unread: unread.length,
       firstUnread: unread[0]?.id ?? null,
       hidden: chat.hidden,

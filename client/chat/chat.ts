@@ -4,15 +4,16 @@
  * What is written here is sealed and signed by the worker, kept on this browser's disk, shown, and then handed to every way. What
  * comes is shown once the worker has proven its author. Entries that somebody else took out of the document come back from here.
  */
-import * as z from 'zod/mini';
 import type { ReadEntry } from '../e2ee/chat/messages.ts';
-import type { Body, Whisper } from './bodies.ts';
-import { whisperFrom } from './bodies.ts';
+import type { Body } from './bodies.ts';
 import type { PlacedEntry } from './document.ts';
 import { ChatDocument, LOCAL, type Place } from './document.ts';
+import { Kept, memoryFrom, type Memory } from './kept.ts';
+import { Presence } from './presence.ts';
 import { Direct, type DirectTerms } from './providers/direct.ts';
 import type { ChatLine, ChatPort } from './providers/signal.ts';
-import { SignalMemory, SignalProvider } from './providers/signal.ts';
+import { SignalProvider } from './providers/signal.ts';
+import { unsay } from './providers/unsay.ts';
 import { Thread } from './thread.ts';
 import type { ChatAlarm } from './view.ts';
 
@@ -20,13 +21,10 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Entries opened in one go: between two of these others have their turn. */
 const BATCH = 1000;
-/** Kept changes are brought together when they are so many. */
-const MANY_KEPT = 64;
 /** Whoever has an entry that vanished puts it back after a part of this, unless another was faster. */
 const RESTORE_MS = 3000;
 /** Entries whose time is further ahead than this do not pull ours along. */
 const CLOCK_MS = 5 * 60_000;
-const TYPING_MS = 6000;
 /** Who vanishes right after writing has written not long ago. */
 const CARRIED_MS = 10 * 60_000;
 const UNSAY_MS = 3000;
@@ -48,17 +46,10 @@ export interface ChatOptions {
   readonly openDirect: DirectTerms['open'] | null;
 }
 
-/** What the page keeps of itself between visits. `seen`: the newest entry that was read. `unsaid`: where things lay that have still to leave the log. */
-const Memory = z.object({
-  signal: z.nullable(SignalMemory),
-  seen: z.nullable(z.string()),
-  unsaid: z.array(z.object({ client: z.int(), clock: z.int(), length: z.int() })),
-});
-type Memory = z.infer<typeof Memory>;
-
 export class Chat {
   readonly thread = new Thread();
   readonly signal: SignalProvider;
+  readonly presence: Presence;
   readonly #direct: Direct | null;
   readonly #options: ChatOptions;
   readonly #document: ChatDocument;
@@ -67,21 +58,14 @@ export class Chat {
   readonly #bytes = new Map<string, Bytes>();
   readonly #places = new Map<string, Place>();
   #hidden: PlacedEntry[] = [];
-  readonly #typing = new Map<string, number>();
-  readonly #marks = new Map<string, string>();
-  readonly #here = new Set<string>();
   #seen: string | null;
   #unsaid: Place[];
   #unsaying = false;
   #writing: Promise<void> = Promise.resolve();
   #reading: Promise<void> = Promise.resolve();
-  #keeping: Promise<void> = Promise.resolve();
-  #saidTypingAt = -Infinity;
-  #kept: number;
+  readonly #kept: Kept;
   #gapSince: number | null = null;
   #isClosed = false;
-  /** Something could not be kept in this browser. */
-  #isBehind = false;
   readonly #lost = new Set<string>();
   readonly self: string;
   readonly isHost: boolean;
@@ -96,12 +80,12 @@ export class Chat {
     this.isHost = begun.host;
     this.#seen = memory?.seen ?? null;
     this.#unsaid = [...(memory?.unsaid ?? [])];
-    this.#kept = begun.kept;
     this.#document = new ChatDocument({
       added: (entries) => this.#added(entries),
       removed: (entries) => this.#removed(entries),
       updated: (update, origin) => this.#updated(update, origin),
     });
+    this.#kept = new Kept(options.port, this.#document, begun.kept);
     this.signal = new SignalProvider({
       line: options.line,
       port: options.port,
@@ -118,13 +102,15 @@ export class Chat {
         this.#openHidden();
         this.#direct?.look();
       },
-      heard: (body) => void this.#heard(body).catch(() => undefined),
+      heard: (body) => void this.presence.heard(body).catch(() => undefined),
       cleared: () => options.changed(),
       unsent: () => this.#unsent(),
       after: options.after,
       random: options.random,
     });
-    const { line, port, now, after, openDirect: open } = options;
+    const { line, port, now, after, name, changed, openDirect: open } = options;
+    const { self, signal } = this;
+    this.presence = new Presence({ self, port, signal, name, seen: () => this.#seen, changed, now, after });
     const sealed = () => this.signal.state;
     this.#direct = open && new Direct({ line, port, document: this.#document, sealed, open, now, after });
   }
@@ -154,22 +140,6 @@ export class Chat {
     return this.#seen;
   }
 
-  /** Who is typing now, identities. */
-  get typing(): string[] {
-    const since = this.#options.now() - TYPING_MS;
-    return [...this.#typing].filter(([, at]) => at > since).map(([author]) => author);
-  }
-
-  /** Who has the chat open, identities. */
-  get here(): readonly string[] {
-    return [...this.#here];
-  }
-
-  /** Who has read how far: identity → entry. */
-  get marks(): ReadonlyMap<string, string> {
-    return this.#marks;
-  }
-
   /** Whether others can get an entry without us. */
   isKept(id: string): boolean {
     const place = this.#places.get(id);
@@ -188,26 +158,18 @@ export class Chat {
     return this.#writing;
   }
 
-  type(): void {
-    const now = this.#options.now();
-    if (now - this.#saidTypingAt < TYPING_MS / 2) return;
-    this.#saidTypingAt = now;
-    this.#whisper({ typing: true });
-  }
-
   markSeen(id: string): void {
     if (this.#seen === id) return;
     this.#seen = id;
     this.#keep(null);
-    this.#whisper({ seen: id });
+    this.presence.mark();
     this.#options.changed();
   }
 
   /** The connection has proven link and password. */
   up(): void {
     this.signal.up();
-    this.#here.clear();
-    this.#whisperSoon();
+    this.presence.up();
   }
 
   /** The meeting has another link or password. */
@@ -223,8 +185,7 @@ export class Chat {
 
   down(): void {
     this.signal.down();
-    this.#here.clear();
-    this.#typing.clear();
+    this.presence.down();
     this.#options.changed();
   }
 
@@ -232,11 +193,12 @@ export class Chat {
   async settled(): Promise<void> {
     await this.#writing.catch(() => undefined);
     await this.#reading;
-    await this.#keeping;
+    await this.#kept.done;
   }
 
   close(): void {
     this.#isClosed = true;
+    this.#kept.close();
     this.#direct?.close();
     this.signal.close();
     this.#document.destroy();
@@ -248,7 +210,7 @@ export class Chat {
     const { written } = await port.call('chat.write', { at: this.#time(), bodies: texts });
     for (const { entry } of written) this.thread.add(entry);
     this.#document.add(written.map(({ bytes }) => bytes));
-    await this.#keeping;
+    await this.#kept.done;
     this.#options.changed();
   }
 
@@ -264,7 +226,7 @@ export class Chat {
     const place = this.#places.get(id);
     if (place !== undefined) this.#unsaid.push(place);
     this.#document.replace([bytes], [tombstone, ...written.map((one) => one.bytes)]);
-    await this.#keeping;
+    await this.#kept.done;
     this.#unsay();
     this.#options.changed();
   }
@@ -288,7 +250,7 @@ export class Chat {
     // Else it came by another way, from somebody who may be gone before the log has it.
     if (origin !== LOCAL) return origin === this.signal ? undefined : this.#overheard(update);
     this.#direct?.wrote();
-    void this.#keeping.then(() => this.signal.changed(update));
+    void this.#kept.done.then(() => this.signal.changed(update));
   }
 
   /** Our entries that the log never had; they are about to lie elsewhere. */
@@ -334,8 +296,7 @@ export class Chat {
   #proven({ bytes, place }: PlacedEntry, entry: ReadEntry): void {
     const { id, body } = entry;
     this.thread.add(entry);
-    // What was being typed is here.
-    this.#typing.delete(entry.author);
+    this.presence.wrote(entry.author);
     const known = this.#places.get(id);
     if (known === undefined || !this.signal.keeps(known)) this.#places.set(id, place);
     if (body !== null || !this.#bytes.has(id)) this.#bytes.set(id, bytes);
@@ -387,7 +348,8 @@ export class Chat {
     if (this.#unsaid.length === 0 || this.#unsaying || !this.signal.isLevel) return;
     this.#unsaying = true;
     const gone = this.#unsaid;
-    this.signal.unsay(gone).then(
+    const { line, port } = this.#options;
+    unsay({ line, port, document: this.#document }, gone).then(
       () => {
         this.#unsaying = false;
         this.#unsaid = this.#unsaid.filter((place) => !gone.includes(place));
@@ -436,65 +398,13 @@ export class Chat {
   }
 
   #keep(update: Bytes | null): void {
-    const { port } = this.#options;
-    // As it is now: what is said to have been taken in must not be further than what is kept.
-    const memory: Memory = { signal: this.signal.memory, seen: this.#seen, unsaid: this.#unsaid };
-    this.#keeping = this.#keeping
-      .then(async () => {
-        if (update === null && (this.#isClosed || this.#isBehind)) return;
-        const all = update !== null && (this.#isBehind || this.#kept >= MANY_KEPT);
-        this.#kept = all ? 1 : this.#kept + (update === null ? 0 : 1);
-        const kept = all ? this.#document.changes() : update;
-        await port.call('chat.keep', { update: kept, state: JSON.stringify(memory), all });
-        this.#isBehind = false;
-      })
-      .catch(() => {
-        // The disk may be full. Once it takes something again, it gets everything.
-        this.#isBehind ||= update !== null;
-      });
+    // As it is now: what comes later is not kept yet.
+    this.#kept.keep(update, { signal: this.signal.memory, seen: this.#seen, unsaid: this.#unsaid });
   }
 
   #alarm(alarm: ChatAlarm): void {
     this.#alarms.add(alarm);
     this.#options.changed();
-  }
-
-  #whisperSoon(): void {
-    this.#options.after(300, () => {
-      if (this.signal.state === 'online') this.#whisper({ hello: true, ...this.#mark() });
-      else if (this.signal.state === 'connecting') this.#whisperSoon();
-    });
-  }
-
-  #mark(): Whisper {
-    return this.#seen === null ? {} : { seen: this.#seen };
-  }
-
-  #whisper(whisper: Whisper): void {
-    const { port, name } = this.#options;
-    const head = this.signal.head ?? undefined;
-    const body = JSON.stringify({ ...whisper, head, name: name().slice(0, 80) || undefined } satisfies Whisper);
-    port
-      .call('chat.whisper', { body })
-      .then(({ body: sealed }) => sealed !== null && this.signal.whisper(sealed))
-      .catch(() => undefined);
-  }
-
-  async #heard(sealed: string): Promise<void> {
-    const { port, now, after, changed } = this.#options;
-    const heard = await port.call('chat.overhear', { body: sealed });
-    const whisper = heard && whisperFrom(heard.body);
-    if (heard === null || whisper === null || heard.author === this.self) return;
-    const { author } = heard;
-    this.#here.add(author);
-    if (whisper.typing) {
-      this.#typing.set(author, now());
-      after(TYPING_MS + 50, changed);
-    }
-    if (whisper.seen !== undefined) this.#marks.set(author, whisper.seen);
-    if (whisper.head !== undefined) this.signal.compare(whisper.head);
-    if (whisper.hello) this.#whisper(this.#mark());
-    changed();
   }
 }
 
@@ -502,10 +412,4 @@ const KEPT = Symbol('kept');
 
 function isSame(a: Bytes, b: Bytes): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}
-
-/** Null where it is of another version: everything is compared again then. */
-function memoryFrom(state: string | null): Memory | null {
-  const parsed = Memory.safeParse(JSON.parse(state ?? 'null'));
-  return parsed.success ? parsed.data : null;
 }

@@ -54,7 +54,8 @@ export class Presenter {
   }
 
   person(id: string): ChatPerson {
-    const { thread, self, here } = this.#chat;
+    const { thread, self } = this.#chat;
+    const { here } = this.#chat.presence;
     const person = {
       id,
       name: thread.nameOf(id) ?? this.#unnamed,
@@ -68,13 +69,14 @@ export class Presenter {
   }
 
   get people(): ChatPerson[] {
-    const { thread, here, self } = this.#chat;
+    const { thread, self } = this.#chat;
+    const { here } = this.#chat.presence;
     return [...new Set([self, ...thread.authors, ...here])].map((id) => this.person(id));
   }
 
   /** Names of those who have read as far as each message. */
   #readers(all: readonly Said[]): string[][] {
-    const { marks } = this.#chat;
+    const { marks } = this.#chat.presence;
     const found: string[][] = all.map(() => []);
     if (marks.size === 0) return found;
     const byEntry = new Map<string, string[]>();

@@ -245,27 +245,6 @@ export class SignalProvider implements ChatProvider {
     this.#flush();
   }
 
-  /**
-   * What was removed from the document leaves the log, too. The removal itself has to be in the log before: call it once it is.
-   * @param gone  where it lay
-   */
-  async unsay(gone: readonly Place[]): Promise<void> {
-    const { line, port, document } = this.#terms;
-    for (let after = 0; ;) {
-      const { base, head, items } = await line.request('chat.read', { after });
-      const { updates } = await port.call('chat.peek', { items });
-      for (const [i, item] of items.entries()) {
-        const update = item.replaced === true ? null : updates[i]!;
-        if (update === null || !covers(document.placesOf(update), gone)) continue;
-        const { body, token } = await port.call('chat.unsay', { hash: item.hash, update: document.asItIsNow(update) });
-        // Another's, who was carried over by somebody: only that one can.
-        await line.request('chat.erase', { items: [{ seq: item.seq, token, body }] }).catch(unknownIsFine);
-      }
-      after = items.at(-1)?.seq ?? base.seq;
-      if (items.length === 0 || after >= head.seq) return;
-    }
-  }
-
   close(): void {
     this.down();
     for (const cancel of this.#calls) cancel();
@@ -492,16 +471,6 @@ export class SignalProvider implements ChatProvider {
     this.#state = state;
     this.#terms.moved();
   }
-}
-
-function covers(places: readonly Place[], gone: readonly Place[]): boolean {
-  return places.some(({ client, clock, length }) =>
-    gone.some((one) => one.client === client && one.clock >= clock && one.clock < clock + length),
-  );
-}
-
-function unknownIsFine(error: unknown): void {
-  if (!(error instanceof ProtocolError) || error.code !== 'chatUnknown') throw error;
 }
 
 /** An update ends with the count of clients whose structs it removes, then those (Yjs's update format 1). */

@@ -109,13 +109,13 @@ describe('two who are there', () => {
     await a.chat.write([say('read me')]);
     await settle();
     b.chat.markSeen(b.chat.thread.said[0]!.id);
-    b.chat.type();
+    b.chat.presence.type();
     await time.pass(100);
-    expect(a.chat.typing).toEqual([b.chat.self]);
-    expect(a.chat.marks.get(b.chat.self)).toBe(a.chat.thread.said[0]!.id);
-    expect(a.chat.here).toContain(b.chat.self);
+    expect(a.chat.presence.typing).toEqual([b.chat.self]);
+    expect(a.chat.presence.marks.get(b.chat.self)).toBe(a.chat.thread.said[0]!.id);
+    expect(a.chat.presence.here).toContain(b.chat.self);
     await time.pass(10_000);
-    expect(a.chat.typing).toEqual([]);
+    expect(a.chat.presence.typing).toEqual([]);
   });
 });
 
@@ -308,11 +308,11 @@ describe('after a removal', () => {
 
     await b.chat.write([say('without Cy')]);
     await a.chat.write([{ is: 'edit', of: a.chat.thread.said[0]!.id, text: 'for us two' }]);
-    a.chat.type();
+    a.chat.presence.type();
     await settle();
     // Cy is still given everything: by the server, or by a member of its own choice.
     expect(c.texts).toEqual(['for all three', 'from Cy']);
-    expect(c.chat.typing).toEqual([]);
+    expect(c.chat.presence.typing).toEqual([]);
     const { opened } = await c.keeper.items({ head: null, items: log.items });
     expect(opened.filter(({ is }) => is === 'hidden').length).toBeGreaterThanOrEqual(3);
     expect(late.texts).toEqual(['for us two', 'from Cy', 'without Cy']);
@@ -359,9 +359,9 @@ describe('after a removal', () => {
     a.access = accessOf(1);
     a.chat.renewed();
     await settle();
-    c.chat.type();
+    c.chat.presence.type();
     await time.pass(100);
-    expect(a.chat.typing).toEqual([]);
+    expect(a.chat.presence.typing).toEqual([]);
   });
 
   test('what the removed writes under keys of the past is refused by all', async () => {
@@ -484,7 +484,7 @@ describe('a server, a member, a stranger that is not honest', () => {
     expect([a.chat.alarms, b.chat.alarms]).toEqual([[], []]);
     // A whisper passes between them, as it must if anybody is to be shown typing.
     log.open.add(b);
-    a.chat.type();
+    a.chat.presence.type();
     await settle();
     expect(b.chat.alarms).toEqual(['rolledBack']);
   });
@@ -498,7 +498,7 @@ describe('a server, a member, a stranger that is not honest', () => {
     b.deaf = true;
     await a.chat.write([say('two')]);
     await time.pass(5000);
-    a.chat.type();
+    a.chat.presence.type();
     await settle();
     expect(b.chat.alarms).toEqual(['withheld']);
   });

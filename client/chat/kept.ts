@@ -1,0 +1,72 @@
+/**
+ * What this browser keeps of a chat between visits: every change of the document, and how far we had come with it.
+ *
+ * In order, one after the other. Invariant: what is said to have been taken in is never further than what is kept.
+ */
+import * as z from 'zod/mini';
+import type { ChatDocument } from './document.ts';
+import type { ChatPort } from './providers/signal.ts';
+import { SignalMemory } from './providers/signal.ts';
+
+/** Kept changes are brought together when they are so many. */
+const MANY = 64;
+
+/** Beside the changes. `seen`: the newest entry that was read. `unsaid`: where things lay that have still to leave the log. */
+const Memory = z.object({
+  signal: z.nullable(SignalMemory),
+  seen: z.nullable(z.string()),
+  unsaid: z.array(z.object({ client: z.int(), clock: z.int(), length: z.int() })),
+});
+export type Memory = z.infer<typeof Memory>;
+
+/** Null where it is of another version: everything is compared again then. */
+export function memoryFrom(state: string | null): Memory | null {
+  const parsed = Memory.safeParse(JSON.parse(state ?? 'null'));
+  return parsed.success ? parsed.data : null;
+}
+
+export class Kept {
+  readonly #port: ChatPort;
+  readonly #document: ChatDocument;
+  #count: number;
+  #keeping: Promise<void> = Promise.resolve();
+  /** Something could not be kept. */
+  #isBehind = false;
+  #isClosed = false;
+
+  /** @param count of the changes that are kept already */
+  constructor(port: ChatPort, document: ChatDocument, count: number) {
+    this.#port = port;
+    this.#document = document;
+    this.#count = count;
+  }
+
+  /** Resolves once everything so far is on the disk, or has failed to be. */
+  get done(): Promise<void> {
+    return this.#keeping;
+  }
+
+  /** @param update null: only the memory is another now */
+  keep(update: Uint8Array<ArrayBuffer> | null, memory: Memory): void {
+    this.#keeping = this.#keeping
+      .then(() => this.#keep(update, memory))
+      .catch(() => {
+        // The disk may be full. Once it takes something again, it gets everything.
+        this.#isBehind ||= update !== null;
+      });
+  }
+
+  /** What is under way is still kept. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  async #keep(update: Uint8Array<ArrayBuffer> | null, memory: Memory): Promise<void> {
+    if (update === null && (this.#isClosed || this.#isBehind)) return;
+    const all = update !== null && (this.#isBehind || this.#count >= MANY);
+    this.#count = all ? 1 : this.#count + (update === null ? 0 : 1);
+    const kept = all ? this.#document.changes() : update;
+    await this.#port.call('chat.keep', { update: kept, state: JSON.stringify(memory), all });
+    this.#isBehind = false;
+  }
+}

@@ -1,0 +1,122 @@
+/**
+ * Who has the chat open, who types, who has read how far: what people tell each other by whispers, sealed, signed and kept nowhere.
+ *
+ * Each whisper says how its author sees the log, so that a server that shows two of them, or withholds, is noticed (signal.ts).
+ */
+import type { Whisper } from './bodies.ts';
+import { whisperFrom } from './bodies.ts';
+import type { ChatPort, SignalProvider } from './providers/signal.ts';
+
+const TYPING_MS = 6000;
+/** A way that has only begun to open is looked at again after this. */
+const HELLO_MS = 300;
+
+export interface PresenceTerms {
+  readonly self: string;
+  readonly port: ChatPort;
+  readonly signal: SignalProvider;
+  readonly name: () => string;
+  /** The newest entry that we have read. */
+  readonly seen: () => string | null;
+  readonly changed: () => void;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly after: (ms: number, run: () => void) => () => void;
+}
+
+export class Presence {
+  readonly #terms: PresenceTerms;
+  readonly #typing = new Map<string, number>();
+  readonly #marks = new Map<string, string>();
+  readonly #here = new Set<string>();
+  #saidTypingAt = -Infinity;
+
+  constructor(terms: PresenceTerms) {
+    this.#terms = terms;
+  }
+
+  /** Who is typing now, identities. */
+  get typing(): string[] {
+    const since = this.#terms.now() - TYPING_MS;
+    return [...this.#typing].filter(([, at]) => at > since).map(([author]) => author);
+  }
+
+  /** Who has the chat open, identities. */
+  get here(): readonly string[] {
+    return [...this.#here];
+  }
+
+  /** Who has read how far: identity → entry. */
+  get marks(): ReadonlyMap<string, string> {
+    return this.#marks;
+  }
+
+  /** Often called, seldom told. */
+  type(): void {
+    const now = this.#terms.now();
+    if (now - this.#saidTypingAt < TYPING_MS / 2) return;
+    this.#saidTypingAt = now;
+    this.#whisper({ typing: true });
+  }
+
+  /** Tells how far we have read. */
+  mark(): void {
+    this.#whisper(this.#mark());
+  }
+
+  /** Something of theirs has come: what was being typed is here. */
+  wrote(author: string): void {
+    this.#typing.delete(author);
+  }
+
+  /** On another connection: says hello once it is open. */
+  up(): void {
+    this.#here.clear();
+    this.#helloSoon();
+  }
+
+  down(): void {
+    this.#here.clear();
+    this.#typing.clear();
+  }
+
+  async heard(sealed: string): Promise<void> {
+    const { port, now, after, changed, self, signal } = this.#terms;
+    const heard = await port.call('chat.overhear', { body: sealed });
+    const whisper = heard && whisperFrom(heard.body);
+    if (heard === null || whisper === null || heard.author === self) return;
+    const { author } = heard;
+    this.#here.add(author);
+    if (whisper.typing) {
+      this.#typing.set(author, now());
+      after(TYPING_MS + 50, changed);
+    }
+    if (whisper.seen !== undefined) this.#marks.set(author, whisper.seen);
+    if (whisper.head !== undefined) signal.compare(whisper.head);
+    if (whisper.hello) this.mark();
+    changed();
+  }
+
+  #helloSoon(): void {
+    const { after, signal } = this.#terms;
+    after(HELLO_MS, () => {
+      if (signal.state === 'online') this.#whisper({ hello: true, ...this.#mark() });
+      else if (signal.state === 'connecting') this.#helloSoon();
+    });
+  }
+
+  #mark(): Whisper {
+    const seen = this.#terms.seen();
+    return seen === null ? {} : { seen };
+  }
+
+  #whisper(whisper: Whisper): void {
+    const { port, name, signal } = this.#terms;
+    const head = signal.head ?? undefined;
+    const body = JSON.stringify({ ...whisper, head, name: name().slice(0, 80) || undefined } satisfies Whisper);
+    port
+      .call('chat.whisper', { body })
+      .then(({ body: sealed }) => sealed !== null && signal.whisper(sealed))
+      .catch(() => undefined);
+  }
+}
