@@ -1,7 +1,7 @@
 /**
  * An entry of the chat: sealed, signed by its author's identity, and chained to what the same author wrote before it.
  *
- *     entry  = 1 ‖ key id(8) ‖ link box ‖ body box              erased: 2 ‖ key id(8) ‖ link box ‖ hash of the body box(32)
+ *     entry  = 1 ‖ key id(16) ‖ link box ‖ body box              erased: 2 ‖ key id(16) ‖ link box ‖ hash of the body box(32)
  *     link   = author(32) ‖ writer(8) ‖ sequence(4) ‖ time(8) ‖ previous(32) ‖ signature(64)
  *     id     = BLAKE2b-256(label ‖ 0 ‖ opaque8 meeting id ‖ key id ‖ link without signature ‖ hash of the body box)
  *

@@ -1,7 +1,7 @@
 /**
  * What the server keeps of a chat and passes on: items that only holders of the ring open.
  *
- *     item    = kind(1) ‖ key id(8) ‖ nonce(24) ‖ XChaCha20-Poly1305( opaque32 content ‖ zeros to a multiple of 64 ) ‖ tag(16)
+ *     item    = kind(1) ‖ key id(16) ‖ nonce(24) ‖ XChaCha20-Poly1305( opaque32 content ‖ zeros to a multiple of 64 ) ‖ tag(16)
  *     ring    = 2 ‖ generation(4) ‖ wrapped ring (chatKey.ts)
  *
  * Kinds are bound in, so none passes for another. Lengths come in steps of 64 bytes.
