@@ -67,7 +67,7 @@ export async function sealEntry(
   return { bytes: concat(Uint8Array.of(FULL), key.id, linkBox, bodyBox), id };
 }
 
-/** @returns the id of the key that an entry needs, 8 bytes; null for what is no entry */
+/** @returns the id of the key that an entry needs, 16 bytes; null for what is no entry */
 export function entryKeyId(entry: Bytes): Bytes | null {
   const [kind] = entry;
   const least = HEADER_BYTES + LINK_BOX_BYTES + (kind === FULL ? AEAD_OVERHEAD : HASH_BYTES);
