@@ -383,10 +383,11 @@ describe('sealed messages', () => {
     const { people } = await groupOf(2);
     const { client } = people[0]!;
     const codes = await Promise.all(
-      Array.from({ length: 250 }, () => client.codeOf(client.request('message.send', { to: null, body: 'aa' }))),
+      // Fewer above the rate than end a connection, and more than it gives back on a busy machine meanwhile.
+      Array.from({ length: 320 }, () => client.codeOf(client.request('message.send', { to: null, body: 'aa' }))),
     );
     expect(codes.filter((code) => code === 'accepted').length).toBeGreaterThanOrEqual(240);
-    expect(codes.at(-1)).toBe('tooMany');
+    expect(codes).toContain('tooMany');
     await client.flushed();
   });
 });

@@ -335,7 +335,19 @@ describe('an epoch', () => {
 test('each request is for its phase, the first steps for exactly theirs', () => {
   const allowed = (phase: Parameters<typeof mayAsk>[0]) =>
     (Object.keys(catalogue) as (keyof typeof catalogue)[]).filter((name) => mayAsk(phase, name));
-  const chat = ['open', 'read', 'part', 'append', 'erase', 'whisper', 'offer', 'offerPart', 'confirm', 'close'];
+  const chat = [
+    'open',
+    'read',
+    'part',
+    'append',
+    'erase',
+    'whisper',
+    'offer',
+    'offerPart',
+    'confirm',
+    'ticket',
+    'close',
+  ];
   const chatNames = chat.map((name) => `chat.${name}`);
   expect(allowed('new')).toEqual(['hello', 'resume', 'meeting.proveLink', 'ping']);
   expect(allowed('linked')).toEqual(['meeting.proveAccess', 'ping']);
