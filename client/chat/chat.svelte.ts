@@ -14,6 +14,8 @@ export interface ChatFacadeOptions {
   readonly name: () => string;
   /** What the record or the host's state says. */
   readonly terms: () => ChatTerms | null;
+  /** A host's orders can go out: not from the lobby. */
+  readonly canOrder: () => boolean;
   readonly setTerms: (terms: ChatTerms) => void;
   readonly clear: () => void;
   readonly openDirect: DirectTerms['open'];
@@ -204,7 +206,7 @@ export class ChatOnScreen implements ChatFacade {
       firstUnread: unread[0]?.id ?? null,
       hidden: chat.hidden,
       terms: this.#options.terms() ?? DEFAULT_CHAT_TERMS,
-      host: chat.isHost,
+      host: chat.isHost && this.#options.canOrder(),
       offers: OFFERS,
       alarms: chat.alarms,
       used: signal.used,

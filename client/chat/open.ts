@@ -9,6 +9,7 @@ import type { ChatFacade } from './view.ts';
 export interface ChatHolder {
   readonly chat: ChatLink;
   readonly chatTerms: ChatTerms | null;
+  readonly canOrder: boolean;
 }
 
 export interface ChatHolderEvents {
@@ -55,6 +56,7 @@ export async function openChat(holder: ChatHolder, events: ChatHolderEvents): Pr
     ...ways,
     name: events.name,
     terms: () => holder.chatTerms,
+    canOrder: () => holder.canOrder,
     setTerms: events.setTerms,
     clear: events.clear,
     openDirect: async (terms) => {

@@ -76,7 +76,7 @@ export interface ChatView {
   hidden: number;
   /** What newcomers see, and how long the server keeps it. */
   terms: ChatTerms;
-  /** Who may change the terms. */
+  /** The host, in the meeting: may change the terms, and delete. */
   host: boolean;
   /** What this version can do: messages for one person alone, and newcomers who do not see everything. */
   offers: { readonly private: boolean; readonly newcomers: boolean };

@@ -111,6 +111,10 @@ export class Runner {
   get chatTerms(): ChatTerms | null {
     return this.#decided ?? this.#record?.settings.chat ?? null;
   }
+  /** Hosts' orders go out from within a meeting alone. */
+  get canOrder(): boolean {
+    return this.#state.at === 'live';
+  }
   get handRaised(): boolean {
     return this.#handRaised;
   }

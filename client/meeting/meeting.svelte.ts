@@ -41,7 +41,10 @@ const FAILED = {
 
 /** Nobody looks at the lobby longer than this for it. */
 const ENTER_MS = 120;
+/** Others' pictures come first. */
 const CHAT_MS = 1500;
+/** What could not be loaded, or opened, is tried again. */
+const CHAT_AGAIN_MS = 5000;
 /** A pause in typing a name. */
 const TYPING_MS = 300;
 
@@ -303,7 +306,10 @@ class Meeting implements MeetingFacade {
           },
         }),
       )
-      .catch(() => (this.#wantsChat = true));
+      .catch(() => {
+        this.#chat = null;
+        if (!this.#destroyed) this.#chatDue = setTimeout(() => this.openChat(), CHAT_AGAIN_MS);
+      });
   }
 
   /** Soon after joining: others' pictures come first. */

@@ -1,4 +1,5 @@
 /** The chat's log over real sockets: written, read, chained, erased. */
+import { numbers } from '../crypto/seeded.ts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startApp, type StartedApp } from '../support/startApp.ts';
 import { beginning, chainFrom, draft, write } from './chatting.ts';
@@ -264,12 +265,10 @@ describe('what does not fit', () => {
   test('whatever it is, ends neither server nor chat', async () => {
     await openBoth();
     const seed = Number(process.env['PARLEY_SEED'] ?? Date.now() % 1_000_000);
-    console.log(`seed ${seed}`);
-    let state = seed;
-    const random = (below: number) => {
-      state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
-      return (state >> 8) % below;
-    };
+    // Drawn anew each time: the line is what makes a failure repeatable.
+    console.log(`chat messages, seed ${seed}`);
+    const next = numbers(seed);
+    const random = (below: number) => Math.floor(next() * below);
     const names = ['open', 'read', 'part', 'append', 'erase', 'whisper', 'offer', 'offerPart', 'confirm', 'close'];
     const fields = ['after', 'id', 'body', 'erase', 'items', 'snapshot', 'part', 'seq', 'token', 'covers', '__proto__'];
     const leaves = [0, -1, 1, 2 ** 53, null, '', randomText(16), randomText(32), 'é', true, [], {}];

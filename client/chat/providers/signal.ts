@@ -32,12 +32,15 @@ export interface ChatPort {
 
 /**
  * What is kept between visits. `head`: the newest item that was taken in, with everything before it. `vector`: what the log holds, by
- * the document's clocks. `dirty`: something was removed here that the log may not know.
+ * the document's clocks. `dirty`: something was removed here that the log may not know. `base`: items up to this one are gone from the log,
+ * and with them what the document had up to the clocks in `before`.
  */
 export const SignalMemory = z.object({
   head: z.nullable(ChatHead),
   vector: z.array(z.tuple([z.int(), z.int()])),
   dirty: z.boolean(),
+  base: z.int(),
+  before: z.array(z.tuple([z.int(), z.int()])),
 });
 export type SignalMemory = z.infer<typeof SignalMemory>;
 
@@ -90,8 +93,8 @@ export class SignalProvider implements ChatProvider {
   /** Items that we cannot open. */
   #hidden = 0;
   /** Items up to this one are gone, and with them what the document had up to these clocks. */
-  #base = 0;
-  #before: [number, number][] = [];
+  #base: number;
+  #before: [number, number][];
   /** Nothing was taken in yet since the log began anew. */
   #isBase = false;
   #used = 0;
@@ -107,6 +110,8 @@ export class SignalProvider implements ChatProvider {
     this.#head = terms.memory?.head ?? null;
     this.#vector = new Vector(terms.memory?.vector);
     this.#dirty = terms.memory?.dirty ?? false;
+    this.#base = terms.memory?.base ?? 0;
+    this.#before = terms.memory?.before ?? [];
   }
 
   get state(): ProviderState {
@@ -117,7 +122,8 @@ export class SignalProvider implements ChatProvider {
     // With something in it that we could not open, it is read from its start the next time: then we may.
     const isWhole = this.#hidden === 0 && !this.#terms.document.isWaiting;
     const head = isWhole ? this.#head : null;
-    return { head, vector: head === null ? [] : this.#vector.clocks, dirty: this.#dirty };
+    const vector = head === null ? this.#before : this.#vector.clocks;
+    return { head, vector, dirty: this.#dirty, base: this.#base, before: this.#before };
   }
 
   /** The server has no room for what waits. */
@@ -360,8 +366,10 @@ export class SignalProvider implements ChatProvider {
     const { head, broken, opened, late, hidden } = await port.call('chat.items', {
       head: this.#head,
       items: [...items],
+      isBase: this.#isBase,
     });
     if (broken) return false;
+    this.#isBase = false;
     this.#head = head;
     this.#hidden = hidden;
     if ((this.#recent.get(head.seq) ?? head.hash) !== head.hash) alarm('rolledBack');
@@ -432,6 +440,7 @@ export class SignalProvider implements ChatProvider {
   async #tell(turn: number): Promise<void> {
     if (this.#state !== 'online') return;
     const { ring } = await this.#terms.port.call('chat.tell', { isBase: this.#isBase });
+    this.#isBase = false;
     if (ring !== null) await this.#append(turn, ring);
   }
 

@@ -337,7 +337,7 @@ describe('the meeting', () => {
 
   test('the bars fade when nobody moves, and come back with the pointer', async () => {
     await show('live-2');
-    const opacity = (): Promise<string> => page.locator('.bar').evaluate((bar) => getComputedStyle(bar).opacity);
+    const opacity = (): Promise<string> => page.locator('.around').evaluate((bar) => getComputedStyle(bar).opacity);
     await expect.poll(opacity, { timeout: 8_000 }).toBe('0');
     await page.mouse.move(300, 300);
     await expect.poll(opacity).toBe('1');
@@ -351,7 +351,7 @@ describe('the meeting', () => {
     });
     page = await phone.newPage();
     await show('live-2');
-    const opacity = (): Promise<string> => page.locator('.bar').evaluate((bar) => getComputedStyle(bar).opacity);
+    const opacity = (): Promise<string> => page.locator('.around').evaluate((bar) => getComputedStyle(bar).opacity);
     await expect.poll(opacity, { timeout: 9_000 }).toBe('0');
     const leave = (await page.getByTestId('control-leave').boundingBox())!;
     await page.touchscreen.tap(leave.x + 20, leave.y + 20);
@@ -367,7 +367,23 @@ describe('the meeting', () => {
     await page.getByTestId('control-people').click();
     await page.mouse.move(300, 300);
     await page.waitForTimeout(5_500);
-    expect(await page.locator('.bar').evaluate((bar) => getComputedStyle(bar).opacity)).toBe('1');
+    expect(await page.locator('.around').evaluate((bar) => getComputedStyle(bar).opacity)).toBe('1');
+  });
+
+  test('all of the bar can be pressed, however much room a sheet leaves it', async () => {
+    for (const width of [1280, 960, 870, 390]) {
+      await page.setViewportSize({ width, height: 700 });
+      await show('live-2');
+      if (width > 860) await page.getByTestId('control-people').click();
+      const covered = await page.locator('.bar button').evaluateAll(
+        (all) =>
+          all.filter((button) => {
+            const { left, right, top } = button.getBoundingClientRect();
+            return document.elementFromPoint((left + right) / 2, top + 20)?.closest('button') !== button;
+          }).length,
+      );
+      expect(covered, `${width} px`).toBe(0);
+    }
   });
 
   test('paused sending goes on when the person says so', async () => {
