@@ -5,6 +5,7 @@
 import { stripTypeScriptTypes } from 'node:module';
 import { compileModule } from 'svelte/compiler';
 import { configDefaults, defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import type { Plugin } from 'vite';
 
 /** `npm run soak`: seeded tests try many more seeds. */
@@ -20,6 +21,31 @@ const noSecondTry = [
   'unsealed',
   'whatTheServerHears',
 ].map((name) => `tests/e2e/${name}.test.ts`);
+
+/** Of those that run two at a time, what takes longest: first, so that neither has to wait for the other in the end. */
+const longest = [
+  'client/ui/states',
+  'crypto/groupWalk',
+  'client/chat/walk',
+  'client/ui/behaviour',
+  'client/ui/build',
+  'client/ui/gallery',
+  'fuzz/wire',
+  'client/ui/floating',
+  'signal/process',
+  'scenario/randomWalk',
+  'scenario/realServer',
+].map((name) => `/tests/${name}.test.ts`);
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rankOf = ({ moduleId }: TestSpecification): number => {
+      const rank = longest.findIndex((name) => moduleId.endsWith(name));
+      return rank < 0 ? longest.length : rank;
+    };
+    return (await super.sort(files)).sort((one, other) => rankOf(one) - rankOf(other));
+  }
+}
 
 /**
  * Rune modules (*.svelte.ts) as the browser has them. Svelte's own plugin sees Node and compiles them for a server, where
@@ -47,6 +73,8 @@ export default defineConfig({
   resolve: { alias: svelteForBrowsers },
   test: {
     pool: 'forks',
+    globalSetup: ['tests/support/scratch.ts'],
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true,

@@ -1,5 +1,5 @@
 /** What the screens do when somebody uses them: in real Chromium, against façades that write down what they are asked. */
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { launchBrowser, openContext } from '../../support/browser.ts';
 import { type FixturePage, serveFixtures } from './fixturePage.ts';
@@ -12,6 +12,7 @@ let page: Page;
 beforeAll(async () => {
   fixtures = await serveFixtures();
   browser = await launchBrowser();
+  context = await newContext();
 }, 120_000);
 
 afterAll(async () => {
@@ -20,22 +21,42 @@ afterAll(async () => {
 });
 
 beforeEach(async () => {
-  ({ context } = await openContext(browser, {
+  page = await context.newPage();
+});
+
+afterEach(async () => {
+  if (page.context() !== context) return page.context().close();
+  // The next page is another person's.
+  await page.evaluate(() => localStorage.clear());
+  await page.close();
+});
+
+async function newContext(options: BrowserContextOptions = {}): Promise<BrowserContext> {
+  const { context } = await openContext(browser, {
     origin: fixtures.origin,
     viewport: { width: 1280, height: 800 },
     permissions: ['clipboard-read', 'clipboard-write'],
     reducedMotion: 'reduce',
-  }));
-  page = await context.newPage();
-});
-
-afterEach(() => context.close());
+    ...options,
+  });
+  return context;
+}
 
 async function show(state: string): Promise<void> {
   await page.goto(`${fixtures.origin}/?state=${state}`);
   await page.locator('#app > *').first().waitFor();
   if (state.startsWith('live')) await page.getByTestId('meeting').waitFor();
 }
+
+/** Likewise, with a clock that can be put forward. It is that of all pages of a context, so this one has its own. */
+async function showWithClock(state: string, options: BrowserContextOptions = {}): Promise<void> {
+  await page.close();
+  page = await (await newContext(options)).newPage();
+  await page.clock.install();
+  await show(state);
+}
+
+const pass = (ms: number): Promise<void> => page.clock.fastForward(ms);
 
 /** What the screen asked for, by name; without the devices' coming and going. */
 async function calls(name?: string): Promise<unknown[]> {
@@ -336,37 +357,36 @@ describe('the meeting', () => {
   });
 
   test('the bars fade when nobody moves, and come back with the pointer', async () => {
-    await show('live-2');
+    await showWithClock('live-2');
     const opacity = (): Promise<string> => page.locator('.around').evaluate((bar) => getComputedStyle(bar).opacity);
-    await expect.poll(opacity, { timeout: 8_000 }).toBe('0');
+    await pass(4_000);
+    expect(await opacity()).toBe('1');
+    await pass(1_500);
+    await expect.poll(opacity).toBe('0');
     await page.mouse.move(300, 300);
     await expect.poll(opacity).toBe('1');
   });
 
   test('a tap on a bar that has faded brings it back, and presses nothing', async () => {
-    const { context: phone } = await openContext(browser, {
-      viewport: { width: 390, height: 844 },
-      hasTouch: true,
-      isMobile: true,
-    });
-    page = await phone.newPage();
-    await show('live-2');
+    await showWithClock('live-2', { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
     const opacity = (): Promise<string> => page.locator('.around').evaluate((bar) => getComputedStyle(bar).opacity);
-    await expect.poll(opacity, { timeout: 9_000 }).toBe('0');
+    await pass(5_500);
+    await expect.poll(opacity).toBe('0');
     const leave = (await page.getByTestId('control-leave').boundingBox())!;
     await page.touchscreen.tap(leave.x + 20, leave.y + 20);
     await expect.poll(opacity).toBe('1');
     expect(await calls()).toEqual([]);
     await page.touchscreen.tap(leave.x + 20, leave.y + 20);
     await expect.poll(() => calls()).toEqual(['leave']);
-    await phone.close();
   });
 
   test('the bars stay while a sheet is open', async () => {
-    await show('live-2');
+    await showWithClock('live-2');
     await page.getByTestId('control-people').click();
     await page.mouse.move(300, 300);
-    await page.waitForTimeout(5_500);
+    await pass(5_500);
+    // As long as they would take to fade.
+    await page.waitForTimeout(500);
     expect(await page.locator('.around').evaluate((bar) => getComputedStyle(bar).opacity)).toBe('1');
   });
 
@@ -394,9 +414,10 @@ describe('the meeting', () => {
   });
 
   test('news goes by itself, a danger stays until it is dismissed', async () => {
-    await show('live-notices');
+    await showWithClock('live-notices');
     expect(await page.getByTestId('notice').count()).toBe(3);
-    await expect.poll(() => page.locator('[data-testid=notice][data-key=joined]').count(), { timeout: 8_000 }).toBe(0);
+    await pass(5_500);
+    await expect.poll(() => page.locator('[data-testid=notice][data-key=joined]').count()).toBe(0);
     expect(await page.getByRole('alert').getByTestId('notice').getAttribute('data-key')).toBe('split');
     await page.locator('[data-key=split]').getByRole('button').click();
     expect(await calls('dismiss')).toEqual([[1], [3]]);

@@ -1,10 +1,9 @@
 /** The chat when somebody uses it: in real Chromium, under the product's policy, against a façade that writes down what it is asked. */
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import type { AxeResults } from 'axe-core';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { launchBrowser, openContext, type Watched } from '../../support/browser.ts';
+import { seriousFaults } from './axe.ts';
 import type { FakeChat } from './fixtures/fakeChat.svelte.ts';
 import { type FixturePage, serveFixtures } from './fixturePage.ts';
 
@@ -14,8 +13,6 @@ declare global {
     broken?: unknown;
   }
 }
-
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 let fixtures: FixturePage;
 let browser: Browser;
@@ -51,6 +48,10 @@ async function open(state: string, options: Parameters<typeof openContext>[1] = 
 /** Opens a meeting, and its chat. */
 async function chat(name: string, options: Parameters<typeof openContext>[1] = {}, query = ''): Promise<void> {
   await open(`live-chat-${name}`, options, query);
+  await openSheet();
+}
+
+async function openSheet(): Promise<void> {
   await page.getByTestId('control-chat').click();
   await page.getByTestId('chat-input').waitFor();
 }
@@ -486,33 +487,33 @@ describe('what an attacker writes', () => {
   });
 });
 
+const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
+
 describe('for all eyes and hands', () => {
+  // Colours do not depend on the screen, nor names and roles on either: axe looks at both colours and at both screens, not at all four.
   const LOOKS = [
-    ['light desktop', { colorScheme: 'light' }],
-    ['dark desktop', { colorScheme: 'dark' }],
-    ['light phone', { colorScheme: 'light', viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }],
-    ['dark phone', { colorScheme: 'dark', viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }],
+    ['light desktop', { colorScheme: 'light' }, 'with axe'],
+    ['dark desktop', { colorScheme: 'dark' }, null],
+    ['light phone', { colorScheme: 'light', ...PHONE }, null],
+    ['dark phone', { colorScheme: 'dark', ...PHONE }, 'with axe'],
   ] as const;
 
-  test.each(LOOKS)('%s: readable, reachable, within its bounds', async (_, options) => {
+  test.each(LOOKS)('%s: readable, reachable, within its bounds', async (_, options, axe) => {
+    await chat('talk', options);
     for (const name of ['talk', 'empty', 'offline', 'alarms', 'unread', 'hostile']) {
-      await chat(name, options);
       if (name === 'talk') {
         await messageOf('last').focus();
         await page.getByTestId('chat-tools').waitFor();
+      } else {
+        await page.evaluate((state) => window.showState(state), `live-chat-${name}`);
+        await openSheet();
       }
       expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), name).toBeLessThanOrEqual(0);
+      // Axe is a guest here and keeps to no policy: what it is reproached with is not the chat's.
       expect(watched, name).toEqual({ consoleErrors: [], cspViolations: [], outsideRequests: [] });
       if ('hasTouch' in options) expect(await smallTargets(), name).toEqual([]);
-      await page.evaluate(axeSource);
-      const { violations } = await page.evaluate(
-        () => (window as unknown as { axe: { run: () => Promise<AxeResults> } }).axe.run() as Promise<AxeResults>,
-      );
-      const serious = violations
-        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-        .flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.html.slice(0, 160)} ${node.any[0]?.message}`));
-      expect(serious, name).toEqual([]);
-      await context.close();
+      if (axe !== null) expect(await seriousFaults(page), name).toEqual([]);
+      Object.assign(watched, { consoleErrors: [], cspViolations: [], outsideRequests: [] } satisfies Watched);
     }
   });
 

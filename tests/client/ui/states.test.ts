@@ -3,17 +3,14 @@
  *
  * `PARLEY_SCREENSHOTS=FOLDER` keeps a picture of each, for eyes.
  */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import type { AxeResults } from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { launchBrowser, openContext, type Watched } from '../../support/browser.ts';
+import { seriousFaults } from './axe.ts';
 import { type FixturePage, serveFixtures } from './fixturePage.ts';
 import { stateNames } from './fixtures/stateNames.ts';
 
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const screenshots = process.env['PARLEY_SCREENSHOTS'];
 
 const LOOKS = [
@@ -49,19 +46,6 @@ afterAll(async () => {
   await browser?.close();
   await fixtures?.close();
 });
-
-/** Serious findings, each as one readable line. */
-async function seriousFaults(page: Page): Promise<string[]> {
-  await page.evaluate(axeSource);
-  const results = await page.evaluate(
-    () => (window as unknown as { axe: { run: () => Promise<AxeResults> } }).axe.run() as Promise<AxeResults>,
-  );
-  return results.violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, nodes }) =>
-      nodes.map((node) => `${id}: ${node.html.slice(0, 160)} (${node.any[0]?.message ?? ''})`),
-    );
-}
 
 /**
  * Buttons, fields and links that a finger can miss: less than 44 px high, or narrow. Links within what somebody wrote are exempt: they
@@ -113,7 +97,9 @@ describe.each(LOOKS)('$look', ({ look, colorScheme, viewport, isMobile }) => {
   test.each([...stateNames, ...Object.keys(OPENED)])('%s: readable, reachable, within its bounds', async (name) => {
     Object.assign(watched, { consoleErrors: [], cspViolations: [], outsideRequests: [] } satisfies Watched);
     const [state, ...rest] = name.split(' ');
-    await page.goto(`${fixtures.origin}/?state=${state}`);
+    // The same page for all: to load it anew for each would be half of the time.
+    if (page.url().startsWith(fixtures.origin)) await page.evaluate((name) => window.showState(name), state!);
+    else await page.goto(`${fixtures.origin}/?state=${state}`);
     await page.locator('#app > *').first().waitFor();
     if (state!.startsWith('live')) await page.getByTestId('meeting').waitFor();
     for (const id of rest.length > 0 ? OPENED[name]! : []) await page.getByTestId(id).first().click();
