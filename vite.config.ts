@@ -26,9 +26,9 @@ const MIN_BYTES = 1_024;
  */
 const SHARED_FIRST = new RegExp(
   [
-    '/client/(paraglide/runtime|meeting/known|net/(links|offline))[.]',
+    '/client/(paraglide/runtime|meeting/known|net/(links|offline)|e2ee/trusted)[.]',
     '/client/ui/(Avatar|Brand|CopyLink|PasswordField|copier[.]svelte|initials|ticker[.]svelte|time)[.]',
-    '/@lucide/svelte/dist/(Icon|icons/(check|chevron-down|lock-keyhole|user|link|eye|eye-off))[.]',
+    '/@lucide/svelte/dist/(Icon|icons/(check|chevron-down|lock-keyhole|user|link|loader-circle|eye|eye-off))[.]',
   ].join('|'),
 );
 
@@ -109,8 +109,8 @@ export function sharedConfig(): UserConfig {
       paraglideVitePlugin({
         project: join(root, 'project.inlang'),
         outdir: join(root, 'client/paraglide'),
-        // No cookie: the browser's own preference decides.
-        strategy: ['preferredLanguage', 'baseLocale'],
+        // One language: nothing to prefer. With the second comes 'preferredLanguage', and never a cookie.
+        strategy: ['baseLocale'],
         // As files per message, in development too: so no two commands rewrite each other's.
         outputStructure: 'message-modules',
         emitTsDeclarations: true,
@@ -153,7 +153,18 @@ export default defineConfig(() => {
     root,
     publicDir: 'client/public',
     plugins: [...(shared.plugins ?? []), listAndCompress()],
-    build: { ...shared.build, outDir: 'dist' },
+    build: {
+      ...shared.build,
+      outDir: 'dist',
+      rolldownOptions: {
+        input: { index: join(root, 'index.html'), serviceWorker: join(root, 'client/offline/serviceWorker.ts') },
+        output: {
+          ...shared.build?.rolldownOptions?.output,
+          // A service worker has one address for all builds.
+          entryFileNames: ({ name }) => (name === 'serviceWorker' ? '[name].js' : 'assets/[name]-[hash].js'),
+        },
+      },
+    },
     optimizeDeps: { entries: ['index.html'] },
     server: {
       proxy: { '/api': signal, '/healthz': signal, '/ws': { ...signal, ws: true } },

@@ -14,3 +14,9 @@ const target = document.getElementById('app');
 // The frame that the page came with gives way.
 target?.replaceChildren();
 if (target) mount(App, { target });
+
+/** Long after what the person came for. */
+const LATER_MS = 6000;
+
+if (import.meta.env.PROD)
+  setTimeout(() => void import('./offline/register.ts').then(({ keepOffline }) => keepOffline()), LATER_MS);

@@ -8,7 +8,8 @@ import { CryptoError } from '../../crypto/errors.ts';
 import { base64url } from '../../crypto/bytes.ts';
 import { Keyring } from '../../crypto/keyring.ts';
 import type { ChatKeeper } from './chat/keeper.ts';
-import type { ChatStore } from './chat/shelf.ts';
+import type { KeptAccess } from './chat/kept.ts';
+import type { ChatShelf, ChatStore } from './chat/shelf.ts';
 import { Frames } from './frames.ts';
 import type { FrameKeys } from './frameTransform.ts';
 import { Keeper, Refused } from './keeper.ts';
@@ -52,6 +53,8 @@ export class CallDesk {
   /** Long histories are opened beside the group's work, which must not wait for them. */
   readonly #chatSerial = new Serial();
   #chat: ChatKeeper | null = null;
+  /** Of the open invite, while there is no server to ask. */
+  #kept: KeptAccess | null = null;
   readonly #pace = new RepairPace();
   /** When what is being worked off came in. */
   #arrivedAt = -Infinity;
@@ -102,11 +105,18 @@ export class CallDesk {
       'invite.open': (params) => {
         this.#stop();
         this.#endChat();
+        this.#kept = null;
         return keeper.open(params);
       },
       'invite.proveLink': (params) => keeper.proveLink(params),
       'invite.acceptRecord': (params) => keeper.acceptRecord(params),
       'invite.proveAccess': (params) => keeper.proveAccess(params),
+      'invite.openKept': () => this.#openKept(),
+      'invite.unlockKept': async (params) => {
+        if (this.#kept === null) throw new Refused('notReady', 'nothing is kept');
+        await keeper.unlock(params, this.#kept.accessPublicKey);
+        return {};
+      },
       'lobby.openNames': (params) => keeper.openNames(params),
       rehearse: async () => {
         await rehearse(Math.floor(this.#ports.now()));
@@ -185,17 +195,31 @@ export class CallDesk {
     };
   }
 
-  async #beginChat(): Promise<Calls['chat.begin']['out']> {
-    const { chatStore, alone, now } = this.#ports;
-    const [{ ChatKeeper }, { ChatShelf }, { memoryChatStore }] = await Promise.all([
-      import('./chat/keeper.ts'),
+  /** A record that is not this link's, or not its host's, is as good as none. */
+  async #openKept(): Promise<Calls['invite.openKept']['out']> {
+    const { keptAccess } = await import('./chat/kept.ts');
+    const shelf = await this.#shelf();
+    await shelf.open();
+    this.#kept = await keptAccess(shelf, this.#keeper.meeting).catch(() => null);
+    const record = this.#kept?.signed;
+    return { kept: record ? await this.#keeper.acceptRecord({ record }).catch(() => null) : null };
+  }
+
+  async #shelf(): Promise<ChatShelf> {
+    const [{ ChatShelf }, { memoryChatStore }] = await Promise.all([
       import('./chat/shelf.ts'),
       import('./chat/store.ts'),
     ]);
+    return new ChatShelf(this.#ports.chatStore(), memoryChatStore);
+  }
+
+  async #beginChat(): Promise<Calls['chat.begin']['out']> {
+    const { alone, now } = this.#ports;
+    const { ChatKeeper } = await import('./chat/keeper.ts');
     this.#endChat();
     this.#chat = new ChatKeeper({
       ...(await this.#keeper.chatTerms()),
-      shelf: new ChatShelf(chatStore(), memoryChatStore),
+      shelf: await this.#shelf(),
       alone,
       now,
     });

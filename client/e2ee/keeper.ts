@@ -5,7 +5,7 @@
  * gave it or has to show: an invite's secret. Leaving, or opening another invite, wipes what was open.
  */
 import type { Bytes } from '../../crypto/bytes.ts';
-import { base64url, fromBase64url, utf8, wipe } from '../../crypto/bytes.ts';
+import { base64url, equal, fromBase64url, utf8, wipe } from '../../crypto/bytes.ts';
 import { CryptoError } from '../../crypto/errors.ts';
 import type { PendingJoin } from '../../crypto/group.ts';
 import { prepareJoin } from '../../crypto/group.ts';
@@ -147,6 +147,25 @@ export class Keeper {
     return { signature: base64url(signature) };
   }
 
+  /**
+   * Without the server, by the public half of the access key.
+   * @param given.password as for `proveAccess`
+   */
+  async unlock(given: { password: string | null }, accessPublicKey: Bytes): Promise<void> {
+    const opened = this.#need();
+    const { meeting, checked, secret } = opened;
+    if (checked === null) throw new Refused('notReady', 'no record has been accepted');
+    const stretched = await this.#stretched(opened, checked, given.password);
+    const access = await deriveAccess(meeting, checked, { secret: secret.slice(), stretched });
+    if (!equal(access.accessKey.publicKey, accessPublicKey)) {
+      access.wipe();
+      opened.stretched = null;
+      throw new Refused('badPassword', 'another password');
+    }
+    opened.access?.wipe();
+    opened.access = access;
+  }
+
   async openNames({ peers }: Calls['lobby.openNames']['in']): Promise<Calls['lobby.openNames']['out']> {
     const { meeting, access } = this.#needAccess();
     const open = async (name: string): Promise<string | null> => {
@@ -209,6 +228,11 @@ export class Keeper {
         return known.has(identity);
       },
     };
+  }
+
+  /** Of the open invite. */
+  get meeting(): MeetingId {
+    return this.#need().meeting;
   }
 
   /** What the chat needs of the open invite. */

@@ -44,6 +44,13 @@ export interface Calls extends ChatCalls {
     in: { record: Signed };
     out: { title: string; needsPassword: boolean; record: MeetingRecord };
   };
+  /**
+   * The same from what this browser keeps, while the server cannot be reached. Null where nothing is kept that this link opens: somebody has to have
+   * opened the chat here before.
+   */
+  'invite.openKept': { in: object; out: { kept: Calls['invite.acceptRecord']['out'] | null } };
+  /** Opens the chat of what was `openKept`, as `invite.proveAccess` would. Fails with `badPassword`. */
+  'invite.unlockKept': { in: { password: string | null }; out: object };
   /** Stretches the password (about half a second; null where there is none) and answers the second challenge. */
   'invite.proveAccess': { in: { challenge: string; password: string | null }; out: { signature: string } };
   /** Opens the names of the roster; one that does not open is null. */

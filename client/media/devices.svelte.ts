@@ -6,7 +6,7 @@
 import { trackKinds, type TrackKind } from '../e2ee/messages.ts';
 import type { DeviceSlot, DevicesFacade } from '../meeting/view.ts';
 import { canCapture, captureBoth, permissionOf, type Capturable } from './capture.ts';
-import { createMeter } from './level.ts';
+import type { Meter } from './level.ts';
 import { findChoice, recall, remember } from './remembered.ts';
 import { captureScreen, type Screen } from './screen.ts';
 import { Slot, type SlotEvent } from './slot.svelte.ts';
@@ -18,7 +18,8 @@ export class Devices implements DevicesFacade {
   #speaker = $state.raw<DevicesFacade['speaker']>({ list: [], chosen: null, supported: false });
   #level = $state(0);
   #screen = $state.raw<Screen | null>(null);
-  readonly #meter = createMeter((level) => (this.#level = level));
+  /** Fetched with the first microphone that opens. */
+  #meter: Promise<Meter> | null = null;
   #listeners: ((event: DeviceEvent) => void)[] = [];
   #started: Promise<void> | null = null;
   /** Counts calls of `stop`: what was under way before one has no owner after it. */
@@ -117,17 +118,23 @@ export class Devices implements DevicesFacade {
     globalThis.navigator?.mediaDevices?.removeEventListener('devicechange', this.#changed);
     for (const kind of trackKinds) if (kind === 'camera' || kind === 'microphone') this.#slots[kind].close();
     this.endShare();
-    this.#meter.stop();
+    void this.#meter?.then((meter) => meter.stop()).catch(() => undefined);
     this.#started = null;
   }
 
   #slot(kind: Capturable): Slot {
     return new Slot(kind, (type) => {
       // The meter follows the open microphone, muted or not.
-      if (type === 'opened') return kind === 'microphone' ? this.#meter.listen(this.#slots.microphone.open) : undefined;
+      if (type === 'opened') return kind === 'microphone' ? this.#listen(this.#slots.microphone.open) : undefined;
       this.#tell({ type, kind });
       void this.#list();
     });
+  }
+
+  #listen(track: MediaStreamTrack | null): void {
+    this.#meter ??= import('./level.ts').then(({ createMeter }) => createMeter((level) => (this.#level = level)));
+    // Without it only the bars stand still.
+    this.#meter.then((meter) => meter.listen(track)).catch(() => (this.#meter = null));
   }
 
   #tell(event: DeviceEvent): void {

@@ -59,6 +59,11 @@ export class ChatLink {
     return { port, line };
   }
 
+  /** What is kept here can be opened, and there is no connection. */
+  ready(port: ChatPort): void {
+    this.#port = port;
+  }
+
   up(rpc: Rpc, port: ChatPort): void {
     this.#open = { rpc, port };
     this.#port = port;

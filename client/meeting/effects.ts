@@ -207,6 +207,10 @@ export class Runner {
         return this.#start();
       case 'open':
         return this.#attempt('open', effect.attempt, () => this.#open(effect.attempt));
+      case 'openKept':
+        return void this.#openKept().catch(() => undefined);
+      case 'unlock':
+        return this.#unlock(effect.password);
       case 'prove':
         return this.#attempt('prove', effect.attempt, () => this.#prove(effect));
       case 'join':
@@ -295,6 +299,28 @@ export class Runner {
     this.#record = record;
     this.input({ type: 'opened', attempt, title, needsPassword });
     if (this.#port && this.#state.at === 'lobby') this.#options.on.idle(this.#port);
+  }
+
+  /** Null, or a worker that cannot say: then only the server can. */
+  async #openKept(): Promise<void> {
+    const port = this.#port;
+    await this.#invited;
+    const { kept } = (await port?.call('invite.openKept', {})) ?? { kept: null };
+    if (kept === null || port !== this.#port) return;
+    this.#record = kept.record;
+    this.input({ type: 'kept', title: kept.title, needsPassword: kept.needsPassword });
+  }
+
+  #unlock(password: string | null): void {
+    const port = this.#port;
+    port?.call('invite.unlockKept', { password }).then(
+      () => {
+        if (port !== this.#port) return;
+        this.chat.ready(port);
+        this.input({ type: 'unlocked' });
+      },
+      () => this.input({ type: 'unlockFailed' }),
+    );
   }
 
   async #prove({ attempt, password }: Extract<Effect, { type: 'prove' }>): Promise<void> {

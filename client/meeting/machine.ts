@@ -41,11 +41,14 @@ export function step(state: State, input: Input, now: number): Step {
     case 'failed':
       return input.attempt === state.attempt ? progress(state, input, now) : [state, []];
     case 'password':
-      if (state.at !== 'lobby' || state.link.at !== 'linked' || (state.link.until ?? 0) > now) return [state, []];
-      return [
-        { ...state, link: { at: 'proving' } },
-        [{ type: 'prove', attempt: state.attempt, password: input.password }],
-      ];
+      return password(state, input.password, now);
+    case 'kept':
+      return kept(state, input);
+    case 'unlocked':
+      return unlocked(state);
+    case 'unlockFailed':
+      if (state.at !== 'lobby' || state.kept !== 'unlocking') return [state, []];
+      return [{ ...state, kept: 'locked', password: { wrong: true } }, []];
     case 'join':
       return join(state, input.name, now);
     case 'leave':
@@ -93,7 +96,33 @@ function disconnect(state: Alive, code: number, now: number): Step {
   const reason = closedByCode(code);
   if (reason) return end(state, reason, `close.${code}`);
   const since = state.link.at === 'down' || state.link.at === 'resuming' ? state.link.since : now;
-  return [{ ...state, link: { at: 'down', since } }, []];
+  return [{ ...state, link: { at: 'down', since } }, state.at === 'opening' ? [{ type: 'openKept' }] : []];
+}
+
+/** No server, but a meeting whose chat was open here before: it can be read and written, and joined once there is a way. */
+function kept(state: Alive, { title, needsPassword }: Extract<Input, { type: 'kept' }>): Step {
+  if (state.at !== 'opening' || state.link.at !== 'down') return [state, []];
+  const { since: _since, ...rest } = state;
+  const lobby: State = { ...rest, at: 'lobby', title, password: null, peers: null, self: null, kept: 'unlocking' };
+  if (needsPassword) return [{ ...lobby, kept: 'locked', password: { wrong: false } }, []];
+  return [lobby, [{ type: 'unlock', password: null }]];
+}
+
+function unlocked(state: Alive): Step {
+  if (state.at !== 'lobby' || state.kept !== 'unlocking') return [state, []];
+  const open = { ...state, kept: 'open', password: null } as const;
+  // The server has come back meanwhile, and waits for the same password.
+  if (state.link.at !== 'linked') return [open, []];
+  return [{ ...open, link: { at: 'proving' } }, [{ type: 'prove', attempt: state.attempt, password: null }]];
+}
+
+function password(state: Alive, given: string, now: number): Step {
+  if (state.at !== 'lobby') return [state, []];
+  const { link, attempt } = state;
+  if (link.at === 'down' && state.kept === 'locked')
+    return [{ ...state, kept: 'unlocking' }, [{ type: 'unlock', password: given }]];
+  if (link.at !== 'linked' || (link.until ?? 0) > now) return [state, []];
+  return [{ ...state, link: { at: 'proving' } }, [{ type: 'prove', attempt, password: given }]];
 }
 
 type Progress = Extract<Input, { type: 'opened' | 'admitted' | 'joined' | 'resumed' | 'failed' }>;
@@ -126,10 +155,11 @@ function opened(state: Alive, title: string, needsPassword: boolean): Step {
   const prove: Effect = { type: 'prove', attempt, password: null };
   if (state.at === 'live') return [{ ...state, title, link: { at: 'proving' } }, [prove]];
   const common: Common = { meeting: state.meeting, attempt, link: state.link, name: state.name };
-  const before = state.at === 'lobby' ? state : { password: null, peers: null, joining: state.joining, self: null };
+  const before =
+    state.at === 'lobby' ? state : { password: null, peers: null, joining: state.joining, self: null, kept: null };
   const lobby: State & { at: 'lobby' } = { ...before, ...common, at: 'lobby', title };
   // The worker keeps what a password that was right once turned into: nobody types it twice.
-  const open = !needsPassword || lobby.peers !== null;
+  const open = !needsPassword || lobby.peers !== null || lobby.kept === 'open';
   const password = open ? null : { wrong: lobby.password?.wrong ?? false };
   const link = open ? ({ at: 'proving' } as const) : ({ at: 'linked', until: null } as const);
   // Who clicked "join again" still has to give the password; the click is not forgotten.
@@ -139,7 +169,7 @@ function opened(state: Alive, title: string, needsPassword: boolean): Step {
 function admitted(state: Alive, peers: readonly (string | null)[], now: number): Step {
   if (state.at === 'opening') return [state, []];
   if (state.at === 'live') return startJoin(state, now);
-  const lobby = { ...state, peers, password: null, link: { at: 'admitted' } as const };
+  const lobby = { ...state, peers, password: null, kept: null, link: { at: 'admitted' } as const };
   return lobby.joining ? startJoin(lobby, now) : [lobby, []];
 }
 
@@ -172,7 +202,8 @@ function failed(state: Alive, what: 'open' | 'prove' | 'join' | 'resume', failur
     const pause = failure.from === 'server' ? failure.retryAfterMs : null;
     const until = pause === null ? null : now + pause;
     const wake: Effect[] = until === null ? [] : [{ type: 'wake', at: until }];
-    return [{ ...state, link: { at: 'linked', until }, password: { wrong: true }, peers: null }, wake];
+    const again = { link: { at: 'linked', until }, password: { wrong: true }, peers: null, kept: null } as const;
+    return [{ ...state, ...again }, wake];
   }
   if (
     what === 'prove' &&
@@ -195,8 +226,11 @@ function failed(state: Alive, what: 'open' | 'prove' | 'join' | 'resume', failur
 }
 
 function tick(state: Alive, now: number): Step {
-  if (state.at === 'opening' && state.link.at === 'down' && now - state.since >= OFFLINE_MS)
-    return end(state, 'offline', 'offline');
+  if (state.at === 'opening' && state.link.at === 'down') {
+    if (now - state.since >= OFFLINE_MS) return end(state, 'offline', 'offline');
+    // A network that swallows everything says nothing either.
+    return [state, now - state.since >= SLOW_MS ? [{ type: 'openKept' }] : []];
+  }
   if (state.at !== 'lobby' || state.link.at !== 'linked' || state.link.until === null || state.link.until > now)
     return [state, []];
   return [{ ...state, link: { at: 'linked', until: null } }, []];

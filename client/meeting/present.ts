@@ -32,6 +32,7 @@ export function present(
         meeting,
         access: access(state),
         offline: state.link.at === 'down',
+        kept: state.kept !== null,
         joining: waiting ? joiningView(joining, now) : null,
       };
     }
@@ -47,10 +48,12 @@ export function present(
   }
 }
 
-function access({ password, link, peers }: State & { at: 'lobby' }): Extract<MeetingView, { at: 'lobby' }>['access'] {
-  if (!password) return { at: 'open', peers: [...(peers ?? [])] };
+function access(state: State & { at: 'lobby' }): Extract<MeetingView, { at: 'lobby' }>['access'] {
+  const { password, link, peers, kept } = state;
+  if (!password) return { at: 'open', peers: peers && [...peers] };
   const waitUntil = link.at === 'linked' ? link.until : null;
-  return { at: 'password', wrong: password.wrong, checking: link.at === 'proving' || link.at === 'opening', waitUntil };
+  const checking = link.at === 'proving' || link.at === 'opening' || kept === 'unlocking';
+  return { at: 'password', wrong: password.wrong, checking, waitUntil };
 }
 
 function joiningView(joining: { step: 'connecting' | 'securing'; since: number }, now: number) {

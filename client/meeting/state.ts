@@ -71,6 +71,8 @@ export type State =
       joining: Joining | null;
       /** Our leaf, from the answer to join on. */
       self: PeerId | null;
+      /** Opened by what this browser keeps, while there was no server: how far its chat is. Null: by the server's word. */
+      kept: null | 'locked' | 'unlocking' | 'open';
     })
   | (Common & {
       at: 'live';
@@ -101,6 +103,10 @@ export type Input =
   | { type: 'socket.up' }
   | { type: 'socket.down'; code: number }
   | { type: 'opened'; attempt: number; title: string; needsPassword: boolean }
+  /** As `opened` and `admitted`, by what this browser keeps. */
+  | { type: 'kept'; title: string; needsPassword: boolean }
+  | { type: 'unlocked' }
+  | { type: 'unlockFailed' }
   | { type: 'admitted'; attempt: number; peers: readonly (string | null)[] }
   | { type: 'joined'; attempt: number; self: PeerId }
   | { type: 'resumed'; attempt: number }
@@ -122,6 +128,10 @@ export type Input =
 export type Effect =
   /** hello → meeting.proveLink → the record, checked. Brings `opened`. */
   | { type: 'open'; attempt: number }
+  /** Looks for what this browser keeps of the meeting. Brings `kept`, or nothing. */
+  | { type: 'openKept' }
+  /** Brings `unlocked` or `unlockFailed`. */
+  | { type: 'unlock'; password: string | null }
   /** meeting.proveAccess and the names of the roster; null where there is no password, or it was accepted before. Brings `admitted`. */
   | { type: 'prove'; attempt: number; password: string | null }
   /** A leaf, meeting.join, group.begin. `again`: with the leaf that we have, to a server that forgot us. Brings `joined`. */

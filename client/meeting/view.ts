@@ -163,9 +163,12 @@ export type MeetingView =
       /** The password comes first; with it we know who is in. `waitUntil`: too many tries. */
       access:
         | { at: 'password'; wrong: boolean; checking: boolean; waitUntil: number | null }
-        | { at: 'open'; peers: (string | null)[] };
+        /** `peers`: null while nobody can say. */
+        | { at: 'open'; peers: (string | null)[] | null };
       /** There is no connection to the server; another is being tried. */
       offline: boolean;
+      /** By what this browser keeps of it: the password can be given, and the chat read and written, without a server. */
+      kept: boolean;
       joining: null | { step: 'connecting' | 'securing' | 'waitingForOthers'; slow: boolean };
     }
   | LiveView

@@ -72,13 +72,13 @@ const rules: readonly Rule[] = [
     allows: ({ to, isOurs }) => !isOurs || isE2ee(to) || inside(to, 'crypto', 'signal/protocol'),
   },
   {
-    name: 'the client outside e2ee never imports crypto, and of e2ee only port and messages',
+    name: 'the client outside e2ee never imports crypto, and of e2ee only port, messages and the way to start a script',
     because: 'secrets stay in the worker: the page moves opaque bytes and asks',
     appliesTo: (path) => inside(path, 'client') && !isE2ee(path),
     allows: ({ to, isOurs }) =>
       !isOurs ||
       (isE2ee(to)
-        ? /^client\/e2ee\/(port|messages|chat\/messages)\.ts$/.test(to)
+        ? /^client\/e2ee\/(port|messages|trusted|chat\/messages)\.ts$/.test(to)
         : inside(to, 'client', 'signal/protocol', 'messages')),
   },
   {

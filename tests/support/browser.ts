@@ -103,7 +103,12 @@ export async function openContext(
   browser: Browser,
   { origin, ...options }: BrowserContextOptions & { origin?: string } = {},
 ): Promise<{ context: BrowserContext; watched: Watched }> {
-  const context = await browser.newContext({ viewport: { width: 960, height: 600 }, ...options });
+  const context = await browser.newContext({
+    viewport: { width: 960, height: 600 },
+    // Only offline.test.ts is about it; the others' first seconds are no place to fetch a whole build.
+    serviceWorkers: 'block',
+    ...options,
+  });
   await context.addInitScript({ content: readerScript });
   const watched: Watched = { consoleErrors: [], cspViolations: [], outsideRequests: [] };
   context.on('page', (page) => watchPage(page, watched));

@@ -17,6 +17,7 @@ import { random, sha256Now } from '../../../crypto/primitives.ts';
 import type { ChatHead, ChatItem } from '../../../signal/protocol/chat.ts';
 import type { Access } from '../access.ts';
 import { EntryReader } from './entries.ts';
+import { keepAccess } from './kept.ts';
 import type { ChatCalls, OpenedItem, SealedItem, WrittenEntry } from './messages.ts';
 import { cut, PART_BYTES, Parts } from './parts.ts';
 import { Ring } from './ring.ts';
@@ -71,8 +72,9 @@ export class ChatKeeper {
   }
 
   async begin(): Promise<ChatCalls['chat.begin']['out']> {
-    const { shelf, meeting, identity, host } = this.#terms;
+    const { shelf, meeting, identity, host, access } = this.#terms;
     const lasting = await shelf.open();
+    await keepAccess(shelf, access());
     const ring = await shelf.get(`ring ${meeting}`).catch(() => null);
     if (ring !== null) await this.#takeKept(ring);
     const kept = await shelf.list(`updates ${meeting}`).catch(() => []);
@@ -106,6 +108,7 @@ export class ChatKeeper {
   }
 
   async reopen(): Promise<ChatCalls['chat.reopen']['out']> {
+    await keepAccess(this.#terms.shelf, this.#terms.access());
     const late: Bytes[] = [];
     const before = this.#ring.beginnings.size;
     // Keys first, wherever in the log they lie.

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest';
+import type { ChatStore } from '../../../client/e2ee/chat/shelf.ts';
 import { memoryChatStore } from '../../../client/e2ee/chat/store.ts';
 import { CallDesk } from '../../../client/e2ee/calls.ts';
 import type { CallName, Calls, FromWorker, Notice } from '../../../client/e2ee/messages.ts';
@@ -25,9 +26,9 @@ class Page {
   readonly #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
   #id = 1;
 
-  constructor(store: Store = memoryStore(), aheadMs = 0) {
+  constructor(store: Store = memoryStore(), aheadMs = 0, chats: ChatStore = memoryChatStore()) {
     this.desk = new CallDesk({
-      chatStore: memoryChatStore,
+      chatStore: () => chats,
       alone: (_name, act) => act(),
       store,
       now: () => performance.timeOrigin + performance.now() + aheadMs,
@@ -435,4 +436,49 @@ test('nothing secret is ever said but the invite itself', async () => {
     expect(said).not.toContain(Buffer.from(secret).toString('base64url'));
   }
   expect(said).not.toContain('tortoise');
+});
+
+describe('without a server', () => {
+  const keepOne = async (password: string | null) => {
+    const [store, chats] = [memoryStore(), memoryChatStore()];
+    const made = await new Page(store).call('meeting.create', { title: 'Tea', password, settings: SETTINGS });
+    const first = new Page(store, 0, chats);
+    await first.enter(made.meeting, made.secret, made.record, password);
+    await first.call('chat.begin', {});
+    return { ...made, open: (aheadMs = 0) => new Page(store, aheadMs, chats), store };
+  };
+
+  test('a chat that was open here opens again, with the password', async () => {
+    const { meeting, secret, open } = await keepOne('tea time');
+    const page = open();
+    await page.call('invite.open', { meeting, secret, before: null });
+    const { kept } = await page.call('invite.openKept', {});
+    expect(kept).toMatchObject({ title: 'Tea', needsPassword: true });
+    await expect(page.call('chat.begin', {})).rejects.toThrow('no password');
+    await expect(page.call('invite.unlockKept', { password: 'coffee time' })).rejects.toThrow('another password');
+    await expect(page.call('chat.begin', {})).rejects.toThrow('no password');
+    await page.call('invite.unlockKept', { password: 'tea time' });
+    await page.call('chat.begin', {});
+    await page.call('chat.write', { at: 1, bodies: ['{}'] });
+  });
+
+  test('nothing opens with another link, in another browser, or before it was open', async () => {
+    const { meeting, secret, open, store } = await keepOne(null);
+    const attempt = async (page: Page, link: string) => {
+      await page.call('invite.open', { meeting, secret: link, before: null });
+      const { kept } = await page.call('invite.openKept', {});
+      await expect(page.call('invite.unlockKept', { password: null })).rejects.toThrow();
+      return kept;
+    };
+    expect(await attempt(open(), 'B'.repeat(42) + 'A')).toBeNull();
+    expect(await attempt(new Page(), secret)).toBeNull();
+    expect(await attempt(new Page(store), secret)).toBeNull();
+    // What was kept of one invite unlocks no other.
+    const page = open();
+    await page.call('invite.open', { meeting, secret, before: null });
+    await page.call('invite.openKept', {});
+    const other = await page.call('meeting.create', { title: 'x', password: null, settings: SETTINGS });
+    await page.call('invite.open', { meeting: other.meeting, secret: other.secret, before: null });
+    await expect(page.call('invite.unlockKept', { password: null })).rejects.toThrow();
+  });
 });

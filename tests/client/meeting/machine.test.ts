@@ -204,6 +204,58 @@ describe('from the link into the meeting', () => {
   });
 });
 
+describe('without a server', () => {
+  const kept = (needsPassword: boolean): Input => ({ type: 'kept', title: 'Tea', needsPassword });
+  const unlocked: Input = { type: 'unlocked' };
+  const lobbyOf = ({ state }: { state: State }) => (state.at === 'lobby' ? state : expect.fail(state.at));
+
+  test('what this browser keeps is looked for once the socket fails, and again once it says nothing', () => {
+    expect(kinds(play(down).last)).toEqual(['openKept']);
+    expect(kinds(play(SLOW_MS, { type: 'tick' }).last)).toEqual(['openKept']);
+    expect(kinds(play(up, down, up, opened(false, 2), down).last)).toEqual([]);
+  });
+
+  test('a meeting that is kept opens without one, and is joined once there is one', () => {
+    const before = play(down, kept(false), unlocked, joinClick);
+    expect(lobbyOf(before)).toMatchObject({ title: 'Tea', password: null, peers: null, kept: 'open' });
+    expect(before.effects).toContainEqual({ type: 'unlock', password: null });
+    const after = play(down, kept(false), unlocked, joinClick, up, opened(false), admitted());
+    expect(lobbyOf(after).kept).toBeNull();
+    expect(kinds(after.last)).toContain('join');
+  });
+
+  test('its password is asked for, checked here, and not asked for again by the server', () => {
+    const asked = play(down, kept(true));
+    expect(lobbyOf(asked)).toMatchObject({ password: { wrong: false }, kept: 'locked' });
+    expect(asked.effects).not.toContainEqual(expect.objectContaining({ type: 'unlock' }));
+    const wrong = play(down, kept(true), { type: 'password', password: 'x' }, { type: 'unlockFailed' });
+    expect(lobbyOf(wrong)).toMatchObject({ password: { wrong: true }, kept: 'locked' });
+    const right = play(down, kept(true), { type: 'password', password: 'x' }, unlocked, up, opened(true));
+    expect(right.last).toContainEqual({ type: 'prove', attempt: 1, password: null });
+  });
+
+  test('a password that is being checked when the server comes back is given to it, once', () => {
+    const back = play(down, kept(true), { type: 'password', password: 'x' }, up, opened(true), unlocked);
+    expect(back.last).toEqual([{ type: 'prove', attempt: 1, password: null }]);
+    const refused = play(
+      down,
+      kept(true),
+      { type: 'password', password: 'x' },
+      unlocked,
+      up,
+      opened(true),
+      failed('prove', server('accessRefused')),
+    );
+    expect(lobbyOf(refused)).toMatchObject({ password: { wrong: true }, kept: null, peers: null });
+  });
+
+  test('nothing that is kept comes before the server once it has answered', () => {
+    expect(lobbyOf(play(down, up, opened(true), kept(false))).password).not.toBeNull();
+    expect(play(down, up, kept(false)).state.at).toBe('opening');
+    expect(lobbyOf(play(up, opened(true), unlocked)).password).not.toBeNull();
+  });
+});
+
 test('a browser that turns out unfit when it was let in already says good-bye', () => {
   const { state, last } = play(...live, { type: 'unfit', reason: 'noSealedFrames' });
   expect(state).toMatchObject({ at: 'closed', reason: 'noSealedFrames' });

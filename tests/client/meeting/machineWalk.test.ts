@@ -58,7 +58,7 @@ function check(before: State, input: Input, after: State, effects: readonly Effe
 }
 
 test('whatever breaks on the way, once it stops breaking the person is in the meeting, or told why not', () => {
-  const reached = { live: 0, closed: 0, repairs: 0, forgot: 0 };
+  const reached = { live: 0, closed: 0, repairs: 0, forgot: 0, unlocked: 0 };
   for (const seed of seeds) {
     const random = seeded(seed);
     const chance = (share: number) => random() < share;
@@ -71,6 +71,8 @@ test('whatever breaks on the way, once it stops breaking the person is in the me
     let ownPeer: PeerId | null = null;
     let leaves = 0;
     const accepted = { password: false };
+    // What this browser keeps of the meeting, from an earlier visit.
+    const isKept = chance(0.7);
     const needsPassword = chance(0.5);
     let stormy = true;
 
@@ -89,6 +91,12 @@ test('whatever breaks on the way, once it stops breaking the person is in the me
       } else if (effect.type === 'open') {
         if (stormy && chance(0.1)) fail('open', effect.attempt, chance(0.5) ? 'internal' : 'tooMany');
         else queue.push({ type: 'opened', attempt: effect.attempt, title: 'Tea', needsPassword });
+      } else if (effect.type === 'openKept') {
+        if (isKept) queue.push({ type: 'kept', title: 'Tea', needsPassword });
+      } else if (effect.type === 'unlock') {
+        reached.unlocked++;
+        accepted.password ||= effect.password === 'right';
+        queue.push({ type: !needsPassword || accepted.password ? 'unlocked' : 'unlockFailed' });
       } else if (effect.type === 'prove') {
         if (!needsPassword || accepted.password || effect.password === 'right') {
           accepted.password = true;
@@ -126,17 +134,18 @@ test('whatever breaks on the way, once it stops breaking the person is in the me
       if (stormy && isUp && chance(0.05)) {
         isUp = false;
         // What was asked over it is never answered; the worker's own words still come.
-        queue = queue.filter(({ type }) => type === 'notice');
+        queue = queue.filter(({ type }) => /^(notice|kept|unlocked|unlockFailed)$/.test(type));
         feed({ type: 'socket.down', code: 1006 });
       } else if (stormy && chance(0.02)) serverKnows = null;
       else if (stormy && state.at === 'live' && chance(0.03)) {
         reached.repairs++;
         feed({ type: 'notice', notice: { type: 'out', why: 'repair' } });
-      } else if (!isUp && chance(0.5)) {
+      } else if (stormy && !isUp && chance(0.2)) feed({ type: 'socket.down', code: 1006 });
+      else if (!isUp && chance(0.5)) {
         isUp = true;
         feed({ type: 'socket.up' });
       } else if (queue.length > 0) feed(queue.shift()!);
-      else if (state.at === 'lobby' && state.password && state.link.at === 'linked')
+      else if (state.at === 'lobby' && state.password && (state.link.at === 'linked' || state.kept === 'locked'))
         feed({ type: 'password', password: chance(0.7) ? 'right' : 'secret words' });
       else if (state.at === 'lobby' && state.link.at === 'admitted' && !state.joining)
         feed({ type: 'join', name: 'Ada' });
@@ -155,7 +164,7 @@ test('whatever breaks on the way, once it stops breaking the person is in the me
   }
   if (seeds.length > 1) {
     expect(reached.live).toBeGreaterThan(50);
-    expect(Math.min(reached.repairs, reached.forgot)).toBeGreaterThan(5);
+    expect(Math.min(reached.repairs, reached.forgot, reached.unlocked)).toBeGreaterThan(5);
   }
 });
 
@@ -173,6 +182,8 @@ test('noise in any order never breaks an invariant', () => {
       () => ({ type: 'admitted', attempt: attempt(), peers: ['x', null] }),
       () => ({ type: 'joined', attempt: attempt(), self: peer(pick([0, 1, 2])) }),
       () => ({ type: 'resumed', attempt: attempt() }),
+      () => ({ type: 'kept', title: 'Tea', needsPassword: random() < 0.5 }),
+      () => pick([{ type: 'unlocked' } as const, { type: 'unlockFailed' } as const]),
       () => ({
         type: 'failed',
         attempt: attempt(),

@@ -236,6 +236,7 @@ test('the lobby says what it waits for', () => {
       peers: ['Bob'],
       joining: null,
       self: null,
+      kept: null,
       ...more,
     }) as State & { at: 'lobby' };
   expect(present(lobby({}), T)).toMatchObject({ access: { at: 'open', peers: ['Bob'] }, joining: null });

@@ -12,6 +12,7 @@ export async function bundle(entry: URL): Promise<string> {
       write: false,
       minify: false,
       target: 'es2024',
+      rolldownOptions: { output: { codeSplitting: false } },
       lib: { entry: entry.pathname, formats: ['es'], fileName: 'bundle' },
     },
   });

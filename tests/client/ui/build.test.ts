@@ -72,7 +72,7 @@ describe('the build', () => {
     const plain = Object.keys(manifestOf(first()).files).filter(
       (name) => !/^assets\/[\w.-]+-[\w-]{8}\.\w+$/.test(name),
     );
-    expect(plain).toEqual(['icon.svg', 'iconMaskable.svg', 'index.html', 'manifest.webmanifest']);
+    expect(plain).toEqual(['icon.svg', 'iconMaskable.svg', 'index.html', 'manifest.webmanifest', 'serviceWorker.js']);
   });
 
   test('has a page without inline script or style', () => {
