@@ -78,6 +78,9 @@ interface Alphabet {
   readonly values: Uint8Array;
 }
 
+/** Every two digits of base64url, for 12 bits at a time. */
+let pairs: string[] | undefined;
+
 const BASE64URL = alphabet('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_');
 const HEX = alphabet('0123456789abcdef', 'ABCDEF', 'abcdef');
 /** Lower case; i, l, o and u are left out, the first three are read as 1, 1 and 0. */
@@ -89,12 +92,33 @@ const CROCKFORD = alphabet(
 
 /** Base64url without padding. */
 export function base64url(bytes: Uint8Array): string {
-  return encodeBits(bytes, 6, BASE64URL);
+  pairs ??= Array.from({ length: 4096 }, (_, i) => BASE64URL.digits.charAt(i >> 6) + BASE64URL.digits.charAt(i & 63));
+  const whole = bytes.length - (bytes.length % 3);
+  let text = '';
+  for (let at = 0; at < whole; at += 3) {
+    const bits = (bytes[at]! << 16) | (bytes[at + 1]! << 8) | bytes[at + 2]!;
+    text += pairs[bits >> 12]! + pairs[bits & 0xfff]!;
+  }
+  return whole === bytes.length ? text : text + encodeBits(bytes.subarray(whole), 6, BASE64URL);
 }
 
 /** Strict: no padding, no white space, unused bits zero. @throws CryptoError 'malformed' */
 export function fromBase64url(text: string): Bytes {
-  return decodeBits(text, 6, BASE64URL);
+  const { values } = BASE64URL;
+  const whole = text.length - (text.length % 4);
+  const bytes = new Uint8Array(Math.floor((text.length * 6) / 8));
+  const digit = (at: number) => values[text.charCodeAt(at)] ?? 0xff;
+  let to = 0;
+  for (let at = 0; at < whole; at += 4) {
+    const [a, b, c, d] = [digit(at), digit(at + 1), digit(at + 2), digit(at + 3)];
+    if ((a | b | c | d) > 63) throw new CryptoError('malformed', 'a character outside of the alphabet');
+    bytes[to++] = (a << 2) | (b >> 4);
+    bytes[to++] = (b << 4) | (c >> 2);
+    bytes[to++] = (c << 6) | d;
+  }
+  // A few digits, with bits that are left over.
+  if (whole < text.length) bytes.set(decodeBits(text.slice(whole), 6, BASE64URL), to);
+  return bytes;
 }
 
 /** Crockford base32, lower case, without separators. Every 5 bytes make 8 characters. */

@@ -8,6 +8,8 @@
  * A writer is one browser of an author; its entries count from 0, and each names the id of the one before. So a signature under one
  * vouches for all before it: whoever has a later entry needs no other proof for an earlier one, and a gap shows. The chain outlives
  * an erased body. Boxes are XChaCha20-Poly1305 under the keys of chatKey.ts; the signature is Ed25519 over the id (RFC 8032).
+ *
+ * A chat has thousands of entries, so what reads them does so at once: libsodium has to be `ready` (primitives.ts).
  */
 import type { Bytes } from './bytes.ts';
 import { concat, labelled, utf8 } from './bytes.ts';
@@ -15,9 +17,9 @@ import type { ChatKey } from './chatKey.ts';
 import { CHAT_KEY_ID_BYTES } from './chatKey.ts';
 import { Reader, Writer } from './codec.ts';
 import { CryptoError } from './errors.ts';
-import { AEAD_OVERHEAD, aeadOpen, aeadSeal, blake2b } from './primitives.ts';
+import { AEAD_OVERHEAD, aeadOpenNow, aeadSeal, blake2b, blake2bNow, verifyNow } from './primitives.ts';
 import type { KeyPair } from './primitives.ts';
-import { signBytes, verifyBytes } from './signed.ts';
+import { signBytes } from './signed.ts';
 
 const FULL = 1;
 const ERASED = 2;
@@ -60,10 +62,11 @@ export async function sealEntry(
 ): Promise<{ bytes: Bytes; id: Bytes }> {
   const { identity, body, ...rest } = terms;
   const link: ChatLink = { author: identity.publicKey, ...rest };
-  const bodyBox = await aeadSeal(key.bodyKey, body, boxAad('body', meetingId, key.id));
-  const id = await idOf(meetingId, key.id, link, await blake2b(bodyBox, HASH_BYTES));
+  const bound = boundTo(key, meetingId);
+  const bodyBox = await aeadSeal(key.bodyKey, body, bound.body);
+  const id = idOf(key, meetingId, linkBytes(link), await blake2b(bodyBox, HASH_BYTES));
   const signature = await signBytes(SIGNATURE_LABEL, id, identity.privateKey);
-  const linkBox = await aeadSeal(key.linkKey, concat(linkBytes(link), signature), boxAad('link', meetingId, key.id));
+  const linkBox = await aeadSeal(key.linkKey, concat(linkBytes(link), signature), bound.link);
   return { bytes: concat(Uint8Array.of(FULL), key.id, linkBox, bodyBox), id };
 }
 
@@ -80,9 +83,10 @@ export function entryKeyId(entry: Bytes): Bytes | null {
  * Who claims to have written an entry. Nothing is proven yet: check the signature, or that a proven entry names this id.
  * @throws CryptoError 'malformed', 'forged'
  */
-export async function openLink(key: ChatKey, meetingId: string, entry: Bytes): Promise<OpenedLink> {
+export function openLink(key: ChatKey, meetingId: string, entry: Bytes): OpenedLink {
   const { linkBox, rest, isErased } = split(entry);
-  const reader = new Reader(await aeadOpen(key.linkKey, linkBox, boxAad('link', meetingId, key.id)));
+  const opened = aeadOpenNow(key.linkKey, linkBox, boundTo(key, meetingId).link);
+  const reader = new Reader(opened);
   const link: ChatLink = {
     author: reader.fixed(32),
     writer: reader.fixed(WRITER_BYTES),
@@ -93,19 +97,20 @@ export async function openLink(key: ChatKey, meetingId: string, entry: Bytes): P
   const signature = reader.fixed(64);
   reader.end();
   if (link.at > MAX_TIME) throw new CryptoError('malformed', 'no such time');
-  const bodyHash = isErased ? rest : await blake2b(rest, HASH_BYTES);
-  return { ...link, id: await idOf(meetingId, key.id, link, bodyHash), signature };
+  const bodyHash = isErased ? rest : blake2bNow(rest, HASH_BYTES);
+  const id = idOf(key, meetingId, opened.subarray(0, LINK_BYTES - 64), bodyHash);
+  return { ...link, id, signature };
 }
 
 /** True if the author whom it names has signed it. */
-export function isSignedByAuthor({ author, id, signature }: OpenedLink): Promise<boolean> {
-  return verifyBytes(SIGNATURE_LABEL, id, signature, author);
+export function isSignedByAuthor({ author, id, signature }: OpenedLink): boolean {
+  return verifyNow(author, labelled(SIGNATURE_LABEL, id), signature);
 }
 
 /** What a proven entry says; null where it was erased. @throws CryptoError 'forged' */
-export async function openBody(key: ChatKey, meetingId: string, entry: Bytes): Promise<Bytes | null> {
+export function openBody(key: ChatKey, meetingId: string, entry: Bytes): Bytes | null {
   const { rest, isErased } = split(entry);
-  return isErased ? null : aeadOpen(key.bodyKey, rest, boxAad('body', meetingId, key.id));
+  return isErased ? null : aeadOpenNow(key.bodyKey, rest, boundTo(key, meetingId).body);
 }
 
 /** The same entry without what it says: its id and its place in the chain stay. @throws CryptoError 'malformed' */
@@ -118,18 +123,35 @@ export async function eraseEntry(entry: Bytes): Promise<Bytes> {
 function split(entry: Bytes): { linkBox: Bytes; rest: Bytes; isErased: boolean } {
   if (entryKeyId(entry) === null) throw new CryptoError('malformed', 'no entry');
   const at = HEADER_BYTES + LINK_BOX_BYTES;
-  return { linkBox: entry.slice(HEADER_BYTES, at), rest: entry.slice(at), isErased: entry[0] === ERASED };
+  return { linkBox: entry.subarray(HEADER_BYTES, at), rest: entry.subarray(at), isErased: entry[0] === ERASED };
 }
 
 function linkBytes({ author, writer, sequence, at, previous }: ChatLink): Bytes {
   return new Writer().fixed(author).fixed(writer).u32(sequence).u64(at).fixed(previous).done();
 }
 
-function idOf(meetingId: string, keyId: Bytes, link: ChatLink, bodyHash: Bytes): Promise<Bytes> {
-  const place = new Writer().opaque8(utf8(meetingId)).fixed(keyId).done();
-  return blake2b(labelled('parley chat link 1', place, linkBytes(link), bodyHash), HASH_BYTES);
+/** @param link  without signature */
+function idOf(key: ChatKey, meetingId: string, link: Bytes, bodyHash: Bytes): Bytes {
+  return blake2bNow(concat(boundTo(key, meetingId).id, link, bodyHash), HASH_BYTES);
 }
 
-function boxAad(part: 'link' | 'body', meetingId: string, keyId: Bytes): Bytes {
-  return labelled(`parley chat ${part} 1`, keyId, utf8(meetingId));
+/** What boxes and ids under a key are bound to. */
+interface Bound {
+  readonly meetingId: string;
+  readonly link: Bytes;
+  readonly body: Bytes;
+  readonly id: Bytes;
+}
+
+/** Made once for a key, which has one meeting. */
+const known = new WeakMap<ChatKey, Bound>();
+
+function boundTo(key: ChatKey, meetingId: string): Bound {
+  const before = known.get(key);
+  if (before?.meetingId === meetingId) return before;
+  const place = new Writer().opaque8(utf8(meetingId)).fixed(key.id).done();
+  const aad = (part: 'link' | 'body') => labelled(`parley chat ${part} 1`, key.id, utf8(meetingId));
+  const bound = { meetingId, link: aad('link'), body: aad('body'), id: labelled('parley chat link 1', place) };
+  known.set(key, bound);
+  return bound;
 }

@@ -12,11 +12,12 @@ import type { ChatKey } from './chatKey.ts';
 import { CHAT_KEY_ID_BYTES } from './chatKey.ts';
 import { Reader, Writer } from './codec.ts';
 import { CryptoError } from './errors.ts';
-import { AEAD_OVERHEAD, aeadOpen, aeadSeal } from './primitives.ts';
+import { AEAD_OVERHEAD, aeadOpenNow, aeadSeal } from './primitives.ts';
 
 /** `update`: of the document · `part`: of a large one · `whisper`: never kept · `snapshot`: all of the document. */
 const kinds = { update: 1, part: 3, whisper: 4, snapshot: 5 } as const;
 export type ChatItemKind = keyof typeof kinds;
+const kindOf = new Map(Object.entries(kinds).map(([kind, code]) => [code as number, kind as ChatItemKind]));
 const RING = 2;
 const STEP_BYTES = 64;
 const HEADER_BYTES = 1 + CHAT_KEY_ID_BYTES;
@@ -30,11 +31,7 @@ export async function sealItem(key: ChatKey, meetingId: string, kind: ChatItemKi
   const filled = new Writer().opaque32(content).done();
   const padded = new Uint8Array(Math.ceil(filled.length / STEP_BYTES) * STEP_BYTES);
   padded.set(filled);
-  return concat(
-    Uint8Array.of(kinds[kind]),
-    key.id,
-    await aeadSeal(key.itemKey, padded, itemAad(kind, meetingId, key.id)),
-  );
+  return concat(Uint8Array.of(kinds[kind]), key.id, await aeadSeal(key.itemKey, padded, itemAad(kind, meetingId, key)));
 }
 
 /** @param wrapped from `sealRing` */
@@ -46,9 +43,9 @@ export function ringItem(generation: number, wrapped: Bytes): Bytes {
 export function itemHead(item: Bytes): ChatItemHead | null {
   if (item[0] === RING)
     return item.length < 5 ? null : { kind: 'ring', generation: new Reader(item.slice(1, 5)).u32() };
-  const found = Object.entries(kinds).find(([, code]) => code === item[0]);
-  if (found === undefined || item.length < HEADER_BYTES + AEAD_OVERHEAD) return null;
-  return { kind: found[0] as ChatItemKind, keyId: item.slice(1, HEADER_BYTES) };
+  const kind = kindOf.get(item[0]!);
+  if (kind === undefined || item.length < HEADER_BYTES + AEAD_OVERHEAD) return null;
+  return { kind, keyId: item.slice(1, HEADER_BYTES) };
 }
 
 /** @returns what was wrapped, for `openRing` @throws CryptoError 'malformed' for another kind */
@@ -57,10 +54,10 @@ export function wrappedRing(item: Bytes): Bytes {
   return item.slice(5);
 }
 
-/** @throws CryptoError 'malformed', 'forged' */
-export async function openItem(key: ChatKey, meetingId: string, kind: ChatItemKind, item: Bytes): Promise<Bytes> {
+/** At once, since there are thousands: libsodium has to be `ready`. @throws CryptoError 'malformed', 'forged' */
+export function openItem(key: ChatKey, meetingId: string, kind: ChatItemKind, item: Bytes): Bytes {
   if (item[0] !== kinds[kind]) throw new CryptoError('malformed', 'an item of another kind');
-  const reader = new Reader(await aeadOpen(key.itemKey, item.slice(HEADER_BYTES), itemAad(kind, meetingId, key.id)));
+  const reader = new Reader(aeadOpenNow(key.itemKey, item.subarray(HEADER_BYTES), itemAad(kind, meetingId, key)));
   const content = reader.opaque32();
   if (reader.remaining >= STEP_BYTES || reader.rest().some((byte) => byte !== 0)) {
     throw new CryptoError('malformed', 'padded in another way');
@@ -68,6 +65,14 @@ export async function openItem(key: ChatKey, meetingId: string, kind: ChatItemKi
   return content;
 }
 
-function itemAad(kind: ChatItemKind, meetingId: string, keyId: Bytes): Bytes {
-  return labelled(`parley chat ${kind} 1`, keyId, utf8(meetingId));
+/** What items are bound to, made once for a key, which has one meeting. */
+const known = new WeakMap<ChatKey, Map<string, Bytes>>();
+
+function itemAad(kind: ChatItemKind, meetingId: string, key: ChatKey): Bytes {
+  const ofKey = known.get(key) ?? new Map<string, Bytes>();
+  known.set(key, ofKey);
+  const name = `${kind} ${meetingId}`;
+  const aad = ofKey.get(name) ?? labelled(`parley chat ${kind} 1`, key.id, utf8(meetingId));
+  ofKey.set(name, aad);
+  return aad;
 }

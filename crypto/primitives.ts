@@ -31,8 +31,9 @@ const ARGON2_PASSES = 3;
 const ARGON2_SALT_BYTES = 16;
 
 let loading: Promise<Sodium> | undefined;
+let loaded: Sodium | undefined;
 
-/** Loads libsodium, once. Everything below does so by itself; call it early to have the time behind you. */
+/** Loads libsodium, once. What is called `…Now` needs it before; everything else does so by itself. */
 export async function ready(): Promise<void> {
   await sodium();
 }
@@ -41,7 +42,7 @@ function sodium(): Promise<Sodium> {
   loading ??= import('libsodium-wrappers').then(
     async ({ default: library }) => {
       await library.ready;
-      return library;
+      return (loaded = library);
     },
     (error: unknown) => {
       // A chunk that could not be fetched may be there the next time.
@@ -52,6 +53,12 @@ function sodium(): Promise<Sodium> {
   return loading;
 }
 
+/** For thousands of small ones, where as many awaits would cost more than the work. @throws CryptoError 'usage' before `ready` */
+function sodiumNow(): Sodium {
+  if (loaded === undefined) throw new CryptoError('usage', 'libsodium is not loaded yet');
+  return loaded;
+}
+
 /** `length` bytes from the system's random generator. At most 65,536 at once (WebCrypto's limit). */
 export function random(length: number): Bytes {
   return crypto.getRandomValues(new Uint8Array(length));
@@ -59,7 +66,13 @@ export function random(length: number): Bytes {
 
 /** Unkeyed BLAKE2b. @param length 16 to 64 bytes of digest; a shorter one is no prefix of a longer one */
 export async function blake2b(data: Bytes, length: number): Promise<Bytes> {
-  const library = await sodium();
+  await sodium();
+  return blake2bNow(data, length);
+}
+
+/** The same at once. @throws CryptoError 'usage' before `ready`, as all of these */
+export function blake2bNow(data: Bytes, length: number): Bytes {
+  const library = sodiumNow();
   if (length < library.crypto_generichash_BYTES_MIN || length > library.crypto_generichash_BYTES_MAX) {
     throw new CryptoError('usage', 'BLAKE2b digests have 16 to 64 bytes');
   }
@@ -110,9 +123,15 @@ export async function aeadSeal(key: Bytes, plaintext: Bytes, aad: Bytes): Promis
 
 /** @throws CryptoError 'malformed' if too short to be sealed, 'forged' if key, aad or any byte is another */
 export async function aeadOpen(key: Bytes, sealed: Bytes, aad: Bytes): Promise<Bytes> {
+  await sodium();
+  return aeadOpenNow(key, sealed, aad);
+}
+
+/** The same at once. */
+export function aeadOpenNow(key: Bytes, sealed: Bytes, aad: Bytes): Bytes {
   checkLength(key, AEAD_KEY_BYTES, 'AEAD key');
   if (sealed.length < AEAD_OVERHEAD) throw new CryptoError('malformed', 'too short to be sealed');
-  const library = await sodium();
+  const library = sodiumNow();
   const nonce = sealed.subarray(0, AEAD_NONCE_BYTES);
   const ciphertext = sealed.subarray(AEAD_NONCE_BYTES);
   try {
@@ -143,8 +162,14 @@ export async function sign(privateKey: Bytes, message: Bytes): Promise<Bytes> {
 
 /** False, never an error, for a signature or public key of a wrong length, of small order, or in a second encoding. */
 export async function verify(publicKey: Bytes, message: Bytes, signature: Bytes): Promise<boolean> {
+  await sodium();
+  return verifyNow(publicKey, message, signature);
+}
+
+/** The same at once. */
+export function verifyNow(publicKey: Bytes, message: Bytes, signature: Bytes): boolean {
   if (publicKey.length !== 32 || signature.length !== SIGNATURE_BYTES) return false;
-  const library = await sodium();
+  const library = sodiumNow();
   return library.crypto_sign_verify_detached(signature, message, publicKey);
 }
 

@@ -223,9 +223,7 @@ export class Chat {
     const { written } = await port.call('chat.write', { at: this.#time(), bodies: texts });
     for (const { entry } of written) this.thread.add(entry);
     const { entry: tombstone } = await port.call('chat.erase', { entry: bytes });
-    const place = this.#places.get(id);
-    if (place !== undefined) this.#unsaid.push(place);
-    this.#document.replace([bytes], [tombstone, ...written.map((one) => one.bytes)]);
+    this.#unsaid.push(...this.#document.replace([bytes], [tombstone, ...written.map((one) => one.bytes)]));
     await this.#kept.done;
     this.#unsay();
     this.#options.changed();
@@ -250,7 +248,8 @@ export class Chat {
     // Else it came by another way, from somebody who may be gone before the log has it.
     if (origin !== LOCAL) return origin === this.signal ? undefined : this.#overheard(update);
     this.#direct?.wrote();
-    void this.#kept.done.then(() => this.signal.changed(update));
+    // It is on the disk already, in our chain (chat.write); that the change is as well need not be waited for.
+    this.signal.changed(update);
   }
 
   /** Our entries that the log never had; they are about to lie elsewhere. */
@@ -337,10 +336,9 @@ export class Chat {
     const bytes = this.#bytes.get(id);
     if (bytes === undefined || !this.#document.entries.some((entry) => isSame(entry, bytes))) return;
     const { entry } = await this.#options.port.call('chat.erase', { entry: bytes });
-    const place = this.#places.get(id);
-    if (place !== undefined && this.thread.entry(id)?.author === this.self) this.#unsaid.push(place);
     this.#bytes.set(id, entry);
-    this.#document.replace([bytes], [entry]);
+    const gone = this.#document.replace([bytes], [entry]);
+    if (this.thread.entry(id)?.author === this.self) this.#unsaid.push(...gone);
   }
 
   /** Once the removal is in the log, what it said leaves the log. */

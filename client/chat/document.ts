@@ -67,18 +67,26 @@ export class ChatDocument {
     this.doc.transact(() => this.#ownList().push([...entries]), LOCAL);
   }
 
-  /** Takes entries out for good and puts others in, in one change. What is not there is no error. */
-  replace(gone: readonly Bytes[], others: readonly Bytes[]): void {
+  /**
+   * Takes entries out for good and puts others in, in one change. What is not there is no error.
+   * @returns where they lay: a page that ended in the middle may have placed one twice
+   */
+  replace(gone: readonly Bytes[], others: readonly Bytes[]): Place[] {
+    const places: Place[] = [];
     this.doc.transact(() => {
       for (const list of this.#lists.values()) {
-        const all = list.toArray();
-        for (let index = all.length - 1; index >= 0; index--) {
-          const one = all[index];
-          if (isBytes(one) && gone.some((entry) => same(entry, one))) list.delete(index);
+        let index = list.length;
+        for (const item of itemsOf(list).reverse()) {
+          index -= item.length;
+          const found = bytesIn(item).find(({ bytes }) => gone.some((entry) => same(entry, bytes)));
+          if (found === undefined) continue;
+          places.push(found.place);
+          list.delete(index);
         }
       }
       if (others.length > 0) this.#ownList().push([...others]);
     }, LOCAL);
+    return places;
   }
 
   /** Takes in what others changed. @returns false for what is no change */

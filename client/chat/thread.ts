@@ -44,6 +44,8 @@ export class Thread {
   /** Ids that somebody names as the one before theirs. */
   readonly #named = new Map<string, string>();
   readonly #following = new Map<string, string[]>();
+  /** Entries that erase another, and which. */
+  readonly #erasing = new Map<string, string>();
   #order: string[] = [];
   #isSorted = true;
   #newest = 0;
@@ -84,9 +86,8 @@ export class Thread {
 
   /** What this entry erases, if it is its author's to erase and the rest of it is here. */
   erasedBy(id: string): string | null {
-    const body = this.#entries.get(id)?.body;
-    const act = body ? bodyFrom(body) : null;
-    return act?.is === 'erase' && this.#entries.get(act.of)?.body && this.isErased(act.of) ? act.of : null;
+    const of = this.#erasing.get(id);
+    return of !== undefined && this.#entries.get(of)?.body && this.isErased(of) ? of : null;
   }
 
   nameOf(author: string): string | null {
@@ -161,6 +162,7 @@ export class Thread {
         topic.edits.push({ entry, body });
         return;
       case 'erase':
+        this.#erasing.set(entry.id, body.of);
         topic.erasers.add(entry.author);
         this.#list(body.of);
         return;

@@ -7,7 +7,7 @@ export type ProviderState = 'online' | 'connecting' | 'offline';
 
 export interface ChatProvider {
   readonly state: ProviderState;
-  /** Something was changed here. Called for each change, in order, once it is on this browser's disk. */
+  /** Something was changed here. Called for each change, in order; entries of ours that it holds are on this browser's disk. */
   changed(update: Uint8Array<ArrayBuffer>): void;
   /** Whether others can get what lies there, without us. */
   keeps(place: Place): boolean;

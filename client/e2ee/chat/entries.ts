@@ -10,6 +10,7 @@ import { base64url, fromUtf8 } from '../../../crypto/bytes.ts';
 import type { OpenedLink } from '../../../crypto/chatEntry.ts';
 import { entryKeyId, isSignedByAuthor, openBody, openLink } from '../../../crypto/chatEntry.ts';
 import type { ChatKey } from '../../../crypto/chatKey.ts';
+import { ready } from '../../../crypto/primitives.ts';
 import type { ReadEntry, EntryVerdict } from './messages.ts';
 import type { Ring } from './ring.ts';
 
@@ -34,40 +35,41 @@ export class EntryReader {
 
   /** @returns a verdict for each, in the same order */
   async read(entries: readonly Bytes[]): Promise<EntryVerdict[]> {
+    await ready();
     const verdicts: EntryVerdict[] = entries.map(() => ({ is: 'malformed' }));
     const opened: (Opened & { index: number })[] = [];
     for (const [index, bytes] of entries.entries()) {
-      const found = await this.#open(bytes);
+      const found = this.#open(bytes);
       if (typeof found === 'string') verdicts[index] = { is: found };
       else opened.push({ ...found, index });
     }
     // From the newest of each chain down, so that each vouches for the next.
     opened.sort((a, b) => b.link.sequence - a.link.sequence);
-    for (const one of opened) verdicts[one.index] = await this.#prove(one);
+    for (const one of opened) verdicts[one.index] = this.#prove(one);
     return verdicts;
   }
 
-  async #open(bytes: Bytes): Promise<Opened | 'hidden' | 'forged' | 'malformed'> {
+  #open(bytes: Bytes): Opened | 'hidden' | 'forged' | 'malformed' {
     const keyId = entryKeyId(bytes);
     if (keyId === null) return 'malformed';
     const key = this.#ring.find(keyId);
     if (key === null) return 'hidden';
     try {
-      const link = await openLink(key, this.#meeting, bytes);
+      const link = openLink(key, this.#meeting, bytes);
       return { bytes, key, link, id: base64url(link.id), author: base64url(link.author) };
     } catch {
       return 'forged';
     }
   }
 
-  async #prove({ bytes, key, link, id, author }: Opened): Promise<EntryVerdict> {
-    if (this.#vouched.get(id) !== author && !(await isSignedByAuthor(link))) return { is: 'forged' };
+  #prove({ bytes, key, link, id, author }: Opened): EntryVerdict {
+    if (this.#vouched.get(id) !== author && !isSignedByAuthor(link)) return { is: 'forged' };
     const previous = base64url(link.previous);
     this.#vouched.set(previous, author);
     this.#vouched.set(id, author);
     const entry = { id, author, writer: base64url(link.writer), sequence: link.sequence, previous, at: link.at };
     try {
-      const body = await openBody(key, this.#meeting, bytes);
+      const body = openBody(key, this.#meeting, bytes);
       return { is: 'read', entry: { ...entry, body: body && fromUtf8(body) } satisfies ReadEntry };
     } catch {
       return { is: 'forged' };

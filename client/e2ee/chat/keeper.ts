@@ -5,7 +5,7 @@
  * entry that bears it is handed out, so that none is used twice.
  */
 import type { Bytes } from '../../../crypto/bytes.ts';
-import { base64url, fromBase64url, fromUtf8, labelled, utf8 } from '../../../crypto/bytes.ts';
+import { base64url, equal, fromBase64url, fromUtf8, labelled, utf8 } from '../../../crypto/bytes.ts';
 import { eraseEntry, NO_PREVIOUS, sealEntry, WRITER_BYTES } from '../../../crypto/chatEntry.ts';
 import { itemHead, openItem, ringItem, sealItem, wrappedRing } from '../../../crypto/chatItem.ts';
 import type { ChatKey } from '../../../crypto/chatKey.ts';
@@ -13,7 +13,7 @@ import { deriveChatKey, openRing, sealRing } from '../../../crypto/chatKey.ts';
 import { logBodyHash, logNext, logStart } from '../../../crypto/chatLog.ts';
 import { Reader, Writer } from '../../../crypto/codec.ts';
 import type { KeyPair } from '../../../crypto/primitives.ts';
-import { random, sha256Now } from '../../../crypto/primitives.ts';
+import { random, ready, sha256Now } from '../../../crypto/primitives.ts';
 import type { ChatHead, ChatItem } from '../../../signal/protocol/chat.ts';
 import type { Access } from '../access.ts';
 import { EntryReader } from './entries.ts';
@@ -96,11 +96,17 @@ export class ChatKeeper {
     const from = head ?? { seq: 0, hash: base64url(logStart(meeting)) };
     // From its start, or from where it goes on after something was deleted: what it holds is seen now.
     if (head === null || isBase) this.#told.clear();
-    const end = follow(from, items);
+    await ready();
+    const bodies = items.map(({ body }) => (body === null ? null : fromBase64url(body)));
+    const end = follow(from, items, bodies);
     if (end === null)
       return { head: from, broken: true, opened: [], late: [], hidden: this.#hidden.length + this.#parts.open };
     const opened: OpenedItem[] = [];
-    for (const item of items) opened.push(await this.#openOne(item));
+    for (const [i, item] of items.entries()) {
+      const one = this.#openOne(item, bodies[i]!);
+      // Updates are opened at once: thousands of awaits cost as much as what they wait for.
+      opened.push(one instanceof Promise ? await one : one);
+    }
     this.#keepHidden(items.filter((_, i) => opened[i]!.is === 'hidden'));
     const isNews = opened.some((one) => one.is === 'ring' && one.isNews);
     const late = isNews ? (await this.reopen()).late : [];
@@ -115,8 +121,9 @@ export class ChatKeeper {
     for (const kind of ['ring', 'others'] as const) {
       const hidden = this.#hidden.splice(0);
       for (const item of hidden) {
-        const isRing = itemHead(fromBase64url(item.body!))?.kind === 'ring';
-        const opened = isRing === (kind === 'ring') ? await this.#openOne(item) : null;
+        const body = fromBase64url(item.body!);
+        const isRing = itemHead(body)?.kind === 'ring';
+        const opened = isRing === (kind === 'ring') ? await this.#openOne(item, body) : null;
         if (opened?.is === 'update') late.push(opened.update);
         if (opened === null || opened.is === 'hidden') this.#hidden.push(item);
       }
@@ -177,13 +184,18 @@ export class ChatKeeper {
 
   async peek({ items }: ChatCalls['chat.peek']['in']): Promise<ChatCalls['chat.peek']['out']> {
     const { meeting } = this.#terms;
-    const open = async ({ body }: ChatItem): Promise<Bytes | null> => {
+    await ready();
+    const open = ({ body }: ChatItem): Bytes | null => {
       const item = body === null ? null : fromBase64url(body);
       const head = item && itemHead(item);
       const key = head?.kind === 'update' ? this.#ring.find(head.keyId) : null;
-      return key && item ? openItem(key, meeting, 'update', item).catch(() => null) : null;
+      try {
+        return key && item && openItem(key, meeting, 'update', item);
+      } catch {
+        return null;
+      }
     };
-    return { updates: await Promise.all(items.map(open)) };
+    return { updates: items.map(open) };
   }
 
   async unsay({ hash, update }: ChatCalls['chat.unsay']['in']): Promise<ChatCalls['chat.unsay']['out']> {
@@ -230,10 +242,9 @@ export class ChatKeeper {
     this.#ring.wipe();
   }
 
-  async #openOne({ seq, body, replaced }: ChatItem): Promise<OpenedItem> {
+  #openOne({ seq, replaced }: ChatItem, item: Bytes | null): OpenedItem | Promise<OpenedItem> {
     const { meeting } = this.#terms;
-    if (body === null) return { is: 'erased' };
-    const item = fromBase64url(body);
+    if (item === null) return { is: 'erased' };
     const head = itemHead(item);
     if (head === null || head.kind === 'whisper' || head.kind === 'snapshot') return { is: 'forged' };
     // Where it stands in the log says when older keys end: nothing that took another's place may say so.
@@ -244,7 +255,7 @@ export class ChatKeeper {
     // A removed member still holds this key, and perhaps the server's ear.
     if (seq > this.#ring.endOf(head.keyId)) return { is: 'stale' };
     try {
-      const content = await openItem(key, meeting, head.kind, item);
+      const content = openItem(key, meeting, head.kind, item);
       const update = head.kind === 'update' ? content : this.#parts.take(content);
       return update === null ? { is: 'part' } : { is: 'update', update };
     } catch {
@@ -351,15 +362,15 @@ export class ChatKeeper {
 }
 
 /** @returns where the chain is after these items; null where they do not follow */
-function follow(from: ChatHead, items: readonly ChatItem[]): ChatHead | null {
+function follow(from: ChatHead, items: readonly ChatItem[], bodies: readonly (Bytes | null)[]): ChatHead | null {
   let { seq } = from;
   let hash = fromBase64url(from.hash);
-  for (const item of items) {
+  for (const [i, item] of items.entries()) {
     if (item.seq !== seq + 1) return null;
     const bodyHash = fromBase64url(item.hash);
+    const body = bodies[i]!;
     // Of one that was replaced only its author knew the body.
-    const isWhole = item.body !== null && item.replaced !== true;
-    if (isWhole && base64url(logBodyHash(fromBase64url(item.body!))) !== item.hash) return null;
+    if (body !== null && item.replaced !== true && !equal(logBodyHash(body), bodyHash)) return null;
     hash = logNext(hash, item.seq, bodyHash);
     seq = item.seq;
   }

@@ -10,7 +10,7 @@ import { base64url, concat, fromBase64url, fromUtf8, utf8 } from '../../../crypt
 import { itemHead, openItem, sealItem } from '../../../crypto/chatItem.ts';
 import type { ChatKey } from '../../../crypto/chatKey.ts';
 import { Reader, Writer } from '../../../crypto/codec.ts';
-import type { KeyPair } from '../../../crypto/primitives.ts';
+import { ready, type KeyPair } from '../../../crypto/primitives.ts';
 import { signBytes, verifyBytes } from '../../../crypto/signed.ts';
 import type { Ring } from './ring.ts';
 
@@ -39,12 +39,13 @@ export async function openWhisper(
   now: number,
 ): Promise<{ author: string; at: number; body: string } | null> {
   try {
+    await ready();
     const item = fromBase64url(text);
     const head = itemHead(item);
     const key = head === null || head.kind === 'ring' ? null : ring.find(head.keyId);
     // Whoever was removed holds the older ones.
     if (key === null || ring.generationOf(key.id) !== generation) return null;
-    const reader = new Reader(await openItem(key, meeting, 'whisper', item));
+    const reader = new Reader(openItem(key, meeting, 'whisper', item));
     const author = reader.fixed(32);
     const at = reader.u64();
     const signature = reader.fixed(64);

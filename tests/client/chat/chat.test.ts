@@ -1,5 +1,6 @@
 /** One conversation on several devices: written together, apart, through reloads, and past a server that is not honest. */
 import { beforeEach, describe, expect, test } from 'vitest';
+import * as Y from 'yjs';
 import { accessOf, Device, Log, MEETING, person, Time, type Person } from './world.ts';
 import { memoryChatStore } from '../../../client/e2ee/chat/store.ts';
 import { ChatDocument } from '../../../client/chat/document.ts';
@@ -173,6 +174,45 @@ describe('apart', () => {
     await time.pass(20_000);
     expect(b.texts).toEqual(['first', 'signed only', 'after']);
     expect(b.chat.alarms).toEqual([]);
+  });
+
+  test('an entry that a page sent and did not keep is shown once, and leaves the log wholly when it is erased', async () => {
+    const store = memoryChatStore();
+    let isGone = false;
+    const a = await device(ada, {
+      store: {
+        ...store,
+        add: (...args) => (isGone ? Promise.resolve(0) : store.add(...args)),
+        put: (name, record) => (isGone && name.startsWith('state') ? Promise.resolve() : store.put(name, record)),
+      },
+    });
+    a.connect();
+    await a.chat.write([say('first')]);
+    await settle();
+    // It is in the chain, and goes out; the tab ends before the change of the document is on its disk.
+    isGone = true;
+    await a.chat.write([say('sent at once')]);
+    await settle();
+    a.kill();
+    isGone = false;
+    await a.start();
+    a.connect();
+    await settle();
+    expect(a.texts).toEqual(['first', 'sent at once']);
+    /** Item by item, so that no removal elsewhere hides what still lies in the log. */
+    const inLog = async (): Promise<string[]> => {
+      const { updates } = await a.keeper.peek({ items: log.items });
+      const structs = updates.flatMap((update) => (update === null ? [] : Y.decodeUpdate(update).structs));
+      const contents = structs.flatMap((struct) => (struct instanceof Y.Item ? [struct.content] : []));
+      const bodies = contents.flatMap((one) => (one instanceof Y.ContentBinary ? [one.content.slice()] : []));
+      const { verdicts } = await a.keeper.read({ entries: bodies });
+      return verdicts.flatMap((one) => (one.is === 'read' && one.entry.body?.includes('say') ? [one.entry.body] : []));
+    };
+    expect((await inLog()).filter((body) => body.includes('sent at once'))).toHaveLength(2);
+    await a.chat.erase(a.chat.thread.said[1]!.id);
+    await settle();
+    expect(a.texts).toEqual(['first', '(gone)']);
+    expect((await inLog()).map((body) => body.includes('first'))).toEqual([true]);
   });
 
   test('an answer that is lost adds nothing twice', async () => {
