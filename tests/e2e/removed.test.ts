@@ -57,9 +57,11 @@ const countOf = (count: number): Record<string, number> => Object.fromEntries(KI
 async function withAnEavesdropper() {
   server = await startHostileServer(app.origin);
   here = new People(server.origin);
-  const anna = await here.invite('Anna');
-  const ben = await here.invite('Ben', { tapped: true, probe: { keepConnections: true } });
-  const carla = await here.invite('Carla', { tapped: true });
+  const [anna, ben, carla] = await Promise.all([
+    here.invite('Anna'),
+    here.invite('Ben', { tapped: true, probe: { keepConnections: true } }),
+    here.invite('Carla', { tapped: true }),
+  ]);
   const link = await anna.createMeeting(server.origin, { password: PASSWORD });
   await anna.join();
   await ben.come(link, PASSWORD);

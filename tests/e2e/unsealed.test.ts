@@ -4,7 +4,7 @@
  * Ben's wire is tapped before the product's transform (wiretap.ts), and what arrives is given to plain decoders. That they
  * would show it if it were there, wiretap.test.ts has proven; where the black picture is let out unsealed they do decode it.
  */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { clearPrefix } from '../../crypto/clearPrefix.ts';
 import { random } from '../../crypto/primitives.ts';
 import { deriveKeys, importBaseKey, openFrame, sealFrame } from '../../crypto/sframe.ts';
@@ -24,7 +24,6 @@ beforeAll(async () => {
   app = await serveApp();
   here = new People(app.origin);
 });
-afterEach(() => here.close());
 afterAll(() => app?.close());
 
 const reportOf = (person: Person): Promise<TapReport> => person.page.evaluate(() => parleyTap.report());
@@ -57,31 +56,118 @@ async function expectAllOpened(person: Person): Promise<void> {
 
 /** Anna is in the meeting, alone; Ben, tapped, is still outside. */
 async function annaAlone(): Promise<{ anna: Person; ben: Person; link: string }> {
-  const anna = await here.invite('Anna');
-  const ben = await here.invite('Ben', { tapped: true });
+  const [anna, ben] = await Promise.all([here.invite('Anna'), here.invite('Ben', { tapped: true })]);
   const link = await anna.createMeeting(app.origin);
   await anna.join();
   return { anna, ben, link };
 }
 
-describe('in a healthy call', () => {
-  test('frames pass through every transform at both ends, and the wire shows nothing of them', async () => {
-    const { anna, ben, link } = await annaAlone();
+/** One call for all of these: what is done to frames is over when it ends, and the next test begins with pictures. */
+describe('in one call', () => {
+  let anna: Person;
+  let ben: Person;
+
+  beforeAll(async () => {
+    let link: string;
+    ({ anna, ben, link } = await annaAlone());
     await ben.come(link);
-    await Promise.all([anna.see('Ben', 30), ben.see('Anna', 30)]);
-    await ben.hear('Anna');
-    for (const person of [anna, ben]) {
-      expect(await idleTransforms(person)).toEqual([]);
-      expect((await person.totals()).unopened).toBe(0);
-    }
-    const report = await reportOf(ben);
-    expect(report.arrived['camera']).toBeGreaterThan(30);
-    expect(report.arrived['microphone']).toBeGreaterThan(30);
-    expectNothingInTheClear(report);
+  });
+  afterAll(() => here.close());
+
+  describe('in a healthy call', () => {
+    test('frames pass through every transform at both ends, and the wire shows nothing of them', async () => {
+      await Promise.all([anna.see('Ben', 30), ben.see('Anna', 30)]);
+      await ben.hear('Anna');
+      for (const person of [anna, ben]) {
+        expect(await idleTransforms(person)).toEqual([]);
+        expect((await person.totals()).unopened).toBe(0);
+      }
+      const report = await reportOf(ben);
+      expect(report.arrived['camera']).toBeGreaterThan(30);
+      expect(report.arrived['microphone']).toBeGreaterThan(30);
+      expectNothingInTheClear(report);
+    });
+  });
+
+  describe('frames that were tampered with on the way', () => {
+    beforeEach(async () => {
+      await ben.page.evaluate(() => parleyTap.tamper('none'));
+      await ben.see('Anna');
+      await ben.page.evaluate(() => parleyTap.reset());
+    });
+
+    test.for<[Tampering, string[]]>([
+      ['flip', ['forged']],
+      ['another', ['forged', 'malformed']],
+      ['otherKind', ['wrongSender', 'malformed']],
+    ])('%s: dropped, and nothing reaches the decoder', async ([tampering, reasons]) => {
+      await ben.page.evaluate((tampering) => parleyTap.tamper(tampering), tampering);
+      // What was under way may still pass.
+      await wait(500);
+      await ben.page.evaluate(() => parleyTap.reset());
+      const before = (await ben.totals()).byReason;
+      await wait(2000);
+      const report = await reportOf(ben);
+      const after = (await ben.totals()).byReason;
+      expect(report.arrived['camera']).toBeGreaterThan(5);
+      expect(report.handedOn).toEqual({});
+      const dropped = reasons.reduce(
+        (sum, reason) => sum + (after[`receive ${reason}`] ?? 0) - (before[`receive ${reason}`] ?? 0),
+        0,
+      );
+      expect(dropped, JSON.stringify(after)).toBeGreaterThan(20);
+    });
+
+    test('sealed under another key, with the right names in their headers: dropped as forged', async () => {
+      const peer = (await ben.tile('Anna').getAttribute('data-peer'))!;
+      const baseKey = await importBaseKey(random(32));
+      for (const [kind, codec] of [
+        ['camera', 'vp8'],
+        ['microphone', 'opus'],
+      ] as const) {
+        const clear = clearPrefix(codec);
+        const tapped = await ben.page.evaluate(() => parleyTap.frames());
+        const { kid, counter } = headerOf(tapped.findLast((frame) => frame.kind === kind && frame.peer === peer)!)!;
+        const [keys, back] = [await deriveKeys(5, baseKey, kid, 'seal'), await deriveKeys(5, baseKey, kid, 'open')];
+        const before = await droppedFrom(ben, peer, kind);
+        for (let i = 0; i < 20; i++) {
+          const sealed = await sealFrame(keys, counter + 500 + i, random(200), clear);
+          // Sound, for whoever has that key.
+          expect(await openFrame(back, parseHeader(sealed, clear)!, sealed, clear)).not.toBeNull();
+          const frame = { kind, peer, at: 0, data: String.fromCharCode(...sealed) };
+          expect(headerOf(frame)).toEqual({ kid, counter: counter + 500 + i });
+          await ben.page.evaluate((frame) => parleyTap.inject(frame), frame);
+        }
+        await until(
+          async () => ((await droppedFrom(ben, peer, kind))['forged'] ?? 0) === (before['forged'] ?? 0) + 20,
+          async () => `20 are refused as forged: ${JSON.stringify(await droppedFrom(ben, peer, kind))}`,
+        );
+      }
+      const { injected, injectedOn } = await reportOf(ben);
+      expect(injected).toEqual({ camera: 20, microphone: 20 });
+      expect(injectedOn).toEqual({});
+      await ben.see('Anna');
+    });
+
+    test('replayed: each frame reaches the decoder once', async () => {
+      await ben.page.evaluate(() => {
+        parleyTap.tamper('again');
+        parleyTap.reset();
+      });
+      await ben.see('Anna', 40);
+      const report = await reportOf(ben);
+      expect(report.handedOn['camera']).toBeLessThanOrEqual(report.arrived['camera']!);
+      await until(
+        async () => ((await ben.totals()).byReason['receive replayed'] ?? 0) > 40,
+        () => 'replayed frames are counted',
+      );
+    });
   });
 });
 
 describe('when a browser ignores transforms', () => {
+  afterEach(() => here.close());
+
   test.for(['late', 'ignore'] as const)('from the start (%s): it may not join, and is told why', async (senders) => {
     const anna = await here.invite('Anna', { probe: { senders } });
     await anna.createMeeting(app.origin);
@@ -111,6 +197,8 @@ describe('when a browser ignores transforms', () => {
 });
 
 describe('when it happens in mid-call', () => {
+  afterEach(() => here.close());
+
   /** Anna and Ben see and hear each other; then `what` happens in Anna's page. */
   async function inMidCall(what: () => void): Promise<{ anna: Person; ben: Person }> {
     const { anna, ben, link } = await annaAlone();
@@ -164,82 +252,4 @@ describe('when it happens in mid-call', () => {
       expect(await anna.stateOf('Ben')).toBe('unsafe');
     },
   );
-});
-
-describe('frames that were tampered with on the way', () => {
-  test.for<[Tampering, string[]]>([
-    ['flip', ['forged']],
-    ['another', ['forged', 'malformed']],
-    ['otherKind', ['wrongSender', 'malformed']],
-  ])('%s: dropped, and nothing reaches the decoder', async ([tampering, reasons]) => {
-    const { ben, link } = await annaAlone();
-    await ben.come(link);
-    await ben.see('Anna');
-    await ben.page.evaluate((tampering) => parleyTap.tamper(tampering), tampering);
-    // What was under way may still pass.
-    await wait(500);
-    await ben.page.evaluate(() => parleyTap.reset());
-    const before = (await ben.totals()).byReason;
-    await wait(2000);
-    const report = await reportOf(ben);
-    const after = (await ben.totals()).byReason;
-    expect(report.arrived['camera']).toBeGreaterThan(5);
-    expect(report.handedOn).toEqual({});
-    const dropped = reasons.reduce(
-      (sum, reason) => sum + (after[`receive ${reason}`] ?? 0) - (before[`receive ${reason}`] ?? 0),
-      0,
-    );
-    expect(dropped, JSON.stringify(after)).toBeGreaterThan(20);
-  });
-
-  test('sealed under another key, with the right names in their headers: dropped as forged', async () => {
-    const { ben, link } = await annaAlone();
-    await ben.come(link);
-    await ben.see('Anna');
-    const peer = (await ben.tile('Anna').getAttribute('data-peer'))!;
-    const baseKey = await importBaseKey(random(32));
-    for (const [kind, codec] of [
-      ['camera', 'vp8'],
-      ['microphone', 'opus'],
-    ] as const) {
-      const clear = clearPrefix(codec);
-      const tapped = await ben.page.evaluate(() => parleyTap.frames());
-      const { kid, counter } = headerOf(tapped.findLast((frame) => frame.kind === kind && frame.peer === peer)!)!;
-      const [keys, back] = [await deriveKeys(5, baseKey, kid, 'seal'), await deriveKeys(5, baseKey, kid, 'open')];
-      const before = await droppedFrom(ben, peer, kind);
-      for (let i = 0; i < 20; i++) {
-        const sealed = await sealFrame(keys, counter + 500 + i, random(200), clear);
-        // Sound, for whoever has that key.
-        expect(await openFrame(back, parseHeader(sealed, clear)!, sealed, clear)).not.toBeNull();
-        const frame = { kind, peer, at: 0, data: String.fromCharCode(...sealed) };
-        expect(headerOf(frame)).toEqual({ kid, counter: counter + 500 + i });
-        await ben.page.evaluate((frame) => parleyTap.inject(frame), frame);
-      }
-      await until(
-        async () => ((await droppedFrom(ben, peer, kind))['forged'] ?? 0) === (before['forged'] ?? 0) + 20,
-        async () => `20 are refused as forged: ${JSON.stringify(await droppedFrom(ben, peer, kind))}`,
-      );
-    }
-    const { injected, injectedOn } = await reportOf(ben);
-    expect(injected).toEqual({ camera: 20, microphone: 20 });
-    expect(injectedOn).toEqual({});
-    await ben.see('Anna');
-  });
-
-  test('replayed: each frame reaches the decoder once', async () => {
-    const { ben, link } = await annaAlone();
-    await ben.come(link);
-    await ben.see('Anna');
-    await ben.page.evaluate(() => {
-      parleyTap.tamper('again');
-      parleyTap.reset();
-    });
-    await ben.see('Anna', 40);
-    const report = await reportOf(ben);
-    expect(report.handedOn['camera']).toBeLessThanOrEqual(report.arrived['camera']!);
-    await until(
-      async () => ((await ben.totals()).byReason['receive replayed'] ?? 0) > 40,
-      () => 'replayed frames are counted',
-    );
-  });
 });
