@@ -3,11 +3,13 @@
  *
  *     item    = kind(1) ‖ key id(16) ‖ nonce(24) ‖ XChaCha20-Poly1305( opaque32 content ‖ zeros to a multiple of 64 ) ‖ tag(16)
  *     ring    = 2 ‖ generation(4) ‖ wrapped ring (chatKey.ts)
+ *     forward = 6 ‖ generation(4) ‖ edge… (chatForward.ts)
  *
  * Kinds are bound in, so none passes for another. Lengths come in steps of 64 bytes.
  */
 import type { Bytes } from './bytes.ts';
 import { concat, labelled, utf8 } from './bytes.ts';
+import { EDGE_BYTES } from './chatForward.ts';
 import type { ChatKey } from './chatKey.ts';
 import { CHAT_KEY_ID_BYTES } from './chatKey.ts';
 import { Reader, Writer } from './codec.ts';
@@ -19,12 +21,16 @@ const kinds = { update: 1, part: 3, whisper: 4, snapshot: 5 } as const;
 export type ChatItemKind = keyof typeof kinds;
 const kindOf = new Map(Object.entries(kinds).map(([kind, code]) => [code as number, kind as ChatItemKind]));
 const RING = 2;
+const FORWARD = 6;
+export const MAX_EDGES = 256;
 const STEP_BYTES = 64;
 const HEADER_BYTES = 1 + CHAT_KEY_ID_BYTES;
 
 /** What kind of item it claims to be, and which key or generation opens it; null for none. */
 export type ChatItemHead =
-  { readonly kind: ChatItemKind; readonly keyId: Bytes } | { readonly kind: 'ring'; readonly generation: number };
+  | { readonly kind: ChatItemKind; readonly keyId: Bytes }
+  | { readonly kind: 'ring'; readonly generation: number }
+  | { readonly kind: 'forward'; readonly generation: number };
 
 /** Seals a part of the document, or a whisper. */
 export async function sealItem(key: ChatKey, meetingId: string, kind: ChatItemKind, content: Bytes): Promise<Bytes> {
@@ -39,10 +45,29 @@ export function ringItem(generation: number, wrapped: Bytes): Bytes {
   return new Writer().u8(RING).u32(generation).fixed(wrapped).done();
 }
 
+/** @param edges from `sealForward`, at most 256 */
+export function forwardItem(generation: number, edges: readonly Bytes[]): Bytes {
+  return new Writer()
+    .u8(FORWARD)
+    .u32(generation)
+    .fixed(concat(...edges))
+    .done();
+}
+
+/** @returns its edges, for `openForward` @throws CryptoError 'malformed' for another kind or length */
+export function edgesOf(item: Bytes): Bytes[] {
+  const count = (item.length - 5) / EDGE_BYTES;
+  if (item[0] !== FORWARD || !Number.isInteger(count) || count < 1 || count > MAX_EDGES)
+    throw new CryptoError('malformed', 'no keys that are handed on');
+  return Array.from({ length: count }, (_, i) => item.slice(5 + i * EDGE_BYTES, 5 + (i + 1) * EDGE_BYTES));
+}
+
 /** Reads what is readable of an item; null where it is none. Nothing is proven by it. */
 export function itemHead(item: Bytes): ChatItemHead | null {
-  if (item[0] === RING)
-    return item.length < 5 ? null : { kind: 'ring', generation: new Reader(item.slice(1, 5)).u32() };
+  if (item[0] === RING || item[0] === FORWARD) {
+    const kind = item[0] === RING ? 'ring' : 'forward';
+    return item.length < 5 ? null : { kind, generation: new Reader(item.slice(1, 5)).u32() };
+  }
   const kind = kindOf.get(item[0]!);
   if (kind === undefined || item.length < HEADER_BYTES + AEAD_OVERHEAD) return null;
   return { kind, keyId: item.slice(1, HEADER_BYTES) };

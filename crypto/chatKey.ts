@@ -8,10 +8,12 @@
  *                             └► room(16)    where browsers find each other, and
  *                                password(32) what seals how they do
  *
- * HKDF-SHA-512 (RFC 5869) with meeting id and generation in `info`. So the id names secret and generation both: nobody can give a secret another
- * generation than the one that it was used in. A ring is wrapped under a key that follows from link and password where whoever has these may read it all:
+ * HKDF-SHA-512 (RFC 5869) with meeting id, generation and promise in `info`. So the id names all of these: nobody can give a secret another
+ * generation than the one that it was used in, nor show it to more people than was promised when it was begun. An open secret is wrapped under a
+ * key that follows from link and password, for whoever has these may read it all; a closed one never is (chatForward.ts):
  *
- *     nonce(24) ‖ XChaCha20-Poly1305( count(2) ‖ (secret(32) ‖ generation(4))… ) ‖ tag(16)
+ *     ring   = nonce(24) ‖ XChaCha20-Poly1305( count(2) ‖ secret… ) ‖ tag(16)
+ *     secret = secret(32) ‖ generation(4) ‖ begun(4) ‖ reach(2)                    begun 0: open
  */
 import type { Bytes } from './bytes.ts';
 import { base64url, concat, labelled, utf8, wipe } from './bytes.ts';
@@ -21,6 +23,8 @@ import { aeadOpen, aeadSeal, hkdf, random } from './primitives.ts';
 
 const SECRET_BYTES = 32;
 export const CHAT_KEY_ID_BYTES = 16;
+/** Of one secret, as `writeSecret` writes it. */
+export const WRITTEN_SECRET_BYTES = SECRET_BYTES + 10;
 /** More removals than a meeting has in a lifetime. */
 const MAX_RING = 4096;
 const NO_SALT = new Uint8Array(0);
@@ -30,6 +34,16 @@ export interface RingSecret {
   readonly secret: Bytes;
   /** Of the link and password that were good when it was drawn: with another one, nothing new is sealed under it. */
   readonly generation: number;
+  /** Null: open, for whoever has link and password, at any time. */
+  readonly closed: Closed | null;
+}
+
+/** What was promised of a secret when it was begun: who comes later gets it from members of the group for so long, and never otherwise. */
+export interface Closed {
+  /** Hours since 1970, above 0. */
+  readonly begun: number;
+  /** Hours; 0: nobody gets it who was not there. */
+  readonly reach: number;
 }
 
 /** What a ring secret gives. */
@@ -51,8 +65,9 @@ export function newRingSecret(): Bytes {
 }
 
 /** @param given.secret 32 bytes, only read @throws CryptoError 'usage' for another length */
-export async function deriveChatKey({ secret, generation }: RingSecret, meetingId: string): Promise<ChatKey> {
-  const place = new Writer().u32(generation).fixed(utf8(meetingId)).done();
+export async function deriveChatKey(given: RingSecret, meetingId: string): Promise<ChatKey> {
+  const { secret } = given;
+  const place = placeOf(given, meetingId);
   if (secret.length !== SECRET_BYTES) throw new CryptoError('usage', 'a ring secret has 32 bytes');
   const expand = (label: string, length: number) =>
     hkdf(secret, { salt: NO_SALT, info: labelled(label, place), length });
@@ -70,12 +85,12 @@ export async function deriveChatKey({ secret, generation }: RingSecret, meetingI
  * @returns base64url of 16 and of 32 bytes
  */
 export async function deriveChatRoom(
-  { secret, generation }: RingSecret,
+  given: RingSecret,
   meetingId: string,
 ): Promise<{ room: string; password: string }> {
-  const info = (label: string) => labelled(label, new Writer().u32(generation).fixed(utf8(meetingId)).done());
+  const info = (label: string) => labelled(label, placeOf(given, meetingId));
   const expand = async (label: string, length: number) =>
-    base64url(await hkdf(secret, { salt: NO_SALT, info: info(label), length }));
+    base64url(await hkdf(given.secret, { salt: NO_SALT, info: info(label), length }));
   return {
     room: await expand('parley chat room 1', 16),
     password: await expand('parley chat room password 1', 32),
@@ -85,7 +100,7 @@ export async function deriveChatRoom(
 /**
  * Wraps a ring for whoever has link and password of a generation.
  * @param wrapKey 32 bytes, from `deriveMeetingKeys`
- * @throws CryptoError 'usage' for more than 4096 secrets
+ * @throws CryptoError 'usage' for more than 4096 secrets, or for a closed one
  */
 export function sealRing(
   wrapKey: Bytes,
@@ -93,8 +108,10 @@ export function sealRing(
   ring: readonly RingSecret[],
 ): Promise<Bytes> {
   if (ring.length > MAX_RING) throw new CryptoError('usage', 'too many secrets for one ring');
+  if (ring.some(({ closed }) => closed !== null))
+    throw new CryptoError('usage', 'a closed secret is not for every link');
   const writer = new Writer().u16(ring.length);
-  for (const { secret, generation } of ring) writer.fixed(secret).u32(generation);
+  for (const one of ring) writeSecret(writer, one);
   return aeadSeal(wrapKey, writer.done(), ringAad(place));
 }
 
@@ -108,9 +125,34 @@ export async function openRing(
   const count = reader.u16();
   if (count > MAX_RING) throw new CryptoError('malformed', 'too many secrets for one ring');
   const ring: RingSecret[] = [];
-  for (let i = 0; i < count; i++) ring.push({ secret: reader.fixed(SECRET_BYTES), generation: reader.u32() });
+  for (let i = 0; i < count; i++) ring.push(readSecret(reader));
   reader.end();
+  if (ring.some(({ closed }) => closed !== null)) throw new CryptoError('malformed', 'a closed secret for every link');
   return ring;
+}
+
+/** Writes the 42 bytes of one secret, as drawn above. */
+export function writeSecret(writer: Writer, { secret, generation, closed }: RingSecret): Writer {
+  return writer
+    .fixed(secret)
+    .u32(generation)
+    .u32(closed?.begun ?? 0)
+    .u16(closed?.reach ?? 0);
+}
+
+/** Reads what `writeSecret` wrote; the secret is a copy. @throws CryptoError 'malformed' */
+export function readSecret(reader: Reader): RingSecret {
+  const [secret, generation, begun, reach] = [reader.fixed(SECRET_BYTES), reader.u32(), reader.u32(), reader.u16()];
+  if (begun === 0 && reach > 0) throw new CryptoError('malformed', 'an open secret with an end');
+  return { secret, generation, closed: begun === 0 ? null : { begun, reach } };
+}
+
+function placeOf({ generation, closed }: RingSecret, meetingId: string): Bytes {
+  const writer = new Writer()
+    .u32(generation)
+    .u32(closed?.begun ?? 0)
+    .u16(closed?.reach ?? 0);
+  return writer.fixed(utf8(meetingId)).done();
 }
 
 function ringAad({ meetingId, generation }: { meetingId: string; generation: number }): Bytes {

@@ -21,8 +21,8 @@ export interface ChatFacadeOptions {
   readonly openDirect: DirectTerms['open'];
 }
 
-/** Neither is kept by keys yet, and what is not must not look as if it were. */
-const OFFERS = { private: false, newcomers: false } as const;
+/** What is not kept by keys must not look as if it were. */
+const OFFERS = { private: false, newcomers: true } as const;
 
 const EMPTY: ChatView = {
   at: 'opening',
@@ -35,6 +35,7 @@ const EMPTY: ChatView = {
   hidden: 0,
   terms: DEFAULT_CHAT_TERMS,
   host: false,
+  canWrite: true,
   offers: OFFERS,
   alarms: [],
   used: 0,
@@ -86,7 +87,7 @@ export class ChatOnScreen implements ChatFacade {
 
   send({ text, replyTo = null, to = null }: Parameters<ChatFacade['send']>[0]): boolean {
     // What is meant for one must never go to all.
-    if (to !== null) return false;
+    if (to !== null || !this.#view.canWrite) return false;
     const trimmed = text.trim().slice(0, MAX_TEXT);
     if (trimmed === '') return false;
     this.#write({ is: 'say', text: trimmed, ...(replyTo === null ? {} : { reply: replyTo }) });
@@ -151,6 +152,11 @@ export class ChatOnScreen implements ChatFacade {
     this.#chat?.renewed();
   }
 
+  /** Other keys are held, or another one seals. */
+  keysMoved(): void {
+    this.#chat?.keysMoved();
+  }
+
   /** @param servers  for ICE, while we are in a meeting that goes from person to person; else null */
   allowDirect(servers: readonly RTCIceServer[] | null): void {
     this.#servers = servers;
@@ -164,6 +170,7 @@ export class ChatOnScreen implements ChatFacade {
 
   /** Terms or names are others now. */
   refresh(): void {
+    this.#chat?.termsMoved();
     this.#changed();
   }
 
@@ -207,6 +214,7 @@ export class ChatOnScreen implements ChatFacade {
       hidden: chat.hidden,
       terms: this.#options.terms() ?? DEFAULT_CHAT_TERMS,
       host: chat.isHost && this.#options.canOrder(),
+      canWrite: chat.canWrite,
       offers: OFFERS,
       alarms: chat.alarms,
       used: signal.used,

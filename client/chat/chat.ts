@@ -4,7 +4,7 @@
  * What is written here is sealed and signed by the worker, kept on this browser's disk, shown, and then handed to every way. What
  * comes is shown once the worker has proven its author. Entries that somebody else took out of the document come back from here.
  */
-import type { ReadEntry } from '../e2ee/chat/messages.ts';
+import type { ReadEntry, WrittenEntry } from '../e2ee/chat/messages.ts';
 import type { Body } from './bodies.ts';
 import type { PlacedEntry } from './document.ts';
 import { ChatDocument, LOCAL, type Place } from './document.ts';
@@ -64,6 +64,9 @@ export class Chat {
   #writing: Promise<void> = Promise.resolve();
   #reading: Promise<void> = Promise.resolve();
   readonly #kept: Kept;
+  /** Of what was written last; another begins a list of its own, which builds upon nothing that newcomers cannot open. */
+  #run: string | null = null;
+  #canWrite = true;
   #gapSince: number | null = null;
   #isClosed = false;
   readonly #lost = new Set<string>();
@@ -100,7 +103,7 @@ export class Chat {
       alarm: (alarm) => this.#alarm(alarm),
       ringCame: () => {
         this.#openHidden();
-        this.#direct?.look();
+        this.termsMoved();
       },
       heard: (body) => void this.presence.heard(body).catch(() => undefined),
       cleared: () => options.changed(),
@@ -121,6 +124,7 @@ export class Chat {
     const chat = new Chat(options, { self, host, memory: memoryFrom(state), kept: updates.length });
     chat.#document.apply(updates, KEPT);
     await chat.#reading;
+    await chat.#stand();
     await chat.#place(last);
     return chat;
   }
@@ -134,6 +138,11 @@ export class Chat {
   /** Entries that cannot be opened here. */
   get hidden(): number {
     return this.#hidden.length;
+  }
+
+  /** What is written here can be read by somebody, one day. */
+  get canWrite(): boolean {
+    return this.#canWrite;
   }
 
   get seen(): string | null {
@@ -178,6 +187,17 @@ export class Chat {
     this.signal.renewed();
   }
 
+  /** Other keys are held, or another one seals. */
+  keysMoved(): void {
+    this.signal.renewed();
+  }
+
+  /** What newcomers see is another now: perhaps another key seals, or none. */
+  termsMoved(): void {
+    this.#direct?.look();
+    void this.#stand().catch(() => undefined);
+  }
+
   /** @param servers  for ICE, while we are in a meeting that goes from person to person; else null */
   allowDirect(servers: readonly RTCIceServer[] | null): void {
     this.#direct?.allow(servers);
@@ -205,9 +225,8 @@ export class Chat {
   }
 
   async #write(bodies: readonly Body[]): Promise<void> {
-    const { port } = this.#options;
     const texts = bodies.map((body) => JSON.stringify(this.#named(body)));
-    const { written } = await port.call('chat.write', { at: this.#time(), bodies: texts });
+    const written = await this.#sign(texts);
     for (const { entry } of written) this.thread.add(entry);
     this.#document.add(written.map(({ bytes }) => bytes));
     await this.#kept.done;
@@ -220,12 +239,26 @@ export class Chat {
     if (bytes === undefined || this.thread.entry(id)?.author !== this.self) return;
     const body: Body = { is: 'erase', of: id };
     const texts = [JSON.stringify(this.#named(body))];
-    const { written } = await port.call('chat.write', { at: this.#time(), bodies: texts });
+    const written = await this.#sign(texts);
     for (const { entry } of written) this.thread.add(entry);
     const { entry: tombstone } = await port.call('chat.erase', { entry: bytes });
     this.#unsaid.push(...this.#document.replace([bytes], [tombstone, ...written.map((one) => one.bytes)]));
     await this.#kept.done;
     this.#unsay();
+    this.#options.changed();
+  }
+
+  async #sign(bodies: string[]): Promise<WrittenEntry[]> {
+    const { written, run } = await this.#options.port.call('chat.write', { at: this.#time(), bodies });
+    if (run !== this.#run) this.#document.beginAnew();
+    this.#run = run;
+    return written;
+  }
+
+  async #stand(): Promise<void> {
+    const { canWrite } = await this.#options.port.call('chat.standing', {});
+    if (canWrite === this.#canWrite) return;
+    this.#canWrite = canWrite;
     this.#options.changed();
   }
 
@@ -388,7 +421,9 @@ export class Chat {
   }
 
   #lookForGaps(): void {
-    if (this.thread.gaps.length === 0 && !this.#document.isWaiting) this.#gapSince = null;
+    // What is not for us may be what others build upon.
+    const isWaiting = this.#document.isWaiting && !this.signal.hasHidden;
+    if (this.thread.gaps.length === 0 && !isWaiting) this.#gapSince = null;
     else if (this.#gapSince === null) {
       this.#gapSince = this.#options.now();
       this.#options.after(GAP_MS + 100, () => this.#options.changed());

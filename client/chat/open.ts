@@ -36,6 +36,7 @@ export async function openChat(holder: ChatHolder, events: ChatHolderEvents): Pr
       screen?.down();
     },
     renewed: () => screen?.renewed(),
+    keys: () => screen?.keysMoved(),
     direct: (allowed) => {
       servers = allowed;
       screen?.allowDirect(allowed);

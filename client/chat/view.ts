@@ -78,6 +78,8 @@ export interface ChatView {
   terms: ChatTerms;
   /** The host, in the meeting: may change the terms, and delete. */
   host: boolean;
+  /** False for who was never in a meeting whose newcomers do not see everything: it opens once they have been. */
+  canWrite: boolean;
   /** What this version can do: messages for one person alone, and newcomers who do not see everything. */
   offers: { readonly private: boolean; readonly newcomers: boolean };
   alarms: readonly ChatAlarm[];

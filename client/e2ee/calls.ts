@@ -7,17 +7,19 @@
 import { CryptoError } from '../../crypto/errors.ts';
 import { base64url } from '../../crypto/bytes.ts';
 import { Keyring } from '../../crypto/keyring.ts';
-import type { ChatKeeper } from './chat/keeper.ts';
+import type { ChatKeeper, ChatTerms } from './chat/keeper.ts';
 import type { KeptAccess } from './chat/kept.ts';
 import type { ChatShelf, ChatStore } from './chat/shelf.ts';
 import { Frames } from './frames.ts';
 import type { FrameKeys } from './frameTransform.ts';
-import { Keeper, Refused } from './keeper.ts';
+import { Keeper } from './keeper.ts';
 import type { CallErrorCode, CallName, Calls, FromWorker, Notice, ToWorker } from './messages.ts';
+import { Refused } from './refused.ts';
 import { rehearse } from './rehearsal.ts';
 import { RepairPace } from './repairPace.ts';
 import { Requests } from './requests.ts';
 import { Session } from './session.ts';
+import type { ChatOfGroup } from './session/terms.ts';
 import { Serial } from './session/serial.ts';
 import { Vault } from './vault.ts';
 import type { Store } from './store.ts';
@@ -44,6 +46,8 @@ const AT_ONCE: ReadonlySet<CallName> = new Set<CallName>([
   'rehearse',
 ]);
 
+type OpenedChat = Pick<ChatTerms, 'meeting' | 'identity' | 'host' | 'access' | 'keys' | 'shelf'>;
+
 export class CallDesk {
   readonly frames: Frames;
   readonly #ports: CallsPorts;
@@ -55,6 +59,7 @@ export class CallDesk {
   #chat: ChatKeeper | null = null;
   /** Of the open invite, while there is no server to ask. */
   #kept: KeptAccess | null = null;
+  #keysOfChat: Promise<OpenedChat> | null = null;
   readonly #pace = new RepairPace();
   /** When what is being worked off came in. */
   #arrivedAt = -Infinity;
@@ -191,6 +196,7 @@ export class CallDesk {
       'chat.whisper': (params) => this.#needChat().whisper(params),
       'chat.overhear': (params) => this.#needChat().overhear(params),
       'chat.room': () => this.#needChat().room(),
+      'chat.standing': () => this.#needChat().standing(),
       'chat.keep': (params) => this.#needChat().keep(params),
     };
   }
@@ -215,20 +221,54 @@ export class CallDesk {
 
   async #beginChat(): Promise<Calls['chat.begin']['out']> {
     const { alone, now } = this.#ports;
+    const terms = await this.#chatKeys();
     const { ChatKeeper } = await import('./chat/keeper.ts');
-    this.#endChat();
-    this.#chat = new ChatKeeper({
-      ...(await this.#keeper.chatTerms()),
-      shelf: await this.#shelf(),
-      alone,
-      now,
-    });
+    this.#chat = new ChatKeeper({ ...terms, alone, now });
     return this.#chat.begin();
   }
 
+  /** Members come to the chat's keys whether or not they have it open. */
+  #chatKeys(): Promise<OpenedChat> {
+    this.#keysOfChat ??= this.#makeChatKeys().catch((error: unknown) => {
+      this.#keysOfChat = null;
+      throw error;
+    });
+    return this.#keysOfChat;
+  }
+
+  async #makeChatKeys(): Promise<OpenedChat> {
+    const { alone, now } = this.#ports;
+    const [terms, shelf, { ChatKeys }] = await Promise.all([
+      this.#keeper.chatTerms(),
+      this.#shelf(),
+      import('./chat/keys.ts'),
+    ]);
+    const keys = new ChatKeys({ ...terms, shelf, alone, now, changed: () => this.#emit({ type: 'chatKeys' }) });
+    return { ...terms, shelf, keys };
+  }
+
+  /** Loaded while the join is under way, which does not wait for it. */
+  #chatOfGroup(): ChatOfGroup {
+    const { now, after } = this.#ports;
+    const inGroup = Promise.all([this.#chatKeys(), import('./chat/group.ts')]).then(
+      ([{ keys }, { ChatInGroup }]) => new ChatInGroup({ keys, now, after, random: randomShare }),
+    );
+    const then = (act: (chat: ChatOfGroup) => void) => void inGroup.then(act, () => undefined);
+    return {
+      begin: (line, at) => then((chat) => chat.begin(line, at)),
+      entered: (at) => then((chat) => chat.entered(at)),
+      changed: () => then((chat) => chat.changed()),
+      read: (letter) => then((chat) => chat.read(letter)),
+      end: () => then((chat) => chat.end()),
+    };
+  }
+
   #endChat(): void {
-    this.#chat?.wipe();
-    this.#chat = null;
+    void this.#keysOfChat?.then(
+      ({ keys }) => keys.wipe(),
+      () => undefined,
+    );
+    this.#chat = this.#keysOfChat = null;
   }
 
   #needChat(): ChatKeeper {
@@ -253,7 +293,7 @@ export class CallDesk {
         keyring,
         keysChanged: (side) => this.frames.keysChanged(side),
       },
-      await this.#keeper.terms(),
+      await this.#keeper.terms(this.#chatOfGroup()),
     );
     const keys: FrameKeys = {
       keyring,
@@ -310,4 +350,9 @@ function failureOf(error: unknown): { code: CallErrorCode; detail: string } {
     return { code: 'internal', detail: error instanceof Error ? error.name : 'unknown' };
   if (error.code === 'usage' || error.code === 'malformed') return { code: 'usage', detail: error.message };
   return { code: 'forged', detail: error.message };
+}
+
+/** In [0, 1). */
+function randomShare(): number {
+  return crypto.getRandomValues(new Uint32Array(1))[0]! / 2 ** 32;
 }

@@ -12,29 +12,24 @@ import { prepareJoin } from '../../crypto/group.ts';
 import { deriveLinkKeys, meetingIdOf, openName, sealName } from '../../crypto/invite.ts';
 import { random, signKeyPair, stretch } from '../../crypto/primitives.ts';
 import { signText } from '../../crypto/signed.ts';
-import { labels, proofText, type Signed } from '../../signal/protocol/documents.ts';
+import { DEFAULT_CHAT_TERMS, HostState, labels, proofText, type Signed } from '../../signal/protocol/documents.ts';
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
 import type { Access, CheckedRecord } from './access.ts';
 import type { ChatTerms } from './chat/keeper.ts';
-import { checkRecord, deriveAccess, titleOf } from './access.ts';
+import { checkRecord, deriveAccess, jsonOf, titleOf } from './access.ts';
+import type { ChatKeysTerms } from './chat/keys.ts';
+import type { Newcomers } from './chat/policy.ts';
 import { Host, makeTerms } from './host.ts';
-import type { CallErrorCode, Calls } from './messages.ts';
-import type { Rotation, SessionTerms } from './session/terms.ts';
+import type { Calls } from './messages.ts';
+import { Refused } from './refused.ts';
+import { HostStates } from './session/hostStates.ts';
+import type { ChatOfGroup, Rotation, SessionTerms } from './session/terms.ts';
 import type { HostSecrets, Vault } from './vault.ts';
 
 /** As bodies.ts takes it; the page asks for less. */
 const MAX_NAME = 80;
 
-/** A call that cannot be answered. The detail is for developers, and holds no secret. */
-export class Refused extends Error {
-  readonly code: CallErrorCode;
-
-  constructor(code: CallErrorCode, detail: string) {
-    super(detail);
-    this.name = 'Refused';
-    this.code = code;
-  }
-}
+type ChatOfInvite = Pick<ChatTerms, 'meeting' | 'identity' | 'host' | 'access'> & Pick<ChatKeysTerms, 'newcomers'>;
 
 interface Opened {
   readonly meeting: MeetingId;
@@ -44,6 +39,8 @@ interface Opened {
   /** The peer that this tab was last: what the password turned into is kept for it. */
   tab: PeerId | null;
   host: HostSecrets | null;
+  /** By the newest word of the host that this browser has heard; null: the record's. */
+  newcomers: Newcomers | null;
   checked: CheckedRecord | null;
   title: string;
   access: Access | null;
@@ -101,6 +98,7 @@ export class Keeper {
       stretched: null,
       tab: before,
       host,
+      newcomers: null,
       checked: null,
       title: '',
       access: null,
@@ -197,7 +195,7 @@ export class Keeper {
   }
 
   /** What a session needs; the prepared leaf goes over to it. */
-  async terms(): Promise<SessionTerms> {
+  async terms(chat: ChatOfGroup): Promise<SessionTerms> {
     const { opened, meeting, access } = this.#needAccess();
     const { leaf, host } = opened;
     if (leaf === null) throw new Refused('notReady', 'no leaf has been prepared');
@@ -217,7 +215,11 @@ export class Keeper {
       keepRotation: (next) =>
         this.#keepHost(opened, { rotation: next && { ...next, before: opened.secret.slice(), tried: false } }),
       hostState: await this.#vault.hostState(meeting),
-      keepHostState: (state) => void this.#vault.keepHostState(meeting, state),
+      keepHostState: (state) => {
+        void this.#vault.keepHostState(meeting, state);
+        opened.newcomers = newcomersBy(state);
+      },
+      chat,
       renewed: (next) => {
         opened.secret = next.secret.slice();
         opened.access?.wipe();
@@ -236,13 +238,24 @@ export class Keeper {
   }
 
   /** What the chat needs of the open invite. */
-  async chatTerms(): Promise<Pick<ChatTerms, 'meeting' | 'identity' | 'host' | 'access'>> {
+  async chatTerms(): Promise<ChatOfInvite> {
     const { opened, meeting, access } = this.#needAccess();
+    const { hostPublicKey } = access;
+    const known = await this.#vault.hostState(meeting);
+    // Checked once more: what lies on a disk is no host's word.
+    await HostStates.open({
+      meeting,
+      hostPublicKey,
+      known,
+      keep: (state) => (opened.newcomers ??= newcomersBy(state)),
+    });
+    const current = () => opened.access ?? access;
     return {
       meeting,
       identity: await this.#vault.identity(),
       host: opened.host !== null,
-      access: () => opened.access ?? access,
+      access: current,
+      newcomers: () => opened.newcomers ?? (current().record.settings.chat ?? DEFAULT_CHAT_TERMS).newcomers,
     };
   }
 
@@ -348,4 +361,10 @@ export class Keeper {
     if (access === null) throw new Refused('notReady', 'no password has been given');
     return { opened, meeting, access };
   }
+}
+
+/** @param state of a host, checked */
+function newcomersBy({ body }: Signed): Newcomers | null {
+  const state = HostState.safeParse(jsonOf(body));
+  return (state.success && state.data.chat?.newcomers) || null;
 }

@@ -175,6 +175,8 @@ export type Notice =
   | { type: 'invite'; secret: string; generation: number }
   /** `chat`: null where no host has decided otherwise than the record says. */
   | { type: 'hostState'; locked: boolean; chat: ChatTerms | null }
+  /** Other keys of the chat are held, or another one seals. */
+  | { type: 'chatKeys' }
   /** Our sealed good-bye of this epoch: what a page sends that is being closed and has no time to ask. */
   | { type: 'farewell'; body: string }
   /**

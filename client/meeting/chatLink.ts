@@ -14,6 +14,8 @@ export interface ChatSink {
   down(): void;
   /** The meeting has another link or password. */
   renewed(): void;
+  /** Other keys are held, or another one seals. */
+  keys(): void;
   /** @param servers  for ICE, while we are in a meeting that goes from person to person, and may; else null */
   direct(servers: readonly RTCIceServer[] | null): void;
   /** The chat's terms are others now. */
@@ -77,6 +79,10 @@ export class ChatLink {
 
   renewed(): void {
     this.#sink?.renewed();
+  }
+
+  keys(): void {
+    this.#sink?.keys();
   }
 
   /** Whether browsers may speak with each other directly. @param servers for ICE; null: they may not */

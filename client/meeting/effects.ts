@@ -399,6 +399,8 @@ export class Runner {
         return this.input(notice);
       case 'counts':
         return; // the transport listens itself
+      case 'chatKeys':
+        return this.chat.keys();
       case 'farewell':
         this.#farewell = notice.body;
         return;

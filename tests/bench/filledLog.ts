@@ -9,6 +9,7 @@ import Database from 'better-sqlite3';
 import { ChatDocument } from '../../client/chat/document.ts';
 import { checkRecord, deriveAccess, type Access } from '../../client/e2ee/access.ts';
 import { ChatKeeper } from '../../client/e2ee/chat/keeper.ts';
+import { ChatKeys } from '../../client/e2ee/chat/keys.ts';
 import { ChatShelf } from '../../client/e2ee/chat/shelf.ts';
 import { memoryChatStore } from '../../client/e2ee/chat/store.ts';
 import { fromBase64url } from '../../crypto/bytes.ts';
@@ -44,8 +45,8 @@ async function itemsOf(access: Access, count: number): Promise<{ bodies: string[
     const { written } = await keeper.write({ at: start + index * 1000, bodies: [JSON.stringify(text)] });
     document.doc.clientID = clients[author]!;
     document.add(written.map(({ bytes }) => bytes));
-    const { ring, items } = await keeper.seal({ update });
-    if (ring !== null) {
+    const { keys, items } = await keeper.seal({ update });
+    for (const ring of keys) {
       const item: ChatItem = { seq: 1, at: 0, hash: hashOf(fromBase64url(ring.body)), body: ring.body };
       await Promise.all(keepers.slice(1).map((other) => other.items({ head: null, items: [item] })));
       bodies.push(ring.body);
@@ -56,15 +57,20 @@ async function itemsOf(access: Access, count: number): Promise<{ bodies: string[
 }
 
 async function keeperOf(access: Access): Promise<ChatKeeper> {
-  return new ChatKeeper({
+  const shelf = new ChatShelf(memoryChatStore(), memoryChatStore);
+  const shared = {
     meeting: access.meeting,
-    identity: await signKeyPair(),
-    host: false,
+    shelf,
+    alone: <T>(_name: string, act: () => Promise<T>) => act(),
+    now: Date.now,
+  };
+  const keys = new ChatKeys({
+    ...shared,
     access: () => access,
-    shelf: new ChatShelf(memoryChatStore(), memoryChatStore),
-    alone: (_name, act) => act(),
-    now: () => Date.now(),
+    newcomers: () => ({ see: 'all' }),
+    changed: () => undefined,
   });
+  return new ChatKeeper({ ...shared, access: () => access, keys, identity: await signKeyPair(), host: false });
 }
 
 /** What the log came to, in bytes. */

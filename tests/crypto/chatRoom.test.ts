@@ -4,7 +4,7 @@ import { base64url, wipe } from '../../crypto/bytes.ts';
 import { deriveChatKey, deriveChatRoom, newRingSecret } from '../../crypto/chatKey.ts';
 
 const MEETING = 'abcd-efgh-jkmn-pqrs';
-const given = { secret: newRingSecret(), generation: 1 };
+const given = { secret: newRingSecret(), generation: 1, closed: null };
 
 test('room and password are the same for all who hold a key, and others for any other key', async () => {
   const own = await deriveChatRoom(given, MEETING);
@@ -12,10 +12,11 @@ test('room and password are the same for all who hold a key, and others for any 
   const others = await Promise.all([
     deriveChatRoom({ ...given, generation: 2 }, MEETING),
     deriveChatRoom({ ...given, secret: newRingSecret() }, MEETING),
+    deriveChatRoom({ ...given, closed: { begun: 1, reach: 0 } }, MEETING),
     deriveChatRoom(given, 'abcd-efgh-jkmn-pqrt'),
   ]);
   const all = [own, ...others];
-  expect(new Set(all.flatMap(({ room, password }) => [room, password])).size).toBe(8);
+  expect(new Set(all.flatMap(({ room, password }) => [room, password])).size).toBe(10);
   for (const { room, password } of all) expect([room, password].map(({ length }) => length)).toEqual([22, 43]);
 });
 

@@ -136,6 +136,11 @@ export class SignalProvider implements ChatProvider {
     return this.#head;
   }
 
+  /** The log has what we cannot open. */
+  get hasHidden(): boolean {
+    return this.#hidden > 0;
+  }
+
   /** Share of the server's room that is used. */
   get used(): number {
     return this.#used;
@@ -223,7 +228,7 @@ export class SignalProvider implements ChatProvider {
     if (this.#state === 'online') this.#terms.line.request('chat.whisper', { body }).catch(() => undefined);
   }
 
-  /** Link or password are others now. Whoever is first tells the ring under them; the others find it told. */
+  /** Link, password or keys are others now. Whoever is first tells the log what it lacks; the others find it told. */
   renewed(): void {
     this.#inTurn(this.#turn, async () => {
       const { late, isPast } = await this.#terms.port.call('chat.reopen', {});
@@ -380,7 +385,7 @@ export class SignalProvider implements ChatProvider {
     // Ours, sealed a moment too late: it goes out once more.
     if (opened.some((one) => one.is === 'stale')) this.#compare = true;
     if (opened.some((one) => one.is === 'forged')) alarm('forged');
-    if (opened.some((one) => one.is === 'ring' && one.isNews)) ringCame();
+    if (opened.some((one) => 'isNews' in one && one.isNews)) ringCame();
     return true;
   }
 
@@ -433,15 +438,15 @@ export class SignalProvider implements ChatProvider {
   }
 
   async #send(turn: number, update: Bytes): Promise<void> {
-    const { ring, items } = await this.#terms.port.call('chat.seal', { update });
-    for (const body of ring === null ? items : [ring, ...items]) await this.#append(turn, body);
+    const { keys, items } = await this.#terms.port.call('chat.seal', { update });
+    for (const body of [...keys, ...items]) await this.#append(turn, body);
   }
 
   async #tell(turn: number): Promise<void> {
     if (this.#state !== 'online') return;
-    const { ring } = await this.#terms.port.call('chat.tell', { isBase: this.#isBase });
+    const { keys } = await this.#terms.port.call('chat.tell', { isBase: this.#isBase });
     this.#isBase = false;
-    if (ring !== null) await this.#append(turn, ring);
+    for (const body of keys) await this.#append(turn, body);
   }
 
   async #append(turn: number, { body, hash, erase }: SealedItem): Promise<void> {

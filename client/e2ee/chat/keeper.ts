@@ -1,5 +1,5 @@
 /**
- * The keeper of one meeting's chat, in the worker: its ring, this browser's chain, and what is kept of it on disk.
+ * The keeper of one meeting's chat, in the worker: its entries, this browser's chain, and what is kept of it on disk.
  *
  * It seals and opens; the document and everything that is shown of it are the page's. A sequence of our chain is on disk before the
  * entry that bears it is handed out, so that none is used twice.
@@ -7,20 +7,21 @@
 import type { Bytes } from '../../../crypto/bytes.ts';
 import { base64url, equal, fromBase64url, fromUtf8, labelled, utf8 } from '../../../crypto/bytes.ts';
 import { eraseEntry, NO_PREVIOUS, sealEntry, WRITER_BYTES } from '../../../crypto/chatEntry.ts';
-import { itemHead, openItem, ringItem, sealItem, wrappedRing } from '../../../crypto/chatItem.ts';
+import { itemHead, openItem, sealItem } from '../../../crypto/chatItem.ts';
 import type { ChatKey } from '../../../crypto/chatKey.ts';
-import { deriveChatKey, openRing, sealRing } from '../../../crypto/chatKey.ts';
+import { CHAT_KEY_ID_BYTES } from '../../../crypto/chatKey.ts';
 import { logBodyHash, logNext, logStart } from '../../../crypto/chatLog.ts';
 import { Reader, Writer } from '../../../crypto/codec.ts';
 import type { KeyPair } from '../../../crypto/primitives.ts';
 import { random, ready, sha256Now } from '../../../crypto/primitives.ts';
 import type { ChatHead, ChatItem } from '../../../signal/protocol/chat.ts';
 import type { Access } from '../access.ts';
+import { Refused } from '../refused.ts';
 import { EntryReader } from './entries.ts';
 import { keepAccess } from './kept.ts';
+import type { ChatKeys } from './keys.ts';
 import type { ChatCalls, OpenedItem, SealedItem, WrittenEntry } from './messages.ts';
 import { cut, PART_BYTES, Parts } from './parts.ts';
-import { Ring } from './ring.ts';
 import type { ChatShelf } from './shelf.ts';
 import { openWhisper, sealWhisper } from './whispers.ts';
 
@@ -30,6 +31,7 @@ export interface ChatTerms {
   readonly host: boolean;
   /** Of the newest generation that we know. */
   readonly access: () => Access;
+  readonly keys: ChatKeys;
   readonly shelf: ChatShelf;
   /** One at a time over all tabs of this browser. */
   readonly alone: <T>(name: string, act: () => Promise<T>) => Promise<T>;
@@ -40,6 +42,8 @@ export interface ChatTerms {
 /** Our chain so far. */
 interface Chain {
   readonly writer: Bytes;
+  /** Of its keys, as `ChatKeys.runOf` says: whoever opens one of its entries opens all before it. */
+  readonly run: Bytes;
   /** Of the next entry. */
   readonly next: number;
   readonly previous: Bytes;
@@ -54,7 +58,7 @@ const LAST_KEPT = 16;
 
 export class ChatKeeper {
   readonly #terms: ChatTerms;
-  readonly #ring: Ring;
+  readonly #keys: ChatKeys;
   readonly #reader: EntryReader;
   readonly #parts = new Parts();
   /** Items that no key of ours opens, oldest first. */
@@ -62,21 +66,17 @@ export class ChatKeeper {
   #eraseSecret: Promise<Bytes> | null = null;
   /** Of the records that `begin` has read. */
   #kept: number[] = [];
-  /** Which keys the log holds, wrapped for each generation's link: as read from it, so that what is not there is told. */
-  readonly #told = new Map<number, Set<string>>();
 
   constructor(terms: ChatTerms) {
     this.#terms = terms;
-    this.#ring = new Ring(terms.meeting);
-    this.#reader = new EntryReader(terms.meeting, this.#ring);
+    this.#keys = terms.keys;
+    this.#reader = new EntryReader(terms.meeting, terms.keys.ring);
   }
 
   async begin(): Promise<ChatCalls['chat.begin']['out']> {
     const { shelf, meeting, identity, host, access } = this.#terms;
-    const lasting = await shelf.open();
+    const lasting = await this.#keys.load();
     await keepAccess(shelf, access());
-    const ring = await shelf.get(`ring ${meeting}`).catch(() => null);
-    if (ring !== null) await this.#takeKept(ring);
     const kept = await shelf.list(`updates ${meeting}`).catch(() => []);
     this.#kept = kept.map(({ id }) => id);
     const state = await shelf.get(`state ${meeting}`).catch(() => null);
@@ -95,7 +95,7 @@ export class ChatKeeper {
     const { meeting } = this.#terms;
     const from = head ?? { seq: 0, hash: base64url(logStart(meeting)) };
     // From its start, or from where it goes on after something was deleted: what it holds is seen now.
-    if (head === null || isBase) this.#told.clear();
+    if (head === null || isBase) this.#keys.readAnew();
     await ready();
     const bodies = items.map(({ body }) => (body === null ? null : fromBase64url(body)));
     const end = follow(from, items, bodies);
@@ -108,27 +108,32 @@ export class ChatKeeper {
       opened.push(one instanceof Promise ? await one : one);
     }
     this.#keepHidden(items.filter((_, i) => opened[i]!.is === 'hidden'));
-    const isNews = opened.some((one) => one.is === 'ring' && one.isNews);
-    const late = isNews ? (await this.reopen()).late : [];
+    const late = opened.some(isNews) ? (await this.reopen()).late : [];
     return { head: end, broken: false, opened, late, hidden: this.#hidden.length + this.#parts.open };
   }
 
   async reopen(): Promise<ChatCalls['chat.reopen']['out']> {
     await keepAccess(this.#terms.shelf, this.#terms.access());
     const late: Bytes[] = [];
-    const before = this.#ring.beginnings.size;
-    // Keys first, wherever in the log they lie.
-    for (const kind of ['ring', 'others'] as const) {
-      const hidden = this.#hidden.splice(0);
-      for (const item of hidden) {
-        const body = fromBase64url(item.body!);
-        const isRing = itemHead(body)?.kind === 'ring';
-        const opened = isRing === (kind === 'ring') ? await this.#openOne(item, body) : null;
-        if (opened?.is === 'update') late.push(opened.update);
-        if (opened === null || opened.is === 'hidden') this.#hidden.push(item);
-      }
+    const { beginnings } = this.#keys.ring;
+    const before = beginnings.size;
+    // Keys first, wherever in the log they lie: one may lead to another before it.
+    while ((await this.#tryHidden(isKeys)).some(isNews));
+    for (const opened of await this.#tryHidden((body) => !isKeys(body)))
+      if (opened.is === 'update') late.push(opened.update);
+    return { late, isPast: beginnings.size > before };
+  }
+
+  /** Those that open now are hidden no more. */
+  async #tryHidden(isMeant: (body: Bytes) => boolean): Promise<OpenedItem[]> {
+    const opened: OpenedItem[] = [];
+    for (const item of this.#hidden.splice(0)) {
+      const body = fromBase64url(item.body!);
+      const one = isMeant(body) ? await this.#openOne(item, body) : null;
+      if (one !== null) opened.push(one);
+      if (one === null || one.is === 'hidden') this.#hidden.push(item);
     }
-    return { late, isPast: this.#ring.beginnings.size > before };
+    return opened;
   }
 
   #keepHidden(items: readonly ChatItem[]): void {
@@ -144,15 +149,18 @@ export class ChatKeeper {
   async write({ at, bodies }: ChatCalls['chat.write']['in']): Promise<ChatCalls['chat.write']['out']> {
     const { meeting, identity, alone, shelf } = this.#terms;
     const key = await this.#sealing();
+    const run = this.#keys.runOf(key);
     const name = this.#chainName;
     return alone(name, async () => {
       let chain = await this.#chain(name);
+      // Whoever came with this key must not miss what is not for them.
+      if (!equal(chain.run, run)) chain = { ...newChain(run), last: chain.last };
       const written: WrittenEntry[] = [];
       for (const body of bodies) {
         const link = { writer: chain.writer, sequence: chain.next, at, previous: chain.previous };
         const { bytes, id } = await sealEntry(key, meeting, { identity, ...link, body: utf8(body) });
         const last = [...chain.last, bytes].slice(-LAST_KEPT);
-        chain = { writer: chain.writer, next: chain.next + 1, previous: id, last };
+        chain = { writer: chain.writer, run, next: chain.next + 1, previous: id, last };
         written.push({
           bytes,
           entry: {
@@ -167,19 +175,19 @@ export class ChatKeeper {
         });
       }
       await shelf.put(name, chainBytes(chain));
-      return { written };
+      return { written, run: base64url(run) };
     });
   }
 
   async seal({ update }: ChatCalls['chat.seal']['in']): Promise<ChatCalls['chat.seal']['out']> {
     const { meeting } = this.#terms;
     const key = await this.#sealing();
-    const ring = await this.#untold();
+    const keys = await this.#untold();
     if (update.length <= PART_BYTES) {
-      return { ring, items: [await this.#forLog(await sealItem(key, meeting, 'update', update))] };
+      return { keys, items: [await this.#forLog(await sealItem(key, meeting, 'update', update))] };
     }
     const parts = await Promise.all(cut(update).map((part) => sealItem(key, meeting, 'part', part)));
-    return { ring, items: await Promise.all(parts.map((part) => this.#forLog(part))) };
+    return { keys, items: await Promise.all(parts.map((part) => this.#forLog(part))) };
   }
 
   async peek({ items }: ChatCalls['chat.peek']['in']): Promise<ChatCalls['chat.peek']['out']> {
@@ -188,7 +196,7 @@ export class ChatKeeper {
     const open = ({ body }: ChatItem): Bytes | null => {
       const item = body === null ? null : fromBase64url(body);
       const head = item && itemHead(item);
-      const key = head?.kind === 'update' ? this.#ring.find(head.keyId) : null;
+      const key = head?.kind === 'update' ? this.#keys.ring.find(head.keyId) : null;
       try {
         return key && item && openItem(key, meeting, 'update', item);
       } catch {
@@ -204,8 +212,8 @@ export class ChatKeeper {
   }
 
   async tell({ isBase }: ChatCalls['chat.tell']['in']): Promise<ChatCalls['chat.tell']['out']> {
-    if (isBase) this.#told.clear();
-    return { ring: this.#ring.size === 0 ? null : await this.#untold() };
+    if (isBase) this.#keys.readAnew();
+    return { keys: await this.#untold() };
   }
 
   async erase({ entry }: ChatCalls['chat.erase']['in']): Promise<ChatCalls['chat.erase']['out']> {
@@ -213,18 +221,23 @@ export class ChatKeeper {
   }
 
   async whisper({ body }: ChatCalls['chat.whisper']['in']): Promise<ChatCalls['chat.whisper']['out']> {
-    const { meeting, identity, now, access } = this.#terms;
-    const key = this.#ring.sealing(access().generation);
+    const { meeting, identity, now } = this.#terms;
+    const key = this.#keys.whispering?.key ?? null;
     return { body: key && (await sealWhisper(key, meeting, { identity, at: Math.floor(now()), body })) };
   }
 
   overhear({ body }: ChatCalls['chat.overhear']['in']): Promise<ChatCalls['chat.overhear']['out']> {
-    const { meeting, now, access } = this.#terms;
-    return openWhisper(this.#ring, { meeting, generation: access().generation }, body, now());
+    const { meeting, now } = this.#terms;
+    const { ring, generation } = this.#keys;
+    return openWhisper(ring, { meeting, generation }, body, now());
   }
 
   async room(): Promise<ChatCalls['chat.room']['out']> {
-    return { room: await this.#ring.room(this.#terms.access().generation) };
+    return { room: await this.#keys.room() };
+  }
+
+  standing(): ChatCalls['chat.standing']['out'] {
+    return { canWrite: this.#keys.canSeal };
   }
 
   async keep({ update, state, all }: ChatCalls['chat.keep']['in']): Promise<object> {
@@ -238,22 +251,21 @@ export class ChatKeeper {
     return {};
   }
 
-  wipe(): void {
-    this.#ring.wipe();
-  }
-
   #openOne({ seq, replaced }: ChatItem, item: Bytes | null): OpenedItem | Promise<OpenedItem> {
     const { meeting } = this.#terms;
     if (item === null) return { is: 'erased' };
     const head = itemHead(item);
     if (head === null || head.kind === 'whisper' || head.kind === 'snapshot') return { is: 'forged' };
-    // Where it stands in the log says when older keys end: nothing that took another's place may say so.
-    if (head.kind === 'ring' && replaced === true) return { is: 'forged' };
-    if (head.kind === 'ring') return this.#openRing(item, head.generation, seq);
-    const key = this.#ring.find(head.keyId);
+    if (head.kind === 'ring' || head.kind === 'forward') {
+      // Where it stands in the log says when older keys end: nothing that took another's place may say so.
+      if (replaced === true) return { is: 'forged' };
+      if (head.kind === 'ring') return this.#keys.openRing(item, head.generation, seq);
+      return this.#keys.openForward(item, head.generation);
+    }
+    const key = this.#keys.ring.find(head.keyId);
     if (key === null) return { is: 'hidden' };
     // A removed member still holds this key, and perhaps the server's ear.
-    if (seq > this.#ring.endOf(head.keyId)) return { is: 'stale' };
+    if (seq > this.#keys.ring.endOf(head.keyId)) return { is: 'stale' };
     try {
       const content = openItem(key, meeting, head.kind, item);
       const update = head.kind === 'update' ? content : this.#parts.take(content);
@@ -263,45 +275,15 @@ export class ChatKeeper {
     }
   }
 
-  async #openRing(item: Bytes, generation: number, seq: number): Promise<OpenedItem> {
-    const { meeting, access } = this.#terms;
-    // An older one was told again under the newer.
-    if (generation < access().generation) return { is: 'ring', isNews: false };
-    if (generation > access().generation) return { is: 'hidden' };
-    try {
-      const secrets = await openRing(access().chatKey, { meetingId: meeting, generation }, wrappedRing(item));
-      // Nobody wraps for today's link what only a later one may seal with: its keys would be known to whoever is removed before.
-      if (secrets.some((one) => one.generation > generation)) return { is: 'forged' };
-      const added = await this.#ring.add(secrets);
-      const told = this.#told.get(generation) ?? new Set();
-      this.#told.set(generation, told);
-      const before = told.size;
-      for (const one of secrets) told.add((await deriveChatKey(one, meeting)).name);
-      if (this.#ring.began(generation, seq) || added > 0 || told.size > before) await this.#keepRing();
-      return { is: 'ring', isNews: added > 0 };
-    } catch {
-      return { is: 'forged' };
-    }
-  }
-
-  /** The key to write with now; drawn where there is none yet. */
+  /** The key to write with now. @throws Refused where nobody could read it */
   async #sealing(): Promise<ChatKey> {
-    const { generation } = this.#terms.access();
-    const found = this.#ring.sealing(generation);
-    if (found !== null) return found;
-    const started = await this.#ring.start(generation);
-    await this.#keepRing();
-    return started;
+    const key = await this.#keys.sealing();
+    if (key === null) throw new Refused('notReady', 'no key to write with');
+    return key;
   }
 
-  /** The ring wrapped for link and password of today, if not all of it was told under them yet. */
-  async #untold(): Promise<SealedItem | null> {
-    const { meeting, access } = this.#terms;
-    const { generation, chatKey } = access();
-    const told = this.#told.get(generation);
-    if (this.#ring.names.every((name) => told?.has(name))) return null;
-    const { secrets } = this.#ring;
-    return this.#forLog(ringItem(generation, await sealRing(chatKey, { meetingId: meeting, generation }, secrets)));
+  async #untold(): Promise<SealedItem[]> {
+    return Promise.all((await this.#keys.untold()).map((item) => this.#forLog(item)));
   }
 
   async #forLog(item: Bytes): Promise<SealedItem> {
@@ -327,28 +309,6 @@ export class ChatKeeper {
     });
   }
 
-  async #keepRing(): Promise<void> {
-    const { shelf, meeting } = this.#terms;
-    const writer = new Writer().u16(this.#ring.size);
-    for (const { secret, generation } of this.#ring.secrets) writer.fixed(secret).u32(generation);
-    writer.u16(this.#ring.beginnings.size);
-    for (const [generation, seq] of this.#ring.beginnings) writer.u32(generation).u64(seq);
-    for (const [generation, names] of this.#told) for (const name of names) writer.u32(generation).text8(name);
-    // Where nothing can be stored it lasts as long as this worker.
-    await shelf.put(`ring ${meeting}`, writer.done()).catch(() => undefined);
-  }
-
-  async #takeKept(bytes: Bytes): Promise<void> {
-    const reader = new Reader(bytes);
-    const count = reader.u16();
-    await this.#ring.add(Array.from({ length: count }, () => ({ secret: reader.fixed(32), generation: reader.u32() })));
-    for (let left = reader.u16(); left > 0; left--) this.#ring.began(reader.u32(), reader.u64());
-    while (reader.remaining > 0) {
-      const generation = reader.u32();
-      this.#told.set(generation, (this.#told.get(generation) ?? new Set()).add(reader.text8()));
-    }
-  }
-
   /** Another identity of this browser is another writer: nothing leads from one to the other. */
   get #chainName(): string {
     const { meeting, identity } = this.#terms;
@@ -357,8 +317,21 @@ export class ChatKeeper {
 
   async #chain(name: string): Promise<Chain> {
     const kept = await this.#terms.shelf.get(name);
-    return kept === null ? { writer: random(WRITER_BYTES), next: 0, previous: NO_PREVIOUS, last: [] } : chainFrom(kept);
+    return kept === null ? newChain(new Uint8Array(CHAT_KEY_ID_BYTES)) : chainFrom(kept);
   }
+}
+
+function newChain(run: Bytes): Chain {
+  return { writer: random(WRITER_BYTES), run, next: 0, previous: NO_PREVIOUS, last: [] };
+}
+
+function isKeys(body: Bytes): boolean {
+  const kind = itemHead(body)?.kind;
+  return kind === 'ring' || kind === 'forward';
+}
+
+function isNews(one: OpenedItem): boolean {
+  return 'isNews' in one && one.isNews;
 }
 
 /** @returns where the chain is after these items; null where they do not follow */
@@ -377,15 +350,16 @@ function follow(from: ChatHead, items: readonly ChatItem[], bodies: readonly (By
   return { seq, hash: base64url(hash) };
 }
 
-function chainBytes({ writer, next, previous, last }: Chain): Bytes {
-  const bytes = new Writer().fixed(writer).u32(next).fixed(previous).u8(last.length);
+function chainBytes({ writer, run, next, previous, last }: Chain): Bytes {
+  const bytes = new Writer().fixed(writer).fixed(run).u32(next).fixed(previous).u8(last.length);
   for (const entry of last) bytes.opaque32(entry);
   return bytes.done();
 }
 
 function chainFrom(bytes: Bytes): Chain {
   const reader = new Reader(bytes);
-  const [writer, next, previous] = [reader.fixed(WRITER_BYTES), reader.u32(), reader.fixed(32)];
+  const [writer, run] = [reader.fixed(WRITER_BYTES), reader.fixed(CHAT_KEY_ID_BYTES)];
+  const [next, previous] = [reader.u32(), reader.fixed(32)];
   const last = Array.from({ length: reader.u8() }, () => reader.opaque32());
-  return { writer, next, previous, last };
+  return { writer, run, next, previous, last };
 }

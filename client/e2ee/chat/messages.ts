@@ -21,12 +21,13 @@ export interface ReadEntry {
 export type EntryVerdict =
   { readonly is: 'read'; readonly entry: ReadEntry } | { readonly is: 'hidden' | 'forged' | 'malformed' };
 
-/** What an item of the log holds. `ring`: keys, which the worker keeps; entries that were hidden may open now. */
+/** What an item of the log holds. `isNews`: keys, which the worker keeps; entries that were hidden may open now. */
 export type OpenedItem =
   | { readonly is: 'update'; readonly update: Bytes }
   | { readonly is: 'ring'; readonly isNews: boolean }
   /** `stale`: sealed under a key that a removal had ended by then; whoever wrote it honestly gives it to the log again. */
-  | { readonly is: 'part' | 'hidden' | 'stale' | 'forged' | 'erased' };
+  | { readonly is: 'part' | 'stale' | 'forged' | 'erased' }
+  | { readonly is: 'hidden'; readonly isNews?: boolean };
 
 export interface WrittenEntry {
   readonly bytes: Bytes;
@@ -62,17 +63,22 @@ export interface ChatCalls {
   /** What takes the place of an item that is to be erased, and the token that does it: it follows from the item, and from a secret of this browser. */
   'chat.unsay': { in: { hash: string; update: Bytes }; out: { body: string; token: string } };
   'chat.read': { in: { entries: Bytes[] }; out: { verdicts: EntryVerdict[] } };
-  /** Signs and seals what the person writes, in this order, each a JSON text. */
-  'chat.write': { in: { at: number; bodies: string[] }; out: { written: WrittenEntry[] } };
-  /** Makes items of a change of the document: one, or parts of a large one. `ring`: to be sent before them. */
-  'chat.seal': { in: { update: Bytes }; out: { ring: SealedItem | null; items: SealedItem[] } };
+  /**
+   * Signs and seals what the person writes, in this order, each a JSON text. `run`: whoever opens one entry of a run opens all of it; another
+   * run goes to another list. Fails with `notReady` where nobody could read it (`chat.standing`).
+   */
+  'chat.write': { in: { at: number; bodies: string[] }; out: { written: WrittenEntry[]; run: string } };
+  /** Makes items of a change of the document: one, or parts of a large one. `keys`: to be sent before them. */
+  'chat.seal': { in: { update: Bytes }; out: { keys: SealedItem[]; items: SealedItem[] } };
+  /** `canWrite`: false for whoever was never in a meeting whose newcomers do not see everything. */
+  'chat.standing': { in: object; out: { canWrite: boolean } };
   /**
    * Link or password are others now: tries again what could not be opened. `isPast`: they began before items that were opened already,
    * some of which may be stale: to be read again.
    */
   'chat.reopen': { in: object; out: { late: Bytes[]; isPast: boolean } };
-  /** The ring for the link and password of today, where the log does not have it yet: without it newcomers could not read what was before. */
-  'chat.tell': { in: { isBase: boolean }; out: { ring: SealedItem | null } };
+  /** Keys that the log does not have yet: for link and password of today, or for who was there and is away. */
+  'chat.tell': { in: { isBase: boolean }; out: { keys: SealedItem[] } };
   /** The same entry without its body. */
   'chat.erase': { in: { entry: Bytes }; out: { entry: Bytes } };
   /** Seals and signs something that is not kept. */

@@ -1,19 +1,33 @@
 /**
- * The chat's ring as far as this browser holds it: secrets that open what was written, and one that seals what is written now.
+ * The chat's ring as far as this browser holds it: secrets that open what was written, and those that may seal what is written now.
  *
- * A secret of an older generation opens and never seals: whoever was removed may hold it.
+ * A secret of an older generation opens and never seals: whoever was removed may hold it. Of closed ones it remembers in which order they
+ * came, since what is newer is handed on to holders of what is older, never the other way (policy.ts).
  */
 import type { Bytes } from '../../../crypto/bytes.ts';
 import { base64url, wipe } from '../../../crypto/bytes.ts';
 import type { ChatKey, RingSecret } from '../../../crypto/chatKey.ts';
-import { deriveChatKey, deriveChatRoom, newRingSecret } from '../../../crypto/chatKey.ts';
+import { deriveChatKey, newRingSecret } from '../../../crypto/chatKey.ts';
+import { mayLeadTo } from './policy.ts';
 
 /** Several may start one at once; more than this is somebody's mischief. */
-const MOST_OF_ONE = 16;
+const MOST_OPEN = 16;
+/** One an hour for half a year, or a newcomer every two minutes for a week. */
+const MOST_CLOSED = 4096;
 
-interface Held extends RingSecret {
+export interface Held extends RingSecret {
   readonly key: ChatKey;
+  /** The hour in which we first held it. */
+  readonly heard: number;
+  /** Rises with what is begun later. */
+  readonly place: number;
+  /** Told to the group that we are in now, so all who were in it then hold it. */
+  readonly told: boolean;
+  /** Name of the one under which it is handed on; null: under none. */
+  readonly from: string | null;
 }
+
+export type HeldTerms = Pick<Held, 'heard' | 'place' | 'told' | 'from'>;
 
 export class Ring {
   readonly #meeting: string;
@@ -29,30 +43,58 @@ export class Ring {
     return this.#held.size;
   }
 
-  /** Members may start as many as they like: of one generation the first few count. @returns how many were new */
-  async add(secrets: readonly RingSecret[]): Promise<number> {
-    let added = 0;
-    for (const { secret, generation } of secrets) {
-      const key = await deriveChatKey({ secret, generation }, this.#meeting);
-      const count = [...this.#held.values()].filter((one) => one.generation === generation).length;
-      if (this.#held.has(key.name) || count >= MOST_OF_ONE) continue;
-      this.#held.set(key.name, { secret: secret.slice(), generation, key });
-      added += 1;
-    }
-    return added;
+  get all(): readonly Held[] {
+    return [...this.#held.values()];
   }
 
-  get names(): string[] {
-    return [...this.#held.keys()];
+  get open(): Held[] {
+    return this.all.filter(({ closed }) => closed === null);
+  }
+
+  /** Oldest first; of one place by name, so that all agree. */
+  get closed(): Held[] {
+    const found = this.all.filter(({ closed }) => closed !== null);
+    return found.sort((a, b) => a.place - b.place || (a.key.name < b.key.name ? 1 : -1));
+  }
+
+  /** The place of the newest one. */
+  get newest(): number {
+    return Math.max(0, ...this.all.map(({ place }) => place));
+  }
+
+  /** Members may start as many as they like: of one generation the first few count. @returns its name if it is new */
+  async add(given: RingSecret, terms: HeldTerms): Promise<string | null> {
+    const { secret, generation, closed } = given;
+    const key = await deriveChatKey(given, this.#meeting);
+    const alike = this.all.filter(
+      (one) => one.generation === generation && (one.closed === null) === (closed === null),
+    );
+    if (this.#held.has(key.name) || alike.length >= (closed === null ? MOST_OPEN : MOST_CLOSED)) return null;
+    this.#held.set(key.name, { secret: secret.slice(), generation, closed, key, ...terms });
+    return key.name;
+  }
+
+  get(name: string): Held | null {
+    return this.#held.get(name) ?? null;
+  }
+
+  /** We are in that group no more. */
+  untell(): void {
+    for (const [name, one] of this.#held) this.#held.set(name, { ...one, told: false });
   }
 
   find(keyId: Bytes): ChatKey | null {
-    return this.#held.get(base64url(keyId))?.key ?? null;
+    return this.get(base64url(keyId))?.key ?? null;
   }
 
   /** Of a key that is held; -1 for another. */
   generationOf(keyId: Bytes): number {
-    return this.#held.get(base64url(keyId))?.generation ?? -1;
+    return this.get(base64url(keyId))?.generation ?? -1;
+  }
+
+  /** The newest closed one whose holders may all have this one, which is begun now or was at `place`. */
+  olderThan(newer: RingSecret, place: number): Held | null {
+    return this.closed.findLast((one) => one.place <= place && mayLeadTo(one, newer)) ?? null;
   }
 
   /**
@@ -76,33 +118,20 @@ export class Ring {
     return Math.min(Infinity, ...[...this.#began].filter(([generation]) => generation > own).map(([, seq]) => seq));
   }
 
-  /** The key to seal with; of several the one that all choose. Null where there is none of this generation. */
-  sealing(generation: number): ChatKey | null {
-    return this.#sealing(generation)?.key ?? null;
-  }
-
-  /** Of the key to seal with: where browsers that hold it meet, and with which password. */
-  async room(generation: number): Promise<{ room: string; password: string } | null> {
-    const held = this.#sealing(generation);
-    return held && deriveChatRoom(held, this.#meeting);
-  }
-
-  /** Draws another secret. */
-  async start(generation: number): Promise<ChatKey> {
-    const secret = newRingSecret();
-    await this.add([{ secret, generation }]);
-    const key = await deriveChatKey({ secret, generation }, this.#meeting);
-    wipe(secret);
-    return key;
-  }
-
-  get secrets(): RingSecret[] {
-    return [...this.#held.values()].map(({ secret, generation }) => ({ secret, generation }));
-  }
-
-  #sealing(generation: number): Held | null {
-    const fit = [...this.#held.values()].filter((one) => one.generation === generation);
+  /** The open one to seal with; of several the one that all choose. Null where there is none of this generation. */
+  openOf(generation: number): Held | null {
+    const fit = this.open.filter((one) => one.generation === generation);
     return fit.sort((a, b) => (a.key.name < b.key.name ? -1 : 1))[0] ?? null;
+  }
+
+  /** Draws another secret. @returns it, as it is held now */
+  async start(of: Omit<RingSecret, 'secret'>, terms: HeldTerms): Promise<Held> {
+    const secret = newRingSecret();
+    const name = await this.add({ ...of, secret }, terms);
+    wipe(secret);
+    const held = name === null ? null : this.get(name);
+    if (held === null) throw new RangeError('no room for another key');
+    return held;
   }
 
   wipe(): void {

@@ -42,7 +42,7 @@ export async function openWhisper(
     await ready();
     const item = fromBase64url(text);
     const head = itemHead(item);
-    const key = head === null || head.kind === 'ring' ? null : ring.find(head.keyId);
+    const key = head !== null && 'keyId' in head ? ring.find(head.keyId) : null;
     // Whoever was removed holds the older ones.
     if (key === null || ring.generationOf(key.id) !== generation) return null;
     const reader = new Reader(openItem(key, meeting, 'whisper', item));

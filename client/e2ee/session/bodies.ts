@@ -4,7 +4,7 @@
  */
 import * as z from 'zod/mini';
 import { Signed } from '../../../signal/protocol/documents.ts';
-import { Epoch, Generation, fixedBytesText, Signature } from '../../../signal/protocol/ids.ts';
+import { bytesText, Epoch, Generation, fixedBytesText, Signature } from '../../../signal/protocol/ids.ts';
 
 export const bodies = {
   /** My name; `host`: the host's signature over my leaf (hostMark.ts), if I am one. Sent on joining, and to newcomers. */
@@ -19,6 +19,10 @@ export const bodies = {
   generation: z.object({ record: Signed, secret: fixedBytesText(32) }),
   /** The newest host state that I know. */
   hostState: z.object({ state: Signed }),
+  /** Closed keys of the chat, as `writeSecret` of crypto/chatKey.ts writes them: begun now, or given to whoever asked. */
+  chatKeys: z.object({ isNew: z.boolean(), keys: bytesText(42 * 128) }),
+  /** I have come: give me the chat's keys that newcomers may have. */
+  chatAsk: z.object({}),
 } as const;
 
 export type InternalKind = keyof typeof bodies;

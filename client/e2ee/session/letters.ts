@@ -24,6 +24,7 @@ import type { HostStates } from './hostStates.ts';
 import type { Letter, Mail, MailOptions } from './mail.ts';
 import type { Desk } from './ports.ts';
 import type { Roster } from './roster.ts';
+import type { ChatOfGroup } from './terms.ts';
 import type { Work } from './work.ts';
 
 /** Helping the same peer again, or asking it again, before this has passed would only repeat what is on its way. */
@@ -49,6 +50,7 @@ export interface LettersTerms {
   readonly roster: Roster;
   readonly states: HostStates;
   readonly work: Work;
+  readonly chat: ChatOfGroup;
   readonly access: () => Access;
   /** @param epoch in which it was told */
   readonly accept: (access: Access, epoch: number) => Promise<void>;
@@ -130,6 +132,10 @@ export class Letters {
         return this.#generation(known.body, letter.epoch);
       case 'hostState':
         return this.#hostState(known.body);
+      case 'chatKeys':
+        return this.#terms.chat.read({ kind: 'chatKeys', body: known.body, ...aboutSender(letter) });
+      case 'chatAsk':
+        if (this.#atMostOften(`chat ${from.peer}`)) this.#terms.chat.read({ kind: 'chatAsk', ...aboutSender(letter) });
     }
   }
 
@@ -234,6 +240,10 @@ export class Letters {
   #tell<K extends InternalKind>(to: PeerId | null, kind: K, body: Body<K>, options: MailOptions = {}): Promise<void> {
     return this.#terms.mail.send(to, kind, JSON.stringify(body), options);
   }
+}
+
+function aboutSender({ from, epoch }: Letter): { identity: string; epoch: number } {
+  return { identity: base64url(from.identity), epoch };
 }
 
 function isReplay(error: unknown): boolean {

@@ -29,7 +29,7 @@ import { Outbox } from './outbox.ts';
 import type { Alarm, Desk } from './ports.ts';
 import type { Presence } from './presence.ts';
 import { Roster } from './roster.ts';
-import type { SessionTerms } from './terms.ts';
+import type { ChatGroupLine, SessionTerms } from './terms.ts';
 import { Work } from './work.ts';
 
 /** A lock is not known everywhere at once: what is committed within this after we heard of it may be honest. */
@@ -160,6 +160,7 @@ export class Live {
       roster: this.#roster,
       states,
       work: this.#work,
+      chat: terms.chat,
       access: events.access,
       accept: (next, epoch) => this.#accept(next, epoch),
       isLost,
@@ -211,6 +212,7 @@ export class Live {
     await this.#epochs.enter(this.group, { removal: false, lost: () => false });
     this.#heartbeat.setPeers(this.#others());
     this.#roster.update(null);
+    this.#terms.chat.begin(this.#chatLine(), { epoch: this.group.epoch, isBack: this.#terms.replaces !== null });
     this.hostStateChanged();
     // The leaf before this one may have been paused: the page holds its tracks until it is told otherwise.
     this.#desk.emit({ type: 'paused', paused: false });
@@ -289,9 +291,11 @@ export class Live {
     else this.#lockedSince = Math.min(this.#lockedSince, this.#desk.now());
     this.#desk.emit({ type: 'hostState', locked: this.#states.locked, chat: this.#states.state?.chat ?? null });
     this.#committer.plan();
+    this.#terms.chat.changed();
   }
 
   stop(): void {
+    this.#terms.chat.end();
     this.#heartbeat.stop();
     this.#committer.stop();
     this.#follower.stop();
@@ -325,6 +329,7 @@ export class Live {
     const removal = transition.removed.some(({ reason }) => reason.kind === 'host');
     await this.#epochs.enter(this.group, { removal, lost: (peer) => this.#heartbeat.isLost(peer) });
     this.#heartbeat.setPeers(this.#others());
+    this.#terms.chat.entered({ epoch: transition.epoch, isStranger: this.#bringsStranger(transition) });
     this.#sayEntered();
     this.#roster.update(transition);
     this.#committer.moved();
@@ -351,6 +356,26 @@ export class Live {
     this.#desk.emit({ type: 'invite', secret: base64url(next.secret), generation: next.generation });
     await this.#follower.generationCame();
     this.#committer.plan();
+    this.#terms.chat.changed();
+  }
+
+  #chatLine(): ChatGroupLine {
+    return {
+      send: (kind, body, epoch) =>
+        this.#desk.post(() => this.#mail.send(null, kind, JSON.stringify(body), epoch === null ? {} : { epoch })),
+      serverNow: () => this.#desk.serverNow(),
+    };
+  }
+
+  /** A reload is none: that identity was here before. */
+  #bringsStranger({ added, removed }: Transition): boolean {
+    const came = new Set(added.map(({ peer }) => peer));
+    const were = [
+      ...this.group.members().filter(({ peer }) => !came.has(peer)),
+      ...removed.filter(({ reason }) => reason.kind === 'replaced').map(({ member }) => member),
+    ];
+    const known = new Set(were.map(({ identity }) => base64url(identity)));
+    return added.some(({ identity }) => !known.has(base64url(identity)));
   }
 
   async #beat(): Promise<void> {

@@ -6,6 +6,7 @@ import type { Signed } from '../../../signal/protocol/documents.ts';
 import type { MeetingId } from '../../../signal/protocol/ids.ts';
 import type { Access } from '../access.ts';
 import type { Host } from '../host.ts';
+import type { Body } from './bodies.ts';
 
 /** A generation that the host has told the members of, and not yet the server. */
 export interface Rotation {
@@ -14,6 +15,30 @@ export interface Rotation {
   readonly record: Signed;
   readonly access: Signed;
   readonly secret: Bytes;
+}
+
+/** A letter about the chat's keys, from a member. */
+export type ChatLetter = { readonly identity: string; readonly epoch: number } & (
+  { readonly kind: 'chatKeys'; readonly body: Body<'chatKeys'> } | { readonly kind: 'chatAsk' }
+);
+
+export interface ChatGroupLine {
+  /** To all members. @param epoch  in this one or not at all; null: in the present one */
+  send<K extends 'chatKeys' | 'chatAsk'>(kind: K, body: Body<K>, epoch: number | null): void;
+  /** Milliseconds since 1970 as the server counts them. */
+  serverNow(): number;
+}
+
+/** The chat's keys in the group (chat/group.ts). Nothing of it is waited for. */
+export interface ChatOfGroup {
+  /** We are a member. @param at.isBack  this tab was one a moment ago */
+  begin(line: ChatGroupLine, at: { epoch: number; isBack: boolean }): void;
+  /** @param at.isStranger  somebody came who was not in the group until now */
+  entered(at: { epoch: number; isStranger: boolean }): void;
+  /** The host's word, link or password are others now. */
+  changed(): void;
+  read(letter: ChatLetter): void;
+  end(): void;
 }
 
 export interface SessionTerms {
@@ -37,6 +62,7 @@ export interface SessionTerms {
   readonly keepHostState: (state: Signed) => void;
   /** A new generation has begun: from now on its keys are the meeting's. */
   readonly renewed: (access: Access) => void;
+  readonly chat: ChatOfGroup;
   /** True if this browser met that identity before this meeting. Remembers it from now on. */
   readonly meet: (identity: string) => boolean;
 }

@@ -117,6 +117,7 @@ globalThis.productChat = {
       },
       down: () => chat?.down(),
       renewed: () => chat?.renewed(),
+      keys: () => chat?.keysMoved(),
       direct: (allowed) => {
         servers = allowed;
         chat?.allowDirect(allowed);

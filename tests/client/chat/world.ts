@@ -7,6 +7,8 @@ import type { DirectTerms } from '../../../client/chat/providers/direct.ts';
 import type { ChatLine, ChatPort } from '../../../client/chat/providers/signal.ts';
 import type { Access } from '../../../client/e2ee/access.ts';
 import { ChatKeeper } from '../../../client/e2ee/chat/keeper.ts';
+import { ChatKeys } from '../../../client/e2ee/chat/keys.ts';
+import type { Newcomers } from '../../../client/e2ee/chat/policy.ts';
 import type { ChatStore } from '../../../client/e2ee/chat/shelf.ts';
 import { ChatShelf } from '../../../client/e2ee/chat/shelf.ts';
 import { memoryChatStore } from '../../../client/e2ee/chat/store.ts';
@@ -48,6 +50,8 @@ export class Time {
 
 /** Calls of all workers that are not answered: WebCrypto works in other threads. */
 let underWay = 0;
+
+export const isAtRest = (): boolean => underWay === 0;
 
 /** Until nobody waits for anything but time. */
 async function quiet(): Promise<void> {
@@ -118,7 +122,9 @@ export async function person(name: string): Promise<Person> {
 
 /** What whoever has link and password knows. */
 export function accessOf(generation = 0, chatKey = random(32)): Access {
-  return { generation, chatKey } as Access;
+  const signed = { body: 'a record', signature: 'of a host' };
+  const accessKey = { publicKey: random(32), privateKey: random(64) };
+  return { meeting: MEETING as string, generation, chatKey, signed, accessKey } as Access;
 }
 
 interface Params {
@@ -134,9 +140,12 @@ export class Device {
   readonly person: Person;
   readonly store: ChatStore;
   access: Access;
+  /** By the host's word, as far as this browser has heard it. */
+  newcomers: () => Newcomers;
   readonly #log: Log;
-  readonly #time: Time;
+  readonly #time: Pick<Time, 'now' | 'after'>;
   readonly #random: () => number;
+  keys!: ChatKeys;
   keeper!: ChatKeeper;
   chat!: Chat;
   online = false;
@@ -156,13 +165,15 @@ export class Device {
   constructor(given: {
     person: Person;
     log: Log;
-    time: Time;
+    time: Pick<Time, 'now' | 'after'>;
+    newcomers?: () => Newcomers;
     access: Access;
     random: () => number;
     store?: ChatStore;
     openDirect?: DirectTerms['open'];
   }) {
     this.#openDirect = given.openDirect ?? null;
+    this.newcomers = given.newcomers ?? (() => ({ see: 'all' }));
     this.person = given.person;
     this.store = given.store ?? memoryChatStore();
     this.access = given.access;
@@ -172,14 +183,21 @@ export class Device {
   }
 
   async start(): Promise<this> {
+    const shelf = new ChatShelf(this.store, memoryChatStore);
+    const alone = <T>(_name: string, act: () => Promise<T>) => act();
+    const shared = { meeting: MEETING, shelf, alone, now: () => this.#time.now };
+    this.keys = new ChatKeys({
+      ...shared,
+      access: () => this.access,
+      newcomers: () => this.newcomers(),
+      changed: () => this.chat?.keysMoved(),
+    });
     this.keeper = new ChatKeeper({
-      meeting: MEETING,
+      ...shared,
+      access: () => this.access,
+      keys: this.keys,
       identity: this.person.identity,
       host: false,
-      access: () => this.access,
-      shelf: new ChatShelf(this.store, memoryChatStore),
-      alone: (_name, act) => act(),
-      now: () => this.#time.now,
     });
     this.chat = await Chat.open({
       port: portOf(this.keeper),

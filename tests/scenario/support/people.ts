@@ -5,7 +5,7 @@ import { checkRecord, deriveAccess } from '../../../client/e2ee/access.ts';
 import { Host, makeTerms } from '../../../client/e2ee/host.ts';
 import type { MemberView, MessageKind, Notice } from '../../../client/e2ee/messages.ts';
 import { RequestFailed, type Ports } from '../../../client/e2ee/session/ports.ts';
-import type { Rotation } from '../../../client/e2ee/session/terms.ts';
+import type { ChatOfGroup, Rotation } from '../../../client/e2ee/session/terms.ts';
 import type { Bytes } from '../../../crypto/bytes.ts';
 import type { PendingJoin } from '../../../crypto/group.ts';
 import { prepareJoin } from '../../../crypto/group.ts';
@@ -76,7 +76,17 @@ export interface JoinOptions {
   hostState?: Signed;
   rotation?: Rotation | null;
   latencyMs?: () => number;
+  /** Made once it is known who asks. */
+  chat?: (self: Person) => ChatOfGroup;
 }
+
+const NO_CHAT: ChatOfGroup = {
+  begin: () => undefined,
+  entered: () => undefined,
+  changed: () => undefined,
+  read: () => undefined,
+  end: () => undefined,
+};
 
 export class Person {
   readonly name: string;
@@ -212,6 +222,7 @@ export class Scene {
         hostState: options.hostState ?? null,
         keepHostState: (state) => void (self.hostState = state),
         renewed: (next) => void (self.access = next),
+        chat: options.chat?.(self) ?? NO_CHAT,
         meet: (key) => !met.has(key) && (met.add(key), false),
       });
     });

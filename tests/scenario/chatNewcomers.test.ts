@@ -1,0 +1,155 @@
+/** What newcomers see of the chat, asserted on keys: in real groups, and with whoever tries to come to more. */
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ChatScene, type Chatter } from './support/chatPeople.ts';
+
+let chat: ChatScene;
+let anna: Chatter;
+beforeEach(async () => {
+  chat = await ChatScene.open();
+});
+afterEach(() => {
+  for (const { errors } of chat.scene.people) expect(errors).toEqual([]);
+  chat.end();
+});
+
+/** Anna is host, Ben is there, and this holds for newcomers. */
+async function begin(newcomers: Parameters<ChatScene['decide']>[1]): Promise<Chatter> {
+  anna = await chat.come('Anna');
+  const ben = await chat.come('Ben');
+  await chat.decide(anna, newcomers);
+  return ben;
+}
+
+const noAlarms = () => expect(chat.chatters.flatMap(({ device }) => device.chat.alarms)).toEqual([]);
+
+describe('newcomers see nothing from before', () => {
+  test('a late joiner reads what follows, and holds no key for what was before; those who were there read all', async () => {
+    const ben = await begin({ see: 'nothing' });
+    await chat.write(anna, 'one');
+    await chat.write(ben, 'two');
+    const cem = await chat.come('Cem');
+    await chat.write(anna, 'three');
+    await chat.write(cem, 'four');
+    await chat.write(ben, 'five');
+    const dora = await chat.come('Dora');
+    await chat.write(ben, 'six');
+    const all = ['one', 'two', 'three', 'four', 'five', 'six'];
+    expect(anna.device.texts).toEqual(all);
+    expect(ben.device.texts).toEqual(all);
+    expect(cem.device.texts).toEqual(all.slice(2));
+    expect(dora.device.texts).toEqual(all.slice(5));
+    expect((await chat.opens(anna, anna)).sort()).toEqual([...all].sort());
+    expect((await chat.opens(cem, anna)).sort()).toEqual(all.slice(2).sort());
+    expect(await chat.opens(dora, anna)).toEqual(all.slice(5));
+    await chat.scene.world.advance(20_000);
+    noAlarms();
+  });
+
+  test('whoever has the link and was never let in holds no key, and can write nothing that would be lost', async () => {
+    await begin({ see: 'nothing' });
+    await chat.write(anna, 'secret');
+    const eve = await chat.visitor('Eve');
+    expect(await chat.opens(eve, anna)).toEqual([]);
+    expect(eve.device.chat.canWrite).toBe(false);
+    await expect(eve.device.chat.write([{ is: 'say', text: 'lost' }])).rejects.toThrow();
+    await chat.join(eve);
+    expect(eve.device.chat.canWrite).toBe(true);
+  });
+
+  test('whoever was there and went reads on from the lobby, and writes; all read it', async () => {
+    const ben = await begin({ see: 'nothing' });
+    await chat.write(anna, 'one');
+    await chat.leave(ben);
+    const cem = await chat.come('Cem');
+    await chat.write(cem, 'two');
+    expect(ben.device.texts).toEqual(['one', 'two']);
+    await chat.write(ben, 'three');
+    expect(anna.device.texts).toEqual(['one', 'two', 'three']);
+    expect(cem.device.texts).toEqual(['two', 'three']);
+    noAlarms();
+  });
+});
+
+describe('newcomers see the last hours', () => {
+  test('a late joiner holds keys of exactly these hours', async () => {
+    const ben = await begin({ see: 'hours', hours: 2 });
+    for (const text of ['five hours ago', 'three hours ago', 'two hours ago', 'an hour ago']) {
+      await chat.write(ben, text);
+      await chat.pass(text.startsWith('five') ? 2 : 1);
+    }
+    const cem = await chat.come('Cem');
+    await chat.write(anna, 'now');
+    expect(cem.device.texts).toEqual(['two hours ago', 'an hour ago', 'now']);
+    expect((await chat.opens(cem, anna)).sort()).toEqual(['an hour ago', 'now', 'two hours ago']);
+    expect(anna.device.texts).toHaveLength(5);
+    noAlarms();
+  });
+
+  test('more hours than were promised when it was written are given to nobody: by asking, by a wrong clock, or by a later word', async () => {
+    const ben = await begin({ see: 'hours', hours: 1 });
+    await chat.write(ben, 'old');
+    await chat.pass(3);
+    await chat.decide(anna, { see: 'hours', hours: 720 });
+    await chat.write(ben, 'new');
+    const cem = await chat.come('Cem');
+    // It asks as often as it likes, for whatever a changed program would ask.
+    for (let i = 0; i < 3; i++) {
+      await chat.scene.world.advance(4000);
+      await cem.person!.session.send(null, 'chatAsk' as never, JSON.stringify({ hours: 1000 }));
+    }
+    await chat.scene.world.advance(5000);
+    expect(await chat.opens(cem, anna)).toEqual(['new']);
+    expect(cem.device.texts).toEqual(['new']);
+  });
+});
+
+describe('the host thinks again', () => {
+  test('from everything to nothing and back: each time holds for what is written in it', async () => {
+    const ben = await begin({ see: 'all' });
+    await chat.write(ben, 'open');
+    await chat.decide(anna, { see: 'nothing' });
+    await chat.write(ben, 'closed');
+    await chat.decide(anna, { see: 'all' });
+    await chat.write(ben, 'open again');
+    const cem = await chat.come('Cem');
+    expect(cem.device.texts).toEqual(['open', 'open again']);
+    expect((await chat.opens(cem, anna)).sort()).toEqual(['open', 'open again']);
+    expect(anna.device.texts).toEqual(['open', 'closed', 'open again']);
+    const eve = await chat.visitor('Eve');
+    expect((await chat.opens(eve, anna)).sort()).toEqual(['open', 'open again']);
+    noAlarms();
+  });
+
+  test('from some hours to nothing and back: nobody comes from the hours to what was between', async () => {
+    const ben = await begin({ see: 'hours', hours: 24 });
+    await chat.write(ben, 'hourly');
+    await chat.decide(anna, { see: 'nothing' });
+    await chat.write(ben, 'closed');
+    await chat.decide(anna, { see: 'hours', hours: 24 });
+    await chat.write(ben, 'hourly again');
+    const cem = await chat.come('Cem');
+    expect((await chat.opens(cem, anna)).sort()).toEqual(['hourly', 'hourly again']);
+    expect(anna.device.texts).toEqual(['hourly', 'closed', 'hourly again']);
+  });
+});
+
+describe('somebody was removed', () => {
+  test('opens nothing that follows, with every key it held and all that the log has; whoever is away comes by the new link', async () => {
+    const ben = await begin({ see: 'nothing' });
+    const cem = await chat.come('Cem');
+    await chat.write(cem, 'with Cem');
+    await chat.leave(ben);
+    const links = [{ ...cem.device.access, generation: 0, chatKey: cem.device.access.chatKey.slice() }];
+    await anna.person!.session.remove(cem.person!.peer);
+    await chat.scene.world.advance(8000);
+    anna.device.chat.renewed();
+    await chat.write(anna, 'without Cem');
+    expect(await chat.opens(cem, anna, links as never)).toEqual(['with Cem']);
+    ben.device.access = anna.device.access;
+    ben.device.chat.renewed();
+    await chat.scene.world.advance(8000);
+    expect(ben.device.texts).toEqual(['with Cem', 'without Cem']);
+    await chat.write(ben, 'from the lobby');
+    expect(anna.device.texts).toEqual(['with Cem', 'without Cem', 'from the lobby']);
+  });
+});
