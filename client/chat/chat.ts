@@ -7,7 +7,7 @@
 import type { ReadEntry, WrittenEntry } from '../e2ee/chat/messages.ts';
 import type { Body } from './bodies.ts';
 import type { PlacedEntry } from './document.ts';
-import { ChatDocument, LOCAL, type Place } from './document.ts';
+import { ChatDocument, LOCAL, nameOf, type Place } from './document.ts';
 import { Kept, memoryFrom, type Memory } from './kept.ts';
 import { Presence } from './presence.ts';
 import { Direct, type DirectTerms } from './providers/direct.ts';
@@ -28,6 +28,8 @@ const CLOCK_MS = 5 * 60_000;
 /** Who vanishes right after writing has written not long ago. */
 const CARRIED_MS = 10 * 60_000;
 const UNSAY_MS = 3000;
+/** Some 200 kB; less is read faster one by one than it is made. */
+const SNAPSHOT_AFTER = 500;
 /** What is missing in a chain may still be on its way. */
 const GAP_MS = 8000;
 
@@ -42,6 +44,8 @@ export interface ChatOptions {
   readonly now: () => number;
   readonly after: (ms: number, run: () => void) => () => void;
   readonly random: () => number;
+  /** So many items of the log are worth a snapshot. */
+  readonly snapshotAfter?: number;
   /** Opens the direct way; null: there is none. */
   readonly openDirect: DirectTerms['open'] | null;
 }
@@ -110,6 +114,8 @@ export class Chat {
       unsent: () => this.#unsent(),
       after: options.after,
       random: options.random,
+      old: (days) => this.#old(days),
+      snapshotAfter: options.snapshotAfter ?? SNAPSHOT_AFTER,
     });
     const { line, port, now, after, name, changed, openDirect: open } = options;
     const { self, signal } = this;
@@ -285,6 +291,12 @@ export class Chat {
     this.signal.changed(update);
   }
 
+  #old(days: number): ReadonlySet<string> {
+    const from = this.#options.now() - days * 86_400_000;
+    const old = [...this.#places].filter(([id]) => (this.thread.entry(id)?.at ?? Infinity) < from);
+    return new Set(old.map(([, place]) => nameOf(place)));
+  }
+
   /** Our entries that the log never had; they are about to lie elsewhere. */
   #unsent(): Bytes[] {
     const ids = [...this.#places]
@@ -383,6 +395,7 @@ export class Chat {
     unsay({ line, port, document: this.#document }, gone).then(
       () => {
         this.#unsaying = false;
+        this.signal.erased();
         this.#unsaid = this.#unsaid.filter((place) => !gone.includes(place));
         this.#keep(null);
         this.#unsay();

@@ -29,6 +29,13 @@ export interface PlacedEntry {
  */
 const LIST = 'entries ';
 
+/** What is not to be carried to anybody: it was deleted from the log, or is older than that keeps things. */
+export interface Left {
+  /** All up to here. */
+  readonly before: Vector;
+  has(place: Place): boolean;
+}
+
 /** Origin of what was written here. */
 export const LOCAL = Symbol('local');
 
@@ -109,6 +116,68 @@ export class ChatDocument {
     return owned(Y.encodeStateAsUpdate(this.doc, vector?.encoded));
   }
 
+  /** How far it goes. */
+  get vector(): Vector {
+    return new Vector(Y.decodeStateVector(Y.encodeStateVector(this.doc)));
+  }
+
+  /**
+   * All of it, by the keys that its entries name: each section is a change, and all of them together are the document. What was removed
+   * is a hole, and goes with what lies beside it.
+   * @param without  what is to be left out; nothing of a client that begins there comes, else it is a hole
+   * @returns `key` as it stands in an entry; null for holes alone
+   */
+  sections(without: Left = NOTHING): { key: Bytes | null; update: Bytes }[] {
+    const runs = new Map<string, { key: Bytes | null; updates: Bytes[] }>();
+    for (const all of this.doc.store.clients.values()) {
+      const structs = all.flatMap((struct) => {
+        if (without.before.covers(placeOf(struct))) return [];
+        return without.has(placeOf(struct)) ? [new Y.GC(struct.id, struct.length)] : [struct];
+      });
+      let from = 0;
+      let key: Bytes | null = null;
+      const end = (to: number): void => {
+        if (to === from) return;
+        const run = runs.get(String(key)) ?? { key, updates: [] };
+        runs.set(String(key), run);
+        run.updates.push(updateOf(new Map([[structs[from]!.id.client, structs.slice(from, to)]])));
+        from = to;
+      };
+      for (const [index, struct] of structs.entries()) {
+        const found = struct instanceof Y.Item && !struct.deleted ? bytesIn(struct)[0] : undefined;
+        if (found === undefined) continue;
+        const named = keyIn(found.bytes);
+        if (key !== null && !same(key, named)) end(index);
+        key = named;
+      }
+      end(structs.length);
+    }
+    return [...runs.values()].map(({ key, updates }) => ({ key, update: mergeUpdates(updates) }));
+  }
+
+  /** Whether it has every entry that is here, and can show it. @param without  what it need not have */
+  isWithin(theirs: ChatDocument, without: Left): boolean {
+    if (theirs.isWaiting) return false;
+    const there = new Map(theirs.#placed.map(({ place, bytes }) => [nameOf(place), bytes]));
+    return this.#placed.every(({ place, bytes }) => {
+      const other = there.get(nameOf(place));
+      return without.before.covers(place) || without.has(place) || (other !== undefined && same(other, bytes));
+    });
+  }
+
+  /** Whether it has entries that were removed here, or that are to be left out. */
+  hasLeft(theirs: ChatDocument, without: Left): boolean {
+    const [own, vector] = [new Set(this.#placed.map(({ place }) => nameOf(place))), this.vector];
+    return theirs.#placed.some(
+      ({ place }) =>
+        without.has(place) || (!own.has(nameOf(place)) && vector.covers(place)) || without.before.covers(place),
+    );
+  }
+
+  get #placed(): PlacedEntry[] {
+    return [...this.#lists.values()].flatMap((list) => itemsOf(list).flatMap(bytesIn));
+  }
+
   /** Changes came that build upon others which did not. */
   get isWaiting(): boolean {
     return this.doc.store.pendingStructs !== null;
@@ -116,7 +185,7 @@ export class ChatDocument {
 
   /** Where a change put what it added. */
   placesOf(update: Bytes): Place[] {
-    return structsOf(update).map(({ id: { client, clock }, length }) => ({ client, clock, length }));
+    return structsOf(update).map(placeOf);
   }
 
   /**
@@ -124,24 +193,14 @@ export class ChatDocument {
    * finds its place with whoever knows nothing of it.
    */
   asItIsNow(update: Bytes): Bytes {
-    const encoder = new Y.UpdateEncoderV1();
+    const byClient = new Map<number, (Y.GC | Y.Item)[]>();
     this.doc.transact((transaction) => {
-      const byClient = new Map<number, (Y.GC | Y.Item)[]>();
       for (const struct of structsOf(update)) {
         const { client, clock } = struct.id;
         byClient.set(client, [...(byClient.get(client) ?? []), ...within(transaction, client, clock, struct.length)]);
       }
-      writeVarUint(encoder.restEncoder, byClient.size);
-      for (const [client, structs] of byClient) {
-        writeVarUint(encoder.restEncoder, structs.length);
-        encoder.writeClient(client);
-        writeVarUint(encoder.restEncoder, structs[0]?.id.clock ?? 0);
-        for (const struct of structs) struct.write(encoder, 0);
-      }
     });
-    // No removals beside: what a struct holds no more is written as removed.
-    writeVarUint(encoder.restEncoder, 0);
-    return owned(encoder.toUint8Array());
+    return updateOf(byClient);
   }
 
   #ownList(): Y.Array<unknown> {
@@ -217,8 +276,38 @@ export class Vector {
   }
 }
 
+const NOTHING: Left = { before: new Vector(), has: () => false };
+
+function placeOf({ id: { client, clock }, length }: Y.GC | Y.Item): Place {
+  return { client, clock, length };
+}
+
+/** Of a place, as a key of maps. */
+export function nameOf({ client, clock }: Place): string {
+  return `${client} ${clock}`;
+}
+
 export function mergeUpdates(updates: readonly Bytes[]): Bytes {
   return owned(Y.mergeUpdates([...updates]));
+}
+
+/** A change that adds these, without removals beside: what a struct holds no more is written as removed. */
+function updateOf(byClient: ReadonlyMap<number, readonly (Y.GC | Y.Item)[]>): Bytes {
+  const encoder = new Y.UpdateEncoderV1();
+  writeVarUint(encoder.restEncoder, byClient.size);
+  for (const [client, structs] of byClient) {
+    writeVarUint(encoder.restEncoder, structs.length);
+    encoder.writeClient(client);
+    writeVarUint(encoder.restEncoder, structs[0]?.id.clock ?? 0);
+    for (const struct of structs) struct.write(encoder, 0);
+  }
+  writeVarUint(encoder.restEncoder, 0);
+  return owned(encoder.toUint8Array());
+}
+
+/** The key that an entry names in the clear (crypto/chatEntry.ts). */
+function keyIn(entry: Bytes): Bytes {
+  return entry.slice(1, 17);
 }
 
 function structsOf(update: Bytes): (Y.GC | Y.Item)[] {

@@ -191,6 +191,8 @@ export class CallDesk {
       'chat.reopen': () => this.#needChat().reopen(),
       'chat.peek': (params) => this.#needChat().peek(params),
       'chat.unsay': (params) => this.#needChat().unsay(params),
+      'chat.pack': (params) => this.#needChat().pack(params),
+      'chat.unpack': (params) => this.#needChat().unpack(params),
       'chat.tell': (params) => this.#needChat().tell(params),
       'chat.erase': (params) => this.#needChat().erase(params),
       'chat.whisper': (params) => this.#needChat().whisper(params),

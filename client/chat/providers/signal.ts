@@ -6,29 +6,20 @@
  * does not follow upon what we have seen of it, is said aloud; what we have stays, and is given to the log again.
  */
 import * as z from 'zod/mini';
-import { ChatHead, type chatRequests, type ChatItem, type ChatPush } from '../../../signal/protocol/chat.ts';
+import { ChatHead, type ChatItem, type ChatPush, type ChatSnapshot } from '../../../signal/protocol/chat.ts';
 import { ProtocolError } from '../../../signal/protocol/errors.ts';
-import type { Params, Result } from '../../../signal/protocol/requests.ts';
-import type { ChatCalls, OpenedItem, SealedItem } from '../../e2ee/chat/messages.ts';
+import type { Result } from '../../../signal/protocol/requests.ts';
+import type { OpenedItem, SealedItem } from '../../e2ee/chat/messages.ts';
 import { OfflineError } from '../../net/offline.ts';
 import type { ChatDocument, Place } from '../document.ts';
-import { mergeUpdates, Vector } from '../document.ts';
+import { mergeUpdates, nameOf, Vector } from '../document.ts';
 import type { ChatAlarm } from '../view.ts';
 import type { ChatProvider, ProviderState } from './provider.ts';
+import { Snapshots } from './snapshots.ts';
+import type { ChatLine, ChatPort } from './ways.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
-export type ChatRequest = keyof typeof chatRequests;
-
-/** The connection to signal, as far as the chat is concerned. */
-export interface ChatLine {
-  /** @throws ProtocolError · OfflineError */
-  request<N extends ChatRequest>(name: N, params: Params<N>): Promise<Result<N>>;
-}
-
-/** The worker, as far as the chat is concerned. */
-export interface ChatPort {
-  call<N extends keyof ChatCalls>(name: N, params: ChatCalls[N]['in']): Promise<ChatCalls[N]['out']>;
-}
+export type { ChatLine, ChatPort, ChatRequest } from './ways.ts';
 
 /**
  * What is kept between visits. `head`: the newest item that was taken in, with everything before it. `vector`: what the log holds, by
@@ -41,6 +32,8 @@ export const SignalMemory = z.object({
   dirty: z.boolean(),
   base: z.int(),
   before: z.array(z.tuple([z.int(), z.int()])),
+  /** Id of the confirmed snapshot that was found to hold all that we know. */
+  right: z.nullable(z.string()),
 });
 export type SignalMemory = z.infer<typeof SignalMemory>;
 
@@ -63,6 +56,10 @@ export interface SignalTerms {
   readonly after: (ms: number, run: () => void) => () => void;
   /** In [0, 1). */
   readonly random: () => number;
+  /** Names of places of what was written longer ago. */
+  readonly old: (days: number) => ReadonlySet<string>;
+  /** So many items are worth a snapshot. */
+  readonly snapshotAfter: number;
 }
 
 /** After a failure that does not say how long to wait. */
@@ -98,12 +95,16 @@ export class SignalProvider implements ChatProvider {
   /** Nothing was taken in yet since the log began anew. */
   #isBase = false;
   #used = 0;
+  #keepDays = Infinity;
   /** Rises with each connection: what an older one brings is dropped. */
   #turn = 0;
   #taking: Promise<void> = Promise.resolve();
   #calls: (() => void)[] = [];
   /** One look is due at what came by another way. */
   #isCarrying = false;
+  readonly #snapshots: Snapshots;
+  /** The log goes on from a snapshot of which not all could be opened. */
+  #lacks = false;
 
   constructor(terms: SignalTerms) {
     this.#terms = terms;
@@ -112,6 +113,25 @@ export class SignalProvider implements ChatProvider {
     this.#dirty = terms.memory?.dirty ?? false;
     this.#base = terms.memory?.base ?? 0;
     this.#before = terms.memory?.before ?? [];
+    const { line, port, document, alarm, moved, after, random, snapshotAfter: worth } = terms;
+    this.#snapshots = new Snapshots(
+      {
+        ...{ line, port, document, alarm, moved, after, random, worth },
+        level: () => (this.isLevel && this.#isWhole ? this.#head : null),
+        append: (item) => this.#append(this.#turn, item),
+        left: () => {
+          const old = terms.old(this.#keepDays);
+          return { before: new Vector(this.#before), has: (place) => old.has(nameOf(place)) };
+        },
+        hashAt: (seq) => this.#recent.get(seq),
+        refill: (holds) => {
+          this.#vector = holds;
+          this.#dirty = true;
+          this.retry();
+        },
+      },
+      terms.memory?.right ?? null,
+    );
   }
 
   get state(): ProviderState {
@@ -120,10 +140,15 @@ export class SignalProvider implements ChatProvider {
 
   get memory(): SignalMemory {
     // With something in it that we could not open, it is read from its start the next time: then we may.
-    const isWhole = this.#hidden === 0 && !this.#terms.document.isWaiting;
-    const head = isWhole ? this.#head : null;
+    const head = this.#isWhole ? this.#head : null;
     const vector = head === null ? this.#before : this.#vector.clocks;
-    return { head, vector, dirty: this.#dirty, base: this.#base, before: this.#before };
+    const { right } = this.#snapshots;
+    return { head, vector, dirty: this.#dirty, base: this.#base, before: this.#before, right };
+  }
+
+  /** Nothing of the log is hidden from us. */
+  get #isWhole(): boolean {
+    return this.#hidden === 0 && !this.#lacks && !this.#terms.document.isWaiting;
   }
 
   /** The server has no room for what waits. */
@@ -166,11 +191,15 @@ export class SignalProvider implements ChatProvider {
       case 'whisper':
         return this.#terms.heard(push.body);
       case 'cleared':
-        return this.#inTurn(turn, async () => this.#cleared(push.base));
+        return this.#inTurn(turn, () => this.#cleared(push.base));
       case 'closed':
         return this.down();
-      case 'erased':
       case 'snapshot':
+        return this.#inTurn(turn, async () => {
+          this.#snapshots.pushed(push.snapshot);
+          if (this.#lacks && push.snapshot.confirmed) await this.#takeSnapshot(push.snapshot);
+        });
+      case 'erased':
         return;
     }
   }
@@ -197,7 +226,13 @@ export class SignalProvider implements ChatProvider {
    * @param isRecent  false for what may have been deleted from the log: whoever kept it keeps it, and no more
    */
   overheard(update: Bytes, isRecent: boolean): void {
-    if (!isRecent) return this.#vector.advance(update);
+    if (!isRecent) {
+      this.#vector.advance(update);
+      const before = new Vector(this.#before);
+      before.advance(update);
+      this.#before = before.clocks;
+      return;
+    }
     if (this.#isCarrying) return;
     this.#isCarrying = true;
     const wait = CARRY_MS * (0.5 + this.#terms.random());
@@ -228,14 +263,23 @@ export class SignalProvider implements ChatProvider {
     if (this.#state === 'online') this.#terms.line.request('chat.whisper', { body }).catch(() => undefined);
   }
 
+  /** Something was erased that a snapshot may hold. */
+  erased(): void {
+    this.#snapshots.outdate();
+  }
+
   /** Link, password or keys are others now. Whoever is first tells the log what it lacks; the others find it told. */
   renewed(): void {
     this.#inTurn(this.#turn, async () => {
       const { late, isPast } = await this.#terms.port.call('chat.reopen', {});
+      // What is written under one key is of use without what was written under another.
+      this.#terms.document.beginAnew();
       this.#apply(late);
       this.#terms.ringCame();
       if (isPast) this.#readAgain();
     });
+    // Whoever comes by the new link opens no snapshot of the former one.
+    this.#snapshots.outdate();
     this.#tellSoon();
   }
 
@@ -258,6 +302,7 @@ export class SignalProvider implements ChatProvider {
 
   close(): void {
     this.down();
+    this.#snapshots.close();
     for (const cancel of this.#calls) cancel();
     this.#calls = [];
   }
@@ -266,6 +311,9 @@ export class SignalProvider implements ChatProvider {
     const { line, alarm } = this.#terms;
     let page = await line.request('chat.open', { after: this.#head?.seq ?? 0 });
     this.#used = page.used / page.quota;
+    // 0: until everybody has left, whenever that is.
+    this.#keepDays = page.keepDays === 0 ? Infinity : page.keepDays;
+    this.#snapshots.opened(page.snapshot, page.base);
     if (this.#head !== null && !this.#continues(page)) {
       alarm('rolledBack');
       this.#startOver();
@@ -291,22 +339,46 @@ export class SignalProvider implements ChatProvider {
     if (this.#state !== 'offline') this.up();
   }
 
-  /** The log begins here now: what was before is gone from it. */
-  #begins(base: ChatHead): void {
-    if (base.seq > (this.#head?.seq ?? 0) || (base.seq > 0 && this.#head === null)) {
+  /** The log begins here now: what was before is gone from it, or lies in a snapshot. */
+  async #begins(base: ChatHead): Promise<void> {
+    const { confirmed } = this.#snapshots;
+    const snapshot = confirmed?.covers.seq === base.seq && confirmed.covers.hash === base.hash ? confirmed : null;
+    const isBehind = base.seq > (this.#head?.seq ?? 0);
+    // What it holds is what we have seen in the log.
+    if (snapshot !== null && !isBehind) {
+      this.#base = Math.max(this.#base, base.seq);
+      return;
+    }
+    if (isBehind) {
       this.#head = base;
       this.#isBase = true;
     }
-    if (base.seq <= this.#base) return;
-    this.#base = base.seq;
-    this.#isBase = true;
-    const { document, unsent } = this.#terms;
-    const entries = unsent();
-    // What lies there and not in the log any more is not to be brought back; what never was in it is written once more.
-    this.#vector.cover(document);
-    this.#before = this.#vector.clocks;
-    document.beginAnew();
-    if (entries.length > 0) document.add(entries);
+    if (base.seq > this.#base) {
+      this.#base = base.seq;
+      this.#isBase = true;
+      const { document, unsent } = this.#terms;
+      const entries = unsent();
+      // What lies there and not in the log any more is not to be brought back; what never was in it is written once more.
+      this.#vector.cover(document);
+      this.#before = this.#vector.clocks;
+      document.beginAnew();
+      if (entries.length > 0) document.add(entries);
+    }
+    if (snapshot !== null) await this.#takeSnapshot(snapshot);
+  }
+
+  /** The log goes on from this one. */
+  async #takeSnapshot(snapshot: ChatSnapshot): Promise<void> {
+    const { alarm, ringCame } = this.#terms;
+    const opened = await this.#snapshots.load(snapshot, true);
+    if (opened === null) alarm('forged');
+    this.#lacks = opened === null || opened.hidden > 0;
+    this.#apply(opened?.updates ?? []);
+    if (this.#lacks) return;
+    // Its keys are told by it.
+    this.#isBase = false;
+    this.#snapshots.took(snapshot.id);
+    ringCame();
   }
 
   /** Another log: nothing that we knew of the former one holds. */
@@ -322,7 +394,7 @@ export class SignalProvider implements ChatProvider {
     for (;;) {
       if (turn !== this.#turn) return;
       // What is gone from the log cannot be checked any more; it is where the log begins now.
-      this.#begins(page.base);
+      await this.#begins(page.base);
       let next = this.#pageAfter(page);
       // Where these items do not follow, nobody waits for those after them.
       next?.catch(() => undefined);
@@ -332,7 +404,7 @@ export class SignalProvider implements ChatProvider {
         if (this.#head === null) return;
         this.#startOver();
         page = await line.request('chat.read', { after: 0 });
-        this.#begins(page.base);
+        await this.#begins(page.base);
         if (!(await this.#takeItems(page.items))) return this.#terms.alarm('forged');
         next = this.#pageAfter(page);
       }
@@ -352,7 +424,12 @@ export class SignalProvider implements ChatProvider {
   #arrived(head: ChatHead): void {
     if (head.seq > 0 && (this.#head?.seq !== head.seq || this.#head.hash !== head.hash))
       this.#terms.alarm('rolledBack');
+    this.#moved();
+  }
+
+  #moved(): void {
     this.#terms.moved();
+    this.#snapshots.look();
   }
 
   /** Items that were pushed, or that we have added ourselves. */
@@ -360,7 +437,7 @@ export class SignalProvider implements ChatProvider {
     const known = this.#head?.seq ?? 0;
     const news = items.filter(({ seq }) => seq > known);
     if (news.length === 0) return;
-    if (news[0]!.seq === known + 1 && (await this.#takeItems(news))) return this.#terms.moved();
+    if (news[0]!.seq === known + 1 && (await this.#takeItems(news))) return this.#moved();
     await this.#catchUp(turn, await this.#terms.line.request('chat.read', { after: known }));
   }
 
@@ -394,10 +471,10 @@ export class SignalProvider implements ChatProvider {
     if (updates.length > 0 && !this.#terms.document.apply(updates, this)) this.#terms.alarm('forged');
   }
 
-  #cleared(base: ChatHead): void {
-    const known = this.#head?.seq ?? 0;
-    if (base.seq < known) return;
-    this.#begins(base);
+  async #cleared(base: ChatHead): Promise<void> {
+    this.#snapshots.cleared(base);
+    if (base.seq < (this.#head?.seq ?? 0)) return;
+    await this.#begins(base);
     this.#terms.cleared();
     this.#tellSoon();
     this.#terms.moved();
@@ -413,7 +490,7 @@ export class SignalProvider implements ChatProvider {
       () => {
         this.#flushing = false;
         if (this.#waiting.length === 0 && !this.#compare) this.#dirty = false;
-        this.#terms.moved();
+        this.#moved();
         this.#flush();
       },
       (error: unknown) => {
@@ -483,7 +560,7 @@ export class SignalProvider implements ChatProvider {
   #become(state: ProviderState): void {
     if (this.#state === state) return;
     this.#state = state;
-    this.#terms.moved();
+    this.#moved();
   }
 }
 

@@ -23,6 +23,7 @@ import type { ChatKeys } from './keys.ts';
 import type { ChatCalls, OpenedItem, SealedItem, WrittenEntry } from './messages.ts';
 import { cut, PART_BYTES, Parts } from './parts.ts';
 import type { ChatShelf } from './shelf.ts';
+import { isSealed, packSnapshot, snapshotKeyId, unpackSnapshot } from './snapshot.ts';
 import { openWhisper, sealWhisper } from './whispers.ts';
 
 export interface ChatTerms {
@@ -209,6 +210,58 @@ export class ChatKeeper {
   async unsay({ hash, update }: ChatCalls['chat.unsay']['in']): Promise<ChatCalls['chat.unsay']['out']> {
     const item = await sealItem(await this.#sealing(), this.#terms.meeting, 'update', update);
     return { body: base64url(item), token: base64url(await this.#eraseToken(fromBase64url(hash))) };
+  }
+
+  async pack({ covers, sections }: ChatCalls['chat.pack']['in']): Promise<ChatCalls['chat.pack']['out']> {
+    const { meeting } = this.#terms;
+    const { ring, generation } = this.#keys;
+    const now = await this.#sealing();
+    // One that whoever has the link holds, where there is one.
+    const seal = ring.openOf(generation)?.key ?? now;
+    const keys = await this.#untold();
+    if (keys.length > 0) return { keys, packed: null };
+    const found = sections.map(({ key, update }) => ({ key: key === null ? seal : ring.find(key), update }));
+    const keyed = found.flatMap(({ key, update }) => (key === null ? [] : [{ key, update }]));
+    if (keyed.length < sections.length) return { keys, packed: null };
+    const packed = await packSnapshot(seal, meeting, { covers, keys: await this.#keys.told(), sections: keyed });
+    return { keys, packed: packed && { id: base64url(random(16)), ...packed } };
+  }
+
+  async unpack({
+    parts,
+    hash,
+    covers,
+    take,
+  }: ChatCalls['chat.unpack']['in']): Promise<ChatCalls['chat.unpack']['out']> {
+    const { meeting } = this.#terms;
+    const { ring, generation } = this.#keys;
+    try {
+      await ready();
+      const snapshot = await unpackSnapshot(parts, hash);
+      if (snapshot === null) return null;
+      const heads = snapshot.keys.map(itemHead);
+      const hidden = { updates: [], hidden: snapshot.sections.length };
+      if (heads.some((head) => (head?.kind !== 'ring' && head?.kind !== 'forward') || head.generation > generation))
+        return null;
+      if (heads.some((head) => 'generation' in head! && head.generation < generation)) return hidden;
+      // Older keys would end later for whoever takes it than they did.
+      if (covers.seq < (ring.beginnings.get(generation) ?? 0)) return null;
+      for (const [i, head] of take ? heads.entries() : []) {
+        if (head?.kind === 'ring') await this.#keys.openRing(snapshot.keys[i]!, generation, covers.seq);
+        else await this.#keys.openForward(snapshot.keys[i]!, generation);
+      }
+      const key = ring.find(snapshotKeyId(snapshot.seal) ?? new Uint8Array());
+      if (key === null) return hidden;
+      if (ring.generationOf(key.id) !== generation) return null;
+      if (!(await isSealed(key, meeting, snapshot, covers))) return null;
+      const keys = snapshot.sections.map((section) => ring.find(snapshotKeyId(section) ?? new Uint8Array()));
+      const updates = snapshot.sections.flatMap((section, i) =>
+        keys[i] === null ? [] : [openItem(keys[i]!, meeting, 'snapshot', section)],
+      );
+      return { updates, hidden: keys.filter((one) => one === null).length };
+    } catch {
+      return null;
+    }
   }
 
   async tell({ isBase }: ChatCalls['chat.tell']['in']): Promise<ChatCalls['chat.tell']['out']> {

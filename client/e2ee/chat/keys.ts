@@ -205,15 +205,23 @@ export class ChatKeys {
   }
 
   /** Items that the log lacks: open keys for link and password of today, closed ones for those who were there. */
-  async untold(): Promise<Bytes[]> {
+  untold(): Promise<Bytes[]> {
+    return this.#items(this.#told.get(this.generation), !this.ring.beginnings.has(this.generation));
+  }
+
+  /** All of them, as the log tells them: for a snapshot that takes its place. */
+  told(): Promise<Bytes[]> {
+    return this.#items(new Set(), true);
+  }
+
+  /** @param told  what is not needed @param isRing  the open ones in any case: where they stand in the log older generations end */
+  async #items(told: ReadonlySet<string> | undefined, isRing: boolean): Promise<Bytes[]> {
     const { meeting, access } = this.#terms;
     const { generation, chatKey } = access();
-    const told = this.#told.get(generation);
     const place = { meetingId: meeting, generation, chatKey };
     const items: Bytes[] = [];
     if (this.ring.size === 0) return items;
-    // Also without any open key: where it stands in the log older generations end.
-    if (!this.ring.beginnings.has(generation) || this.ring.open.some(({ key }) => !told?.has(key.name)))
+    if (isRing || this.ring.open.some(({ key }) => !told?.has(key.name)))
       items.push(ringItem(generation, await sealRing(chatKey, place, this.ring.open)));
     const edges: Bytes[] = [];
     for (const one of this.ring.closed) {

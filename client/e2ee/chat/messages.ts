@@ -79,6 +79,22 @@ export interface ChatCalls {
   'chat.reopen': { in: object; out: { late: Bytes[]; isPast: boolean } };
   /** Keys that the log does not have yet: for link and password of today, or for who was there and is away. */
   'chat.tell': { in: { isBase: boolean }; out: { keys: SealedItem[] } };
+  /**
+   * Seals a snapshot, each section under the key that its entries name; with all keys as the log tells them, and with what it covers under a key of today. `keys`: have to be told first, and
+   * nothing was made. Null without any: a key is missing here, or it is too large. Parts are base64url.
+   */
+  'chat.pack': {
+    in: { covers: ChatHead; sections: { key: Bytes | null; update: Bytes }[] };
+    out: { keys: SealedItem[]; packed: { id: string; hash: string; parts: string[] } | null };
+  };
+  /**
+   * Opens one: null where it is not what it says. `take`: the log goes on from it, so its keys are taken. `hidden`: sections whose keys we lack; all of them,
+   * and nothing opened, where it was made under another link than today's or under a key that we lack.
+   */
+  'chat.unpack': {
+    in: { parts: string[]; hash: string; covers: ChatHead; take: boolean };
+    out: { updates: Bytes[]; hidden: number } | null;
+  };
   /** The same entry without its body. */
   'chat.erase': { in: { entry: Bytes }; out: { entry: Bytes } };
   /** Seals and signs something that is not kept. */

@@ -1,8 +1,8 @@
 /**
- * Random walks: people write, edit, erase and react while devices come and go, answers are lost and tabs are killed. Whatever the
- * order, all end with the same conversation. `PARLEY_SOAK` tries many more; a failure names its seed.
+ * Random walks: people write, edit, erase and react while devices come and go, answers are lost, tabs are killed and snapshots take the log's
+ * place. Whatever the order, all end with the same conversation. `PARLEY_SOAK` tries many more; a failure names its seed.
  */
-import { beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { numbers } from '../../crypto/seeded.ts';
 import { accessOf, Device, Log, person, Time, type Person } from './world.ts';
 
@@ -11,10 +11,15 @@ const CHUNK = 250;
 const EMOJI = ['👍', '🎂', '😀'];
 
 let everybody: Person[];
+let newcomer: Person;
+/** Walks that came to one. */
+let snapshots = 0;
 
 beforeAll(async () => {
   everybody = await Promise.all(['Ada', 'Ben', 'Cy', 'Dee', 'Eve', 'Fay', 'Gus', 'Hal'].map(person));
+  newcomer = await person('Ivy');
 });
+afterAll(() => expect(snapshots, 'many walks have a snapshot').toBeGreaterThan(RUNS / 8));
 
 async function walk(seed: number): Promise<void> {
   const random = numbers(seed);
@@ -23,8 +28,9 @@ async function walk(seed: number): Promise<void> {
   // More often few than many.
   const count = 2 + Math.floor(random() ** 3 * 7);
   const devices: Device[] = [];
+  const snapshotAfter = pick([3, 6, 1000, 1000]);
   for (let i = 0; i < count; i++) {
-    const device = new Device({ person: everybody[i]!, log, time, access, random });
+    const device = new Device({ person: everybody[i]!, log, time, access, random, snapshotAfter });
     device.pageSize = pick([1, 3, 1000]);
     device.losesAnswers = pick([0, 0, 0.3]);
     devices.push(await device.start());
@@ -55,7 +61,15 @@ async function walk(seed: number): Promise<void> {
   }
   for (const device of devices) device.losesAnswers = 0;
   for (const device of devices) device.connect();
-  await time.pass(20_000);
+  // A snapshot of the last moment is made, looked at and confirmed within this.
+  await time.pass(snapshotAfter === 1000 ? 20_000 : 40_000);
+  if (log.snapshot !== null) {
+    snapshots += 1;
+    const late = new Device({ person: newcomer, log, time, access, random });
+    devices.push(await late.start());
+    late.connect();
+    await time.pass(10_000);
+  }
   const views = devices.map(({ chat }) =>
     JSON.stringify(chat.thread.said.map(({ id, text, edited, reactions }) => [id, text, edited, [...reactions]])),
   );

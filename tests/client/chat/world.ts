@@ -17,7 +17,7 @@ import { base64url, fromBase64url } from '../../../crypto/bytes.ts';
 import { logBodyHash, logNext, logStart } from '../../../crypto/chatLog.ts';
 import type { KeyPair } from '../../../crypto/primitives.ts';
 import { random, sha256Now, signKeyPair } from '../../../crypto/primitives.ts';
-import type { ChatHead, ChatItem, ChatPush } from '../../../signal/protocol/chat.ts';
+import type { ChatHead, ChatItem, ChatPush, ChatSnapshot } from '../../../signal/protocol/chat.ts';
 import { ProtocolError } from '../../../signal/protocol/errors.ts';
 
 export const MEETING = 'abcd-efgh-jkmn-pqrs';
@@ -66,6 +66,9 @@ export class Log {
   items: ChatItem[] = [];
   readonly hashes = [base64url(logStart(MEETING))];
   readonly open = new Set<Device>();
+  snapshot: ChatSnapshot | null = null;
+  offered: { snapshot: ChatSnapshot; by: Device; isWhole: boolean } | null = null;
+  readonly parts = new Map<string, string[]>();
   readonly #byId = new Map<string, number>();
   readonly #erase = new Map<number, string>();
   #base = 0;
@@ -96,13 +99,32 @@ export class Log {
   /** What was written so far is gone. */
   clear(): void {
     this.#base = this.items.length;
+    this.snapshot = this.offered = null;
+    this.parts.clear();
+  }
+
+  get base(): number {
+    return this.#base;
+  }
+
+  confirm(id: string, by: Device): ChatSnapshot | null {
+    if (this.snapshot?.id === id) return null;
+    if (this.offered?.snapshot.id !== id || !this.offered.isWhole) throw new ProtocolError('chatUnknown');
+    if (this.offered.by === by) throw new ProtocolError('notAllowed');
+    if (this.snapshot !== null) this.parts.delete(this.snapshot.id);
+    this.snapshot = { ...this.offered.snapshot, confirmed: true };
+    this.offered = null;
+    this.#base = this.snapshot.covers.seq;
+    return this.snapshot;
   }
 
   replace(seq: number, token: string, body: string): void {
+    if (seq <= this.#base) return;
     if (base64url(sha256Now(fromBase64url(token))) !== this.#erase.get(seq)) throw new ProtocolError('chatUnknown');
     const before = this.items[seq - 1]!;
     if (body.length > before.body!.length) throw new ProtocolError('badRequest');
     if (before.replaced !== true) this.items[seq - 1] = { ...before, body, replaced: true };
+    if (this.offered !== null && this.offered.snapshot.covers.seq >= seq) this.offered = null;
   }
 
   /** Back to an older state, as from a backup. */
@@ -128,6 +150,8 @@ export function accessOf(generation = 0, chatKey = random(32)): Access {
 }
 
 interface Params {
+  snapshot?: unknown;
+  part?: number;
   after?: number;
   id?: string;
   body?: string;
@@ -161,6 +185,7 @@ export class Device {
   /** Everything that left it or came to it. */
   readonly wire: string[] = [];
   readonly #openDirect: DirectTerms['open'] | null;
+  readonly #snapshotAfter: number;
 
   constructor(given: {
     person: Person;
@@ -171,7 +196,9 @@ export class Device {
     random: () => number;
     store?: ChatStore;
     openDirect?: DirectTerms['open'];
+    snapshotAfter?: number;
   }) {
+    this.#snapshotAfter = given.snapshotAfter ?? 1_000_000;
     this.#openDirect = given.openDirect ?? null;
     this.newcomers = given.newcomers ?? (() => ({ see: 'all' }));
     this.person = given.person;
@@ -208,6 +235,7 @@ export class Device {
       after: (ms, run) => this.#time.after(ms, run),
       random: this.#random,
       openDirect: this.#openDirect,
+      snapshotAfter: this.#snapshotAfter,
     });
     return this;
   }
@@ -245,7 +273,11 @@ export class Device {
       switch (name) {
         case 'chat.open':
           log.open.add(this);
-          return { ...log.page(params.after!, this.pageSize), snapshot: null, keepDays: 30, used: 0, quota: 1 };
+          if (log.offered?.isWhole) {
+            const { snapshot } = log.offered;
+            this.#time.after(1, () => this.pushed({ type: 'snapshot', snapshot }));
+          }
+          return { ...log.page(params.after!, this.pageSize), snapshot: log.snapshot, keepDays: 30, used: 0, quota: 1 };
         case 'chat.read':
           return log.page(params.after!, this.pageSize);
         case 'chat.append': {
@@ -262,6 +294,34 @@ export class Device {
         case 'chat.erase':
           for (const { seq, token, body } of params.items!) log.replace(seq, token, body!);
           return {};
+        case 'chat.offer': {
+          const snapshot = params.snapshot as ChatSnapshot;
+          if (log.hashes[snapshot.covers.seq] !== snapshot.covers.hash || snapshot.covers.seq < log.base)
+            throw new ProtocolError('chatUnknown');
+          log.offered = { snapshot, by: this, isWhole: false };
+          log.parts.set(snapshot.id, []);
+          return {};
+        }
+        case 'chat.offerPart': {
+          const { offered } = log;
+          if (offered?.by !== this || offered.snapshot.id !== params.snapshot) throw new ProtocolError('chatUnknown');
+          const parts = log.parts.get(offered.snapshot.id)!;
+          if (params.part !== parts.length) throw new ProtocolError('badRequest');
+          parts.push(params.body!);
+          offered.isWhole = parts.length === offered.snapshot.parts;
+          if (offered.isWhole) this.#tell({ type: 'snapshot', snapshot: offered.snapshot });
+          return {};
+        }
+        case 'chat.part': {
+          const body = log.parts.get(params.snapshot as string)?.[params.part!];
+          if (body === undefined) throw new ProtocolError('chatUnknown');
+          return { body };
+        }
+        case 'chat.confirm': {
+          const snapshot = log.confirm(params.snapshot as string, this);
+          if (snapshot !== null) this.#tell({ type: 'snapshot', snapshot });
+          return {};
+        }
         case 'chat.ticket':
           return { ticket: `of ${this.person.name}`, expiresAt: this.#time.now + 12 * 3_600_000 };
         case 'chat.whisper':

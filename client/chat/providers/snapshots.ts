@@ -1,0 +1,290 @@
+/**
+ * Snapshots: all of the document in the place of many items of the log, so that newcomers load one thing and the server keeps less.
+ *
+ * Whoever is level and finds many items makes one, after a time drawn at random, so that seldom two do. Everybody who is level looks at each: the first
+ * who finds in it all that they know, and nothing that was erased, confirms it. One that was confirmed and lacks something is said aloud, what it lacks is
+ * given to the log again, and another takes its place; so it is with one that holds what was erased since. Entries lie in it under the keys
+ * that they were sealed with (sections of one key each), so it opens nothing to anybody that the log does not.
+ */
+import type { ChatHead, ChatSnapshot } from '../../../signal/protocol/chat.ts';
+import type { SealedItem } from '../../e2ee/chat/messages.ts';
+import { ProtocolError } from '../../../signal/protocol/errors.ts';
+import type { ChatDocument } from '../document.ts';
+import { ChatDocument as Document, type Left, type Vector } from '../document.ts';
+import type { ChatAlarm } from '../view.ts';
+import type { ChatLine, ChatPort } from './ways.ts';
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+export interface SnapshotsTerms {
+  readonly line: ChatLine;
+  readonly port: ChatPort;
+  readonly document: ChatDocument;
+  /** Where the log goes, while all of it is taken in, everything here is in it, and nothing of it is hidden; else null. */
+  readonly level: () => ChatHead | null;
+  /** The chain's hash at an item; undefined where it is not known any more. */
+  readonly hashAt: (seq: number) => string | undefined;
+  /** To the log. */
+  readonly append: (item: SealedItem) => Promise<void>;
+  /** What a snapshot is not to hold. */
+  readonly left: () => Left;
+  /** It lacks something that the log does not have either, now. @param holds  how far it goes */
+  readonly refill: (holds: Vector) => void;
+  /** What is kept between visits is another now. */
+  readonly moved: () => void;
+  readonly alarm: (alarm: ChatAlarm) => void;
+  /** @returns calls it off */
+  readonly after: (ms: number, run: () => void) => () => void;
+  /** In [0, 1). */
+  readonly random: () => number;
+  /** So many items are worth a snapshot. */
+  readonly worth: number;
+}
+
+/** Two hardly ever draw the same moment of this. */
+const MAKE_MS = 20_000;
+const CHECK_MS = 4000;
+const RETRY_MS = 15_000;
+
+export class Snapshots {
+  readonly #terms: SnapshotsTerms;
+  #confirmed: ChatSnapshot | null = null;
+  #offered: ChatSnapshot | null = null;
+  /** The one, confirmed, that was found to be right. */
+  #right: string | null;
+  /** Those that were looked at and are not. */
+  readonly #wrong = new Set<string>();
+  /** The confirmed one has to be replaced. */
+  #isOutdated = false;
+  /** The confirmed one, where another of ours waits to take its place. If nobody confirms that, it is tried again at the next visit. */
+  #replacing: string | null = null;
+  #base = 0;
+  #isBusy = false;
+  #isDue = false;
+  #cancel: (() => void) | null = null;
+  #isClosed = false;
+
+  constructor(terms: SnapshotsTerms, right: string | null) {
+    this.#terms = terms;
+    this.#right = right;
+  }
+
+  /** The one that the log goes on from. */
+  get confirmed(): ChatSnapshot | null {
+    return this.#confirmed;
+  }
+
+  /** Id of the one that needs no second look. */
+  get right(): string | null {
+    return this.#right;
+  }
+
+  /** The chat was opened: what the server has. */
+  opened(confirmed: ChatSnapshot | null, base: ChatHead): void {
+    this.#confirmed = confirmed;
+    this.#offered = null;
+    this.#base = base.seq;
+    this.look();
+  }
+
+  pushed(snapshot: ChatSnapshot): void {
+    if (snapshot.confirmed) {
+      this.#confirmed = snapshot;
+      this.#base = Math.max(this.#base, snapshot.covers.seq);
+      this.#isOutdated = false;
+      if (this.#offered?.id === snapshot.id) this.#offered = null;
+    } else this.#offered = snapshot;
+    this.look();
+  }
+
+  /** The log, with its snapshots, was deleted up to here. */
+  cleared(base: ChatHead): void {
+    this.#base = base.seq;
+    this.#confirmed = this.#offered = null;
+  }
+
+  /** Something was erased, or keys are others now: what was right may be no longer. */
+  outdate(): void {
+    this.#right = this.#replacing = null;
+    this.look();
+  }
+
+  /** Looked into by `load`: a newcomer knows nothing to compare it with. */
+  took(id: string): void {
+    this.#right = id;
+  }
+
+  /** There may be something to do. */
+  look(): void {
+    if (this.#isDue || this.#isClosed || this.#next() === null) return;
+    this.#isDue = true;
+    const ms = this.#next() === 'make' ? MAKE_MS : CHECK_MS;
+    this.#cancel = this.#terms.after(ms * (0.1 + this.#terms.random()), () => {
+      this.#isDue = false;
+      void this.#act();
+    });
+  }
+
+  /**
+   * The one that the log goes on from.
+   * @returns what opens of it; null: it cannot be had, is not what it says, or is of a link that is not today's
+   */
+  async load(snapshot: ChatSnapshot, take: boolean): Promise<Result | null> {
+    const parts: string[] = [];
+    for (let part = 0; part < snapshot.parts; part++) {
+      const { body } = await this.#patiently(() =>
+        this.#terms.line.request('chat.part', { snapshot: snapshot.id, part }),
+      );
+      parts.push(body);
+    }
+    const { hash, covers } = snapshot;
+    return this.#terms.port.call('chat.unpack', { parts, hash, covers, take });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#cancel?.();
+  }
+
+  #next(): 'check' | 'make' | null {
+    const level = this.#terms.level();
+    if (level === null || this.#isBusy) return null;
+    const [confirmed, offered] = [this.#confirmed, this.#offered];
+    const isKnown = confirmed === null || confirmed.id === this.#right || confirmed.id === this.#replacing;
+    if (!isKnown && !this.#isOutdated) return 'check';
+    if (offered !== null && !this.#wrong.has(offered.id)) return 'check';
+    if (this.#isOutdated && level.seq > 0) return 'make';
+    return level.seq - this.#base >= this.#terms.worth ? 'make' : null;
+  }
+
+  async #act(): Promise<void> {
+    const next = this.#next();
+    if (next === null || this.#isClosed) return;
+    this.#isBusy = true;
+    let isDone = true;
+    try {
+      if (next === 'make') await this.#make();
+      else await this.#check();
+    } catch {
+      // The connection, too much at once, or it is not there any more: another time.
+      isDone = false;
+    }
+    this.#isBusy = false;
+    if (isDone) return this.look();
+    this.#isDue = true;
+    this.#cancel = this.#terms.after(RETRY_MS, () => {
+      this.#isDue = false;
+      this.look();
+    });
+  }
+
+  async #make(): Promise<void> {
+    const { line, port, document, level, left } = this.#terms;
+    const covers = level()!;
+    const { keys, packed } = await port.call('chat.pack', { covers, sections: document.sections(left()) });
+    // Others have to hold the key before they can look into what it seals.
+    for (const one of keys) await this.#terms.append(one);
+    if (keys.length > 0) return;
+    if (packed === null) {
+      // Whoever lacks a key cannot say that nothing is missing.
+      this.#isOutdated = false;
+      this.#base = covers.seq;
+      return;
+    }
+    const { id, hash, parts } = packed;
+    const snapshot = { id, covers, parts: parts.length, hash, confirmed: false };
+    await line.request('chat.offer', { snapshot });
+    for (const [part, body] of parts.entries())
+      await this.#patiently(() => line.request('chat.offerPart', { snapshot: id, part, body }));
+    // Until somebody has confirmed it, or as many came again.
+    this.#wrong.add(id);
+    this.#offered = snapshot;
+    this.#isOutdated = false;
+    this.#base = covers.seq;
+    this.#replacing = this.#confirmed?.id ?? null;
+  }
+
+  async #check(): Promise<void> {
+    const { line, alarm, moved, refill } = this.#terms;
+    const isOffer = this.#offered !== null && !this.#wrong.has(this.#offered.id);
+    const snapshot = isOffer ? this.#offered! : this.#confirmed!;
+    const found = await this.#compare(snapshot);
+    if (found.is === 'later') throw new Error('not level any more');
+    if (isOffer) {
+      this.#wrong.add(snapshot.id);
+      if (found.is !== 'right') return;
+      await line.request('chat.confirm', { snapshot: snapshot.id });
+      this.#right = snapshot.id;
+      this.pushed({ ...snapshot, confirmed: true });
+      return moved();
+    }
+    if (found.is === 'right') this.#right = snapshot.id;
+    else {
+      this.#isOutdated = true;
+      if (found.is !== 'outdated') alarm('rolledBack');
+      if (found.is === 'lacks') refill(found.holds);
+    }
+    moved();
+  }
+
+  /** What a snapshot and the items after it come to, beside what we have. */
+  async #compare(snapshot: ChatSnapshot): Promise<Found> {
+    const { line, port, document, level, hashAt, left } = this.#terms;
+    const { covers } = snapshot;
+    const known = hashAt(covers.seq);
+    if (known !== undefined && known !== covers.hash) return { is: 'forged' };
+    const opened = await this.load(snapshot, false);
+    if (opened === null) return { is: 'forged' };
+    if (opened.hidden > 0) return { is: 'outdated' };
+    const theirs = new Document(SILENT);
+    try {
+      if (!theirs.apply(opened.updates, null)) return { is: 'forged' };
+      const holds = theirs.vector;
+      // Before what came after it, which may remove something that it holds.
+      const isOutdated = document.hasLeft(theirs, left());
+      let head = covers;
+      for (let after = covers.seq; ;) {
+        const page = await line.request('chat.read', { after });
+        const { updates } = await port.call('chat.peek', { items: page.items });
+        theirs.apply(
+          updates.flatMap((update) => update ?? []),
+          null,
+        );
+        head = page.head;
+        after = page.items.at(-1)?.seq ?? head.seq;
+        if (after >= head.seq) break;
+      }
+      // What came meanwhile is in one and not in the other.
+      if (level()?.seq !== head.seq) return { is: 'later' };
+      if (!document.isWithin(theirs, left())) return { is: 'lacks', holds };
+      return { is: isOutdated ? 'outdated' : 'right' };
+    } finally {
+      theirs.destroy();
+    }
+  }
+
+  /** Waits where the server wants that. */
+  async #patiently<T>(ask: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        const wait = error instanceof ProtocolError && error.code === 'tooMany' ? (error.retryAfterMs ?? 1000) : 0;
+        if (wait === 0) throw error;
+        await new Promise<void>((resolve) => this.#terms.after(wait, resolve));
+      }
+    }
+  }
+}
+
+interface Result {
+  readonly updates: Bytes[];
+  readonly hidden: number;
+}
+
+type Found =
+  | { readonly is: 'right' | 'outdated' | 'forged' | 'later' }
+  /** Not even with the items after it. */
+  | { readonly is: 'lacks'; readonly holds: Vector };
+
+const SILENT = { added: () => undefined, removed: () => undefined, updated: () => undefined };

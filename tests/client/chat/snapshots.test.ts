@@ -1,0 +1,272 @@
+/** Snapshots that members make of the log: what newcomers have of them, and what nobody may do with them. */
+import { beforeEach, describe, expect, test } from 'vitest';
+import { base64url, fromBase64url } from '../../../crypto/bytes.ts';
+import { random } from '../../../crypto/primitives.ts';
+import type { ChatSnapshot } from '../../../signal/protocol/chat.ts';
+import { ChatDocument } from '../../../client/chat/document.ts';
+import { accessOf, Device, Log, person, Time, type Person } from './world.ts';
+
+let log: Log;
+let time: Time;
+let access: ReturnType<typeof accessOf>;
+let people: Person[];
+
+beforeEach(async () => {
+  [log, time, access] = [new Log(), new Time(), accessOf()];
+  people = await Promise.all(['Ada', 'Ben', 'Cy'].map(person));
+});
+
+let seed = 0;
+const device = (who: Person, more: Partial<ConstructorParameters<typeof Device>[0]> = {}): Promise<Device> =>
+  new Device({
+    ...{ person: who, log, time, access, snapshotAfter: 8 },
+    random: () => ((seed += 7) % 10) / 10,
+    ...more,
+  }).start();
+const newcomer = async (): Promise<Device> => {
+  const late = await device(await person('Eve'), { access });
+  late.connect();
+  await settle();
+  return late;
+};
+const say = (text: string) => ({ is: 'say', text }) as const;
+const settle = (): Promise<void> => time.pass(60_000);
+
+async function talk(count: number, more: Partial<ConstructorParameters<typeof Device>[0]> = {}): Promise<Device[]> {
+  const devices = await Promise.all(people.slice(0, 2).map((one) => device(one, more)));
+  for (const one of devices) one.connect();
+  for (let i = 0; i < count; i++) {
+    await devices[i % 2]!.chat.write([say(`message ${i}`)]);
+    await time.pass(50);
+  }
+  await settle();
+  return devices;
+}
+
+/** A document of one's own making in the place of the confirmed one, by two who are in league, past all checks of theirs. */
+async function plant(by: Device, sections: { key: Uint8Array<ArrayBuffer> | null; update: Uint8Array<ArrayBuffer> }[]) {
+  const covers = log.head;
+  const { packed } = await by.keeper.pack({ covers, sections });
+  const { id, hash, parts } = packed!;
+  const snapshot: ChatSnapshot = { id, covers, parts: parts.length, hash, confirmed: false };
+  log.parts.set(id, parts);
+  log.offered = { snapshot, by, isWhole: true };
+  return snapshot;
+}
+
+/** What lies in the confirmed one, as a document. */
+async function held(by: Device): Promise<string[]> {
+  const { id, hash, covers } = log.snapshot!;
+  const opened = await by.keeper.unpack({ parts: log.parts.get(id)!, hash, covers, take: false });
+  const document = new ChatDocument({ added: () => undefined, removed: () => undefined, updated: () => undefined });
+  document.apply(opened!.updates, null);
+  const { verdicts } = await by.keeper.read({ entries: document.entries });
+  return verdicts.flatMap((one) => (one.is === 'read' && one.entry.body !== null ? [one.entry.body] : []));
+}
+
+describe('a snapshot', () => {
+  test('is made by one, confirmed by another, and all that newcomers need', async () => {
+    const [a, b] = (await talk(20)) as [Device, Device];
+    expect(log.snapshot).not.toBeNull();
+    expect(log.base).toBeGreaterThan(0);
+    await a.chat.write([say('after it')]);
+    await settle();
+    const late = await newcomer();
+    expect(late.texts).toEqual(a.texts);
+    expect(late.texts).toHaveLength(21);
+    expect(b.texts).toEqual(a.texts);
+    expect([a, b, late].flatMap(({ chat }) => chat.alarms)).toEqual([]);
+    expect(late.chat.thread.said.every(({ id }) => late.chat.isKept(id))).toBe(true);
+    // Nothing is given to the log once more because it lies in a snapshot now, and no snapshot is made of nothing new.
+    const [items, { id }] = [log.items.length, log.snapshot!];
+    for (const one of [a, b, late]) {
+      await one.chat.settled();
+      one.kill();
+      await one.start();
+      one.connect();
+    }
+    await settle();
+    expect([log.items.length, log.snapshot!.id]).toEqual([items, id]);
+  });
+
+  test('reaches whoever was away for longer than the log goes back, and takes what they wrote meanwhile', async () => {
+    const [a, b] = (await talk(4)) as [Device, Device];
+    b.disconnect();
+    await b.chat.write([say('written offline')]);
+    const cy = await device(people[2]!);
+    cy.connect();
+    for (let i = 0; i < 20; i++) await a.chat.write([say(`more ${i}`)]);
+    await settle();
+    await a.chat.write([say('x')]);
+    for (let i = 0; i < 12; i++) {
+      await cy.chat.write([say(`by Cy ${i}`)]);
+      await time.pass(50);
+    }
+    await settle();
+    expect(log.base).toBeGreaterThan(8);
+    b.connect();
+    await settle();
+    const late = await newcomer();
+    for (const one of [a, b, cy, late]) {
+      expect(one.texts).toHaveLength(4 + 1 + 20 + 1 + 12);
+      expect(one.chat.alarms).toEqual([]);
+    }
+    expect(late.texts).toEqual(b.texts);
+  });
+
+  test('does not bring back what was erased, and is replaced where it holds that still', async () => {
+    const [a, b] = (await talk(20)) as [Device, Device];
+    const before = log.snapshot!;
+    const victim = a.chat.thread.said.find(({ text }) => text === 'message 2')!;
+    expect(await held(b)).toContainEqual(expect.stringContaining('message 2"'));
+    await a.chat.erase(victim.id);
+    await settle();
+    await settle();
+    expect(log.snapshot!.id).not.toBe(before.id);
+    expect(log.parts.has(before.id)).toBe(false);
+    expect(await held(b)).not.toContainEqual(expect.stringContaining('message 2"'));
+    const late = await newcomer();
+    expect(late.texts).toEqual(a.texts);
+    expect(late.texts[2]).toBe('(gone)');
+    expect([a, b, late].flatMap(({ chat }) => chat.alarms)).toEqual([]);
+  });
+
+  test('that lacks what others know is not confirmed', async () => {
+    const [a, b] = (await talk(6)) as [Device, Device];
+    const other = new ChatDocument({ added: () => undefined, removed: () => undefined, updated: () => undefined });
+    const snapshot = await plant(a, other.sections());
+    b.pushed({ type: 'snapshot', snapshot });
+    await settle();
+    expect(log.snapshot).toBeNull();
+    expect(b.chat.alarms).toEqual([]);
+  });
+
+  test('that lacks something and was confirmed by two in league is said aloud, filled again, and replaced', async () => {
+    const [a, b] = (await talk(6)) as [Device, Device];
+    a.disconnect();
+    const planted = await plant(a, []);
+    const confirmed = log.confirm(planted.id, b)!;
+    b.pushed({ type: 'snapshot', snapshot: confirmed });
+    await settle();
+    expect(b.chat.alarms).toEqual(['rolledBack']);
+    a.connect();
+    await settle();
+    const late = await newcomer();
+    expect(late.texts).toEqual(b.texts);
+    expect(late.texts).toHaveLength(6);
+    expect(log.snapshot!.id).not.toBe(planted.id);
+  });
+
+  test.each<[string, (parts: string[]) => string[]]>([
+    ['altered', ([one, ...rest]) => [flipped(one!), ...rest]],
+    ['of somebody who holds no key', () => [base64url(random(500))]],
+    ['cut short', ([one]) => [one!.slice(0, 400)]],
+  ])('%s, by the server, is noticed by newcomers', async (_what, tamper) => {
+    const [a] = (await talk(20)) as [Device, Device];
+    const { id } = log.snapshot!;
+    log.parts.set(id, tamper(log.parts.get(id)!));
+    const late = await newcomer();
+    expect(late.chat.alarms).toContain('forged');
+    expect(late.texts.length).toBeLessThan(a.texts.length);
+  });
+
+  test('by somebody who was removed counts for nobody, with all that the server can do', async () => {
+    const [a, b] = (await talk(6)) as [Device, Device];
+    const c = await device(people[2]!);
+    c.connect();
+    await settle();
+    access = accessOf(1);
+    for (const one of [a, b]) {
+      one.access = access;
+      one.chat.renewed();
+    }
+    await settle();
+    c.disconnect();
+    // Cy writes under the former key, and puts that into a snapshot that covers all there is.
+    await c.chat.write([say('still here')]);
+    const planted = await plant(c, [{ key: null, update: new Uint8Array([0, 0]) }]);
+    const confirmed = log.confirm(planted.id, b)!;
+    for (const one of [a, b]) one.pushed({ type: 'snapshot', snapshot: confirmed });
+    await settle();
+    await settle();
+    const late = await newcomer();
+    expect(late.texts).toEqual(a.texts);
+    expect(late.texts).toHaveLength(6);
+    expect(late.texts).not.toContain('still here');
+  });
+
+  test('made under a former link is made anew under the next, and opens nothing to whoever has neither', async () => {
+    const [a, b] = (await talk(20)) as [Device, Device];
+    const before = log.snapshot!;
+    const stranger = await device(await person('Mal'), { access: accessOf(1) });
+    stranger.connect();
+    access = accessOf(1);
+    for (const one of [a, b]) {
+      one.access = access;
+      one.chat.renewed();
+    }
+    await settle();
+    expect(log.snapshot!.id).not.toBe(before.id);
+    const late = await newcomer();
+    expect(late.texts).toEqual(a.texts);
+    expect(late.chat.alarms).toEqual([]);
+    const { hash, covers, id } = log.snapshot!;
+    const seen = await stranger.keeper.unpack({ parts: log.parts.get(id)!, hash, covers, take: true });
+    expect(seen?.updates ?? []).toEqual([]);
+    expect(stranger.texts).toEqual([]);
+  });
+
+  test('gives nothing of entries under a key that a newcomer lacks: not even their change of the document', async () => {
+    const [a, b] = (await talk(4)) as [Device, Device];
+    access = accessOf(1);
+    for (const one of [a, b]) {
+      one.access = access;
+      one.chat.renewed();
+    }
+    await settle();
+    await a.chat.write([say('under the next key')]);
+    await settle();
+    for (let i = 0; i < 12; i++) await b.chat.write([say(`more ${i}`)]);
+    await settle();
+    const sections: { key: Uint8Array | null; update: Uint8Array }[] = [];
+    const document = new ChatDocument({ added: () => undefined, removed: () => undefined, updated: () => undefined });
+    const { opened } = await b.keeper.items({ head: null, items: log.items });
+    document.apply(
+      opened.flatMap((one) => (one.is === 'update' ? [one.update] : [])),
+      null,
+    );
+    sections.push(...document.sections());
+    const keys = sections.map(({ key }) => String(key));
+    expect(new Set(keys).size).toBe(keys.length);
+    expect(keys.length).toBe(2);
+    for (const { key, update } of sections) {
+      const alone = new ChatDocument({ added: () => undefined, removed: () => undefined, updated: () => undefined });
+      alone.apply([update as Uint8Array<ArrayBuffer>], null);
+      for (const entry of alone.entries) expect(String(entry.slice(1, 17))).toBe(String(key));
+      // Each section is of use by itself.
+      expect(alone.isWaiting).toBe(false);
+      expect(alone.entries.length).toBeGreaterThan(0);
+    }
+  });
+
+  test('that the host has deleted, with the log, comes back by nobody', async () => {
+    const [a, b] = (await talk(20)) as [Device, Device];
+    log.clear();
+    for (const one of [a, b]) one.pushed({ type: 'cleared', base: log.head });
+    await settle();
+    for (let i = 0; i < 12; i++) {
+      await a.chat.write([say(`new ${i}`)]);
+      await time.pass(50);
+    }
+    await settle();
+    const late = await newcomer();
+    expect(late.texts).toEqual(Array.from({ length: 12 }, (_, i) => `new ${i}`));
+    expect(await held(a)).toHaveLength(12);
+  });
+});
+
+function flipped(text: string): string {
+  const bytes = fromBase64url(text);
+  bytes[bytes.length - 100]! ^= 1;
+  return base64url(bytes);
+}
