@@ -1,6 +1,14 @@
 /** What newcomers see of the chat, asserted on keys: in real groups, and with whoever tries to come to more. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ChatScene, type Chatter } from './support/chatPeople.ts';
+import { isGiven } from '../../client/e2ee/chat/policy.ts';
+import { base64url, fromBase64url } from '../../crypto/bytes.ts';
+import { sealForward } from '../../crypto/chatForward.ts';
+import { forwardItem, itemHead, ringItem } from '../../crypto/chatItem.ts';
+import { deriveChatKey, sealRing, writeSecret, type RingSecret } from '../../crypto/chatKey.ts';
+import { Writer } from '../../crypto/codec.ts';
+import { random } from '../../crypto/primitives.ts';
+import { MEETING } from '../client/chat/world.ts';
+import { ChatScene, HOUR, type Chatter } from './support/chatPeople.ts';
 
 let chat: ChatScene;
 let anna: Chatter;
@@ -151,5 +159,108 @@ describe('somebody was removed', () => {
     expect(ben.device.texts).toEqual(['with Cem', 'without Cem']);
     await chat.write(ben, 'from the lobby');
     expect(anna.device.texts).toEqual(['with Cem', 'without Cem', 'from the lobby']);
+  });
+});
+
+describe('members and strangers who are not honest', () => {
+  const given = (secrets: RingSecret[], isNew: boolean) => {
+    const writer = new Writer();
+    for (const one of secrets) writeSecret(writer, one);
+    return JSON.stringify({ isNew, keys: base64url(writer.done()) });
+  };
+  const names = ({ device }: Chatter) => device.keys.ring.all.map(({ key }) => key.name).sort();
+  const hour = () => Math.floor(chat.scene.world.now / HOUR);
+
+  test('a letter that gives keys of another generation, open ones, or ones that nobody asked for is taken by nobody', async () => {
+    const ben = await begin({ see: 'hours', hours: 2 });
+    await chat.write(ben, 'one');
+    await chat.pass(0.1);
+    const before = names(anna);
+    const one = (generation: number, closed: RingSecret['closed']) => ({ secret: random(32), generation, closed });
+    const closed = { begun: hour(), reach: 2 };
+    const letters = [
+      given([one(1, closed)], true),
+      given([one(0, null)], true),
+      given([one(0, closed)], false),
+      JSON.stringify({ isNew: true, keys: 'AAAA' }),
+    ];
+    for (const body of letters) {
+      await ben.person!.session.send(null, 'chatKeys' as never, body);
+      await chat.scene.world.advance(2000);
+    }
+    // Long after anybody asked.
+    await chat.scene.world.advance(90_000);
+    await ben.person!.session.send(null, 'chatKeys' as never, given([one(0, closed)], false));
+    await chat.scene.world.advance(2000);
+    expect(names(anna)).toEqual(before);
+    // The same way takes what is as it has to be.
+    await ben.person!.session.send(null, 'chatKeys' as never, given([one(0, closed)], true));
+    await chat.scene.world.advance(2000);
+    expect(names(anna)).toHaveLength(before.length + 1);
+  });
+
+  test('more keys of one member than a conversation needs are not taken', async () => {
+    const ben = await begin({ see: 'nothing' });
+    const before = names(anna).length;
+    for (let i = 0; i < 5; i++) {
+      const many = Array.from({ length: 30 }, () => ({
+        secret: random(32),
+        generation: 0,
+        closed: { begun: hour(), reach: 0 },
+      }));
+      await ben.person!.session.send(null, 'chatKeys' as never, given(many, true));
+    }
+    await chat.scene.world.advance(2000);
+    expect(names(anna).length - before).toBeLessThanOrEqual(64);
+  });
+
+  test('keys that somebody with the link puts into the log for those who are there seal nothing', async () => {
+    await begin({ see: 'nothing' });
+    await chat.write(anna, 'one');
+    const eve = await chat.visitor('Eve');
+    const { chatKey, generation } = eve.device.access;
+    const place = { meetingId: MEETING, generation, chatKey };
+    const planted = Array.from({ length: 20 }, () => ({
+      secret: random(32),
+      generation,
+      closed: { begun: hour(), reach: 0 },
+    }));
+    // Under the ids of keys that it sees in the log, but holds none of; and under open ones that it draws.
+    const open = { secret: random(32), generation, closed: null };
+    const ids = chat.log.items.flatMap(({ body }) => {
+      const head = itemHead(fromBase64url(body!));
+      return head !== null && 'keyId' in head ? [head.keyId] : [];
+    });
+    ids.push((await deriveChatKey(open, MEETING)).id);
+    const edges = await Promise.all(
+      planted.map((one, i) => sealForward(place, { secret: open.secret, id: ids[i % ids.length]! }, one)),
+    );
+    for (const item of [ringItem(generation, await sealRing(chatKey, place, [open])), forwardItem(generation, edges)]) {
+      const added = chat.log.append(base64url(random(16)), base64url(item));
+      for (const { device } of chat.chatters) device.pushed({ type: 'items', items: [added] });
+    }
+    await chat.scene.world.advance(5000);
+    await chat.write(anna, 'two');
+    const keys = await Promise.all([...planted, open].map((one) => deriveChatKey(one, MEETING)));
+    for (const { name } of keys.slice(0, -1)) expect(names(anna)).not.toContain(name);
+    expect(keys.map(({ name }) => name)).not.toContain(anna.device.keys.current?.name);
+    expect(await chat.opens(eve, anna)).toEqual([]);
+  });
+
+  test('a clock that was wrong when a key was begun, or is when it is asked for, makes none younger', async () => {
+    const newcomers = { see: 'hours', hours: 2 } as const;
+    const given = (begun: number, heard: number, now: number) =>
+      isGiven({ closed: { begun, reach: 2 }, heard }, { hour: now, newcomers });
+    expect([given(100, 100, 102), given(100, 100, 103)]).toEqual([true, false]);
+    // Begun by a clock five hours ahead.
+    expect([given(105, 100, 102), given(105, 100, 103)]).toEqual([true, false]);
+    const ben = await begin(newcomers);
+    await chat.write(ben, 'old');
+    await chat.pass(5);
+    // Everybody's own clock stands five hours back; the server's does not.
+    const cem = await chat.visitor('Cem');
+    for (const { device } of [anna, ben]) Object.defineProperty(device.keys, 'hour', { get: () => hour() - 5 });
+    await chat.join(cem);
+    expect(await chat.opens(cem, anna)).toEqual([]);
   });
 });
