@@ -53,6 +53,16 @@ describe('newcomers see nothing from before', () => {
     noAlarms();
   });
 
+  test('what is written in the very moment in which somebody comes is for them, too', async () => {
+    const ben = await begin({ see: 'nothing' });
+    await chat.write(ben, 'before');
+    const cem = await chat.visitor('Cem');
+    await chat.join(cem, {}, 0);
+    await chat.write(ben, 'welcome');
+    expect(cem.device.texts).toEqual(['welcome']);
+    expect(await chat.opens(cem, anna)).toEqual(['welcome']);
+  });
+
   test('whoever has the link and was never let in holds no key, and can write nothing that would be lost', async () => {
     await begin({ see: 'nothing' });
     await chat.write(anna, 'secret');
@@ -235,7 +245,8 @@ describe('members and strangers who are not honest', () => {
     const edges = await Promise.all(
       planted.map((one, i) => sealForward(place, { secret: open.secret, id: ids[i % ids.length]! }, one)),
     );
-    for (const item of [ringItem(generation, await sealRing(chatKey, place, [open])), forwardItem(generation, edges)]) {
+    const ring = ringItem(generation, await sealRing(chatKey, place, [open]));
+    for (const item of [ring, ...edges.map((edge) => forwardItem(generation, [edge]))]) {
       const added = chat.log.append(base64url(random(16)), base64url(item));
       for (const { device } of chat.chatters) device.pushed({ type: 'items', items: [added] });
     }

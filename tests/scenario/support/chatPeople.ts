@@ -59,8 +59,8 @@ export class ChatScene {
     return chatter;
   }
 
-  /** Joins the meeting, seen by all. */
-  async join(chatter: Chatter, options: JoinOptions = {}): Promise<Person> {
+  /** Joins the meeting, seen by all. @param ms  to settle in */
+  async join(chatter: Chatter, options: JoinOptions = {}, ms = 8000): Promise<Person> {
     const { world } = this.scene;
     const { device } = chatter;
     const { identity, name } = device.person;
@@ -75,7 +75,7 @@ export class ChatScene {
     chatter.person = person;
     device.access = accessOfPerson(person);
     await world.until(() => allSee(this.#members()));
-    await world.advance(8000);
+    await world.advance(ms);
     return person;
   }
 
@@ -201,13 +201,14 @@ function accessOfPerson(person: Person): Access {
 
 /** Every secret that an item gives away to whoever holds these secrets and links, whatever the item says of itself. */
 async function hoarded(item: Bytes, held: readonly RingSecret[], links: readonly Access[]): Promise<RingSecret[]> {
-  const kind = itemHead(item)?.kind;
+  const head = itemHead(item);
   const found: RingSecret[] = [];
-  for (const { chatKey, generation } of links) {
+  if (head?.kind !== 'ring' && head?.kind !== 'forward') return found;
+  const { kind, generation } = head;
+  for (const { chatKey } of links) {
     const place = { meetingId: MEETING, generation, chatKey };
     if (kind === 'ring') found.push(...(await openRing(chatKey, place, wrappedRing(item)).catch(() => [])));
-    if (kind !== 'forward') continue;
-    for (const edge of edgesOf(item)) {
+    for (const edge of kind === 'forward' ? edgesOf(item) : []) {
       for (const { secret } of held) {
         const newer = await openForward(place, { secret, id: olderIdOf(edge) }, edge).catch(() => null);
         if (newer !== null) found.push(newer);
