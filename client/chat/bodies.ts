@@ -18,9 +18,14 @@ export const Body = z.discriminatedUnion('is', [
   z.object({ is: z.literal('say'), text: Text, reply: z.optional(EntryId), name }),
   /** Another text for one's own entry. */
   z.object({ is: z.literal('edit'), of: EntryId, text: Text, name }),
-  /** One's own entry is gone, for everybody. */
-  z.object({ is: z.literal('erase'), of: EntryId, name }),
+  /**
+   * One's own entry is gone, for everybody. `quiet`: nothing is shown in its place to whoever never read it. It counts where everybody can
+   * read it; said to one alone, it tells whom a gone message was for.
+   */
+  z.object({ is: z.literal('erase'), of: EntryId, quiet: z.optional(z.boolean()), name }),
   z.object({ is: z.literal('react'), of: EntryId, emoji: Emoji, on: z.boolean(), name }),
+  /** One can be written to alone: the worker puts the key beside it. */
+  z.object({ is: z.literal('card'), name }),
 ]);
 export type Body = z.infer<typeof Body>;
 

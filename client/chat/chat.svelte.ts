@@ -1,12 +1,14 @@
 /** The chat as the screens see it: one snapshot, drawn anew at most once a frame, and the person's intents. */
 import { DEFAULT_CHAT_TERMS, type ChatTerms } from '../../signal/protocol/documents.ts';
 import { m } from '../paraglide/messages.js';
+import { CallError } from '../e2ee/port.ts';
 import type { Body } from './bodies.ts';
 import { Chat } from './chat.ts';
 import { exportJson, exportText, Presenter } from './present.ts';
 import type { DirectTerms } from './providers/direct.ts';
 import type { ChatLine, ChatPort } from './providers/signal.ts';
-import { MAX_TEXT, type ChatFacade, type ChatView } from './view.ts';
+import type { Said } from './thread.ts';
+import { MAX_TEXT, type ChatFacade, type ChatView, type Written } from './view.ts';
 
 export interface ChatFacadeOptions {
   readonly port: ChatPort;
@@ -14,15 +16,12 @@ export interface ChatFacadeOptions {
   readonly name: () => string;
   /** What the record or the host's state says. */
   readonly terms: () => ChatTerms | null;
-  /** A host's orders can go out: not from the lobby. */
-  readonly canOrder: () => boolean;
+  /** In the meeting, not in the lobby. */
+  readonly isLive: () => boolean;
   readonly setTerms: (terms: ChatTerms) => void;
   readonly clear: () => void;
   readonly openDirect: DirectTerms['open'];
 }
-
-/** What is not kept by keys must not look as if it were. */
-const OFFERS = { private: false, newcomers: true } as const;
 
 const EMPTY: ChatView = {
   at: 'opening',
@@ -36,7 +35,6 @@ const EMPTY: ChatView = {
   terms: DEFAULT_CHAT_TERMS,
   host: false,
   canWrite: true,
-  offers: OFFERS,
   alarms: [],
   used: 0,
 };
@@ -51,6 +49,9 @@ export class ChatOnScreen implements ChatFacade {
   #presenter: Presenter | null = null;
   #isDrawing = false;
   #isUp = false;
+  #isLookedAt = false;
+  /** Others have been told that we can be written to alone. */
+  #isOpened = false;
   #servers: readonly RTCIceServer[] | null = null;
   #isClosed = false;
 
@@ -85,20 +86,26 @@ export class ChatOnScreen implements ChatFacade {
     return this.#view;
   }
 
-  send({ text, replyTo = null, to = null }: Parameters<ChatFacade['send']>[0]): boolean {
-    // What is meant for one must never go to all.
-    if (to !== null || !this.#view.canWrite) return false;
-    const trimmed = text.trim().slice(0, MAX_TEXT);
-    if (trimmed === '') return false;
-    this.#write({ is: 'say', text: trimmed, ...(replyTo === null ? {} : { reply: replyTo }) });
-    return true;
+  look(): void {
+    this.#isLookedAt = true;
+    this.#openUp();
   }
 
-  edit(id: string, text: string): void {
+  async send({ text, replyTo = null, to = null }: Parameters<ChatFacade['send']>[0]): Promise<Written> {
+    if (!this.#view.canWrite) return 'failed';
+    const trimmed = text.trim().slice(0, MAX_TEXT);
+    if (trimmed === '') return 'written';
+    const answered = replyTo === null ? null : (this.#chat?.thread.one(replyTo) ?? null);
+    // All would see that there was something which two alone can read.
+    const isOurs = answered === null || answered.to === null || this.#other(answered) === to;
+    return this.#write({ is: 'say', text: trimmed, ...(replyTo !== null && isOurs ? { reply: replyTo } : {}) }, to);
+  }
+
+  async edit(id: string, text: string): Promise<Written> {
     const trimmed = text.trim().slice(0, MAX_TEXT);
     const before = this.#chat?.thread.one(id);
-    if (trimmed === '' || !before || before.text === trimmed) return;
-    this.#write({ is: 'edit', of: id, text: trimmed });
+    if (trimmed === '' || !before || before.text === trimmed) return 'written';
+    return this.#write({ is: 'edit', of: id, text: trimmed }, before.to);
   }
 
   remove(id: string): void {
@@ -106,8 +113,10 @@ export class ChatOnScreen implements ChatFacade {
   }
 
   react(id: string, emoji: string): void {
-    const mine = this.#chat?.thread.one(id)?.reactions.get(emoji)?.includes(this.#chat.self) ?? false;
-    this.#write({ is: 'react', of: id, emoji, on: !mine });
+    const said = this.#chat?.thread.one(id);
+    if (!said) return;
+    const mine = said.reactions.get(emoji)?.includes(this.#chat!.self) ?? false;
+    void this.#write({ is: 'react', of: id, emoji, on: !mine }, this.#other(said));
   }
 
   typing(): void {
@@ -133,7 +142,9 @@ export class ChatOnScreen implements ChatFacade {
   export(format: 'text' | 'json'): string {
     const { messages } = this.#view;
     const written = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
-    return format === 'json' ? exportJson(messages) : exportText(messages, (at) => written.format(at));
+    return format === 'json'
+      ? exportJson(messages)
+      : exportText(messages, { timeOf: (at) => written.format(at), onlyTo: (name) => m.chat_only({ name }) });
   }
 
   /** Link and password are proven on a fresh connection. */
@@ -180,8 +191,27 @@ export class ChatOnScreen implements ChatFacade {
     this.#chat?.close();
   }
 
-  #write(body: Body): void {
-    void this.#chat?.write([body]).catch(() => this.#changed());
+  /** Of the two between whom it is the one who is not we; null: it is for all. */
+  #other({ author, to }: Said): string | null {
+    return to === this.#chat?.self ? author : to;
+  }
+
+  async #write(body: Body, to: string | null): Promise<Written> {
+    if (this.#chat === null) return 'failed';
+    try {
+      await this.#chat.write([body], to);
+      return 'written';
+    } catch (error) {
+      this.#changed();
+      return to !== null && error instanceof CallError && error.code === 'noCard' ? 'noCard' : 'failed';
+    }
+  }
+
+  /** Who looks at the chat in the meeting can be written to alone; who looks in from the lobby is not announced. */
+  #openUp(): void {
+    if (this.#isOpened || !this.#isLookedAt || !this.#chat?.canWrite || !this.#options.isLive()) return;
+    this.#isOpened = true;
+    this.#chat.opened();
   }
 
   #changed(): void {
@@ -199,6 +229,7 @@ export class ChatOnScreen implements ChatFacade {
   #draw(): void {
     const [chat, presenter] = [this.#chat, this.#presenter];
     if (chat === null || presenter === null) return;
+    this.#openUp();
     const { signal } = chat;
     const messages = presenter.messages(signal.isFull);
     const from = messages.findIndex(({ id }) => id === chat.seen) + 1;
@@ -213,9 +244,8 @@ export class ChatOnScreen implements ChatFacade {
       firstUnread: unread[0]?.id ?? null,
       hidden: chat.hidden,
       terms: this.#options.terms() ?? DEFAULT_CHAT_TERMS,
-      host: chat.isHost && this.#options.canOrder(),
+      host: chat.isHost && this.#options.isLive(),
       canWrite: chat.canWrite,
-      offers: OFFERS,
       alarms: chat.alarms,
       used: signal.used,
     };

@@ -4,7 +4,7 @@
  * What is written here is sealed and signed by the worker, kept on this browser's disk, shown, and then handed to every way. What
  * comes is shown once the worker has proven its author. Entries that somebody else took out of the document come back from here.
  */
-import type { ReadEntry, WrittenEntry } from '../e2ee/chat/messages.ts';
+import type { ReadEntry } from '../e2ee/chat/messages.ts';
 import type { Body } from './bodies.ts';
 import type { PlacedEntry } from './document.ts';
 import { ChatDocument, LOCAL, nameOf, type Place } from './document.ts';
@@ -30,6 +30,10 @@ const CARRIED_MS = 10 * 60_000;
 const UNSAY_MS = 3000;
 /** Some 200 kB; less is read faster one by one than it is made. */
 const SNAPSHOT_AFTER = 500;
+/** Entries that may be for us alone are tried so many at a time: between two of these the worker does what cannot wait. */
+const UNLOCKED = 8;
+/** Whoever comes may not hold the key that our card lies under. Many come at once. */
+const CARD_MS = 5000;
 /** What is missing in a chain may still be on its way. */
 const GAP_MS = 8000;
 
@@ -71,6 +75,12 @@ export class Chat {
   /** Of what was written last; another begins a list of its own, which builds upon nothing that newcomers cannot open. */
   #run: string | null = null;
   #canWrite = true;
+  /** May be for us alone, oldest first. */
+  #locked: PlacedEntry[] = [];
+  #unlocking: Promise<void> = Promise.resolve();
+  /** We can be written to alone: whoever comes has to find our card. */
+  #isOpen = false;
+  #isCardDue = false;
   #gapSince: number | null = null;
   #isClosed = false;
   readonly #lost = new Set<string>();
@@ -119,7 +129,8 @@ export class Chat {
     });
     const { line, port, now, after, name, changed, openDirect: open } = options;
     const { self, signal } = this;
-    this.presence = new Presence({ self, port, signal, name, seen: () => this.#seen, changed, now, after });
+    const [seen, came] = [() => this.#publicSeen, () => this.#cardSoon()];
+    this.presence = new Presence({ self, port, signal, name, seen, came, changed, now, after });
     const sealed = () => this.signal.state;
     this.#direct = open && new Direct({ line, port, document: this.#document, sealed, open, now, after });
   }
@@ -161,10 +172,20 @@ export class Chat {
     return place !== undefined && this.signal.keeps(place);
   }
 
-  /** Signs, seals, keeps and sends; in the order of the calls. */
-  write(bodies: readonly Body[]): Promise<void> {
-    this.#writing = this.#writing.catch(() => undefined).then(() => this.#write(bodies));
+  /**
+   * Signs, seals, keeps and sends; in the order of the calls.
+   * @param to for this identity alone
+   * @throws CallError 'noCard' where it cannot be sealed to them, or another where this browser keeps nothing: then nothing is written
+   */
+  write(bodies: readonly Body[], to: string | null = null): Promise<void> {
+    this.#writing = this.#writing.catch(() => undefined).then(() => this.#write(bodies, to));
     return this.#writing;
+  }
+
+  /** We are there and read: others may write to us alone from now on. */
+  opened(): void {
+    this.#isOpen = true;
+    void this.write([]).catch(() => undefined);
   }
 
   /** One's own entry is gone, for everybody: what it said leaves the document with the same change. */
@@ -175,9 +196,11 @@ export class Chat {
 
   markSeen(id: string): void {
     if (this.#seen === id) return;
+    const before = this.#publicSeen;
     this.#seen = id;
     this.#keep(null);
-    this.presence.mark();
+    // Else whoever sees that we read knows what was for us.
+    if (this.#publicSeen !== before) this.presence.mark();
     this.#options.changed();
   }
 
@@ -219,6 +242,7 @@ export class Chat {
   async settled(): Promise<void> {
     await this.#writing.catch(() => undefined);
     await this.#reading;
+    await this.#unlocking;
     await this.#kept.done;
   }
 
@@ -230,35 +254,61 @@ export class Chat {
     this.#document.destroy();
   }
 
-  async #write(bodies: readonly Body[]): Promise<void> {
-    const texts = bodies.map((body) => JSON.stringify(this.#named(body)));
-    const written = await this.#sign(texts);
-    for (const { entry } of written) this.thread.add(entry);
-    this.#document.add(written.map(({ bytes }) => bytes));
+  async #write(bodies: readonly Body[], to: string | null): Promise<void> {
+    const written = await this.#sign(bodies, to);
+    if (written.length > 0) this.#document.add(written);
     await this.#kept.done;
     this.#options.changed();
+  }
+
+  async #sign(bodies: readonly Body[], to: string | null): Promise<Bytes[]> {
+    const name = this.#options.name().slice(0, 80);
+    // Whoever finds our card finds who we are: of what was before they may know nothing.
+    const card: Body = { is: 'card', ...(name === '' ? {} : { name }) };
+    const texts = bodies.map((body) => JSON.stringify(to === null ? this.#named(body) : body));
+    const given = { at: this.#time(), bodies: texts, to, card: JSON.stringify(card) };
+    const { written, run } = await this.#options.port.call('chat.write', given);
+    if (run !== this.#run) this.#document.beginAnew();
+    this.#run = run;
+    for (const { entry } of written) this.thread.add(entry);
+    return written.map(({ bytes }) => bytes);
+  }
+
+  /** Somebody came. */
+  #cardSoon(): void {
+    if (!this.#isOpen || this.#isCardDue) return;
+    this.#isCardDue = true;
+    this.#options.after(CARD_MS * (1 + this.#options.random()), () => {
+      this.#isCardDue = false;
+      if (!this.#isClosed) void this.write([]).catch(() => undefined);
+    });
+  }
+
+  /** The newest of what all can read, as far as we have read: of the rest nobody learns whether it was for us. */
+  get #publicSeen(): string | null {
+    if (this.#seen === null) return null;
+    const { said } = this.thread;
+    const index = said.findLastIndex(({ id }) => id === this.#seen);
+    return said.slice(0, index + 1).findLast(({ to }) => to === null)?.id ?? null;
   }
 
   async #erase(id: string): Promise<void> {
     const { port } = this.#options;
-    const bytes = this.#bytes.get(id);
-    if (bytes === undefined || this.thread.entry(id)?.author !== this.self) return;
-    const body: Body = { is: 'erase', of: id };
-    const texts = [JSON.stringify(this.#named(body))];
-    const written = await this.#sign(texts);
-    for (const { entry } of written) this.thread.add(entry);
-    const { entry: tombstone } = await port.call('chat.erase', { entry: bytes });
-    this.#unsaid.push(...this.#document.replace([bytes], [tombstone, ...written.map((one) => one.bytes)]));
+    const entry = this.thread.entry(id);
+    if (!this.#bytes.has(id) || entry?.author !== this.self) return;
+    const { to } = entry;
+    // Its other texts go with it. Where only one could read it, that one alone sees that it is gone.
+    const ids = [id, ...this.thread.editsOf(id)].filter((one) => this.#bytes.has(one));
+    const bodies = ids.map((of): Body => ({ is: 'erase', of, ...(of === id && to === null ? {} : { quiet: true }) }));
+    const written = await this.#sign(bodies, null);
+    // What is shown in its place matters less than that it goes.
+    if (to !== null) written.push(...(await this.#sign([{ is: 'erase', of: id }], to).catch(() => [])));
+    const gone = ids.map((one) => this.#bytes.get(one)!);
+    const tombstones = await Promise.all(gone.map((bytes) => port.call('chat.erase', { entry: bytes })));
+    this.#unsaid.push(...this.#document.replace(gone, [...tombstones.map((one) => one.entry), ...written]));
     await this.#kept.done;
     this.#unsay();
     this.#options.changed();
-  }
-
-  async #sign(bodies: string[]): Promise<WrittenEntry[]> {
-    const { written, run } = await this.#options.port.call('chat.write', { at: this.#time(), bodies });
-    if (run !== this.#run) this.#document.beginAnew();
-    this.#run = run;
-    return written;
   }
 
   async #stand(): Promise<void> {
@@ -328,13 +378,33 @@ export class Chat {
       const { verdicts } = await this.#options.port.call('chat.read', { entries: batch.map(({ bytes }) => bytes) });
       for (const [i, verdict] of verdicts.entries()) {
         const one = batch[i]!;
-        if (verdict.is === 'read') this.#proven(one, verdict.entry);
-        else if (verdict.is === 'hidden') this.#hidden.push(one);
+        if (verdict.is === 'read') {
+          this.#proven(one, verdict.entry);
+          if (verdict.isLocked) this.#locked.push(one);
+        } else if (verdict.is === 'hidden') this.#hidden.push(one);
         else if (verdict.is === 'forged') this.#alarm('forged');
       }
     }
     this.#lookForGaps();
     this.#options.changed();
+    if (this.#mayUnlock) this.#unlocking = this.#unlocking.then(() => this.#unlock()).catch(() => undefined);
+  }
+
+  /** Whoever has no card here has not been written to alone, or reads on until theirs comes. */
+  get #mayUnlock(): boolean {
+    return this.#locked.length > 0 && this.thread.hasCard(this.self) && !this.#isClosed;
+  }
+
+  /** Tries what may be for us alone, newest first. Everything else is shown before. */
+  async #unlock(): Promise<void> {
+    while (this.#mayUnlock) {
+      const entries = this.#locked.splice(-UNLOCKED).map(({ bytes }) => bytes);
+      const { verdicts } = await this.#options.port.call('chat.read', { entries, unlock: true });
+      let isNews = false;
+      for (const verdict of verdicts)
+        if (verdict.is === 'read' && verdict.entry.body) isNews = this.thread.add(verdict.entry) || isNews;
+      if (isNews) this.#options.changed();
+    }
   }
 
   #proven({ bytes, place }: PlacedEntry, entry: ReadEntry): void {

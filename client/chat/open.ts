@@ -9,7 +9,7 @@ import type { ChatFacade } from './view.ts';
 export interface ChatHolder {
   readonly chat: ChatLink;
   readonly chatTerms: ChatTerms | null;
-  readonly canOrder: boolean;
+  readonly isLive: boolean;
 }
 
 export interface ChatHolderEvents {
@@ -57,7 +57,7 @@ export async function openChat(holder: ChatHolder, events: ChatHolderEvents): Pr
     ...ways,
     name: events.name,
     terms: () => holder.chatTerms,
-    canOrder: () => holder.canOrder,
+    isLive: () => holder.isLive,
     setTerms: events.setTerms,
     clear: events.clear,
     openDirect: async (terms) => {

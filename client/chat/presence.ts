@@ -16,8 +16,10 @@ export interface PresenceTerms {
   readonly port: ChatPort;
   readonly signal: SignalProvider;
   readonly name: () => string;
-  /** The newest entry that we have read. */
+  /** The newest entry that we have read, of those that all can read. */
   readonly seen: () => string | null;
+  /** Somebody is here who was not. */
+  readonly came: () => void;
   readonly changed: () => void;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -81,11 +83,12 @@ export class Presence {
   }
 
   async heard(sealed: string): Promise<void> {
-    const { port, now, after, changed, self, signal } = this.#terms;
+    const { port, now, after, changed, self, signal, came } = this.#terms;
     const heard = await port.call('chat.overhear', { body: sealed });
     const whisper = heard && whisperFrom(heard.body);
     if (heard === null || whisper === null || heard.author === self) return;
     const { author } = heard;
+    if (!this.#here.has(author)) came();
     this.#here.add(author);
     if (whisper.typing) {
       this.#typing.set(author, now());

@@ -39,14 +39,15 @@ export class Presenter {
       // Most of a long history: nothing but the two can have changed it.
       if (drawn?.said === said && isPlain(drawn) && drawn.view.author === this.person(said.author) && drawn.own === own)
         return drawn.view;
-      const delivery = said.author === this.#chat.self ? this.#delivery(said.id, read[index]!, failed) : null;
+      const delivery = said.author === this.#chat.self ? this.#delivery(said, read[index]!, failed) : null;
       const author = this.person(said.author);
-      const quoted = said.reply === null ? null : this.#quote(said.reply);
+      const quoted = this.#quote(said);
+      const to = said.to === null ? null : this.person(said.to);
       const reactions = [...said.reactions].map(([emoji, who]) => this.#reaction(emoji, who));
-      const key = JSON.stringify([author, delivery, quoted, reactions, own]);
+      const key = JSON.stringify([author, delivery, quoted, reactions, own, to]);
       if (drawn?.said === said && drawn.key === key) return drawn.view;
       const { id, at, text, edited, erased } = said;
-      const more = { delivery, replyTo: quoted, reactions, mentionsMe: mentions(text, own), to: null };
+      const more = { delivery, replyTo: quoted, reactions, mentionsMe: mentions(text, own), to };
       const view: ChatMessage = { id, author, at, text, edited, deleted: erased, ...more };
       this.#drawn.set(id, { said, key, own, view });
       return view;
@@ -61,9 +62,11 @@ export class Presenter {
       name: thread.nameOf(id) ?? this.#unnamed,
       self: id === self,
       here: id === self || here.includes(id),
+      hasCard: id !== self && thread.hasCard(id),
     };
     const before = this.#people.get(id);
-    if (before && before.name === person.name && before.here === person.here) return before;
+    if (before && before.name === person.name && before.here === person.here && before.hasCard === person.hasCard)
+      return before;
     this.#people.set(id, person);
     return person;
   }
@@ -74,33 +77,35 @@ export class Presenter {
     return [...new Set([self, ...thread.authors, ...here])].map((id) => this.person(id));
   }
 
-  /** Names of those who have read as far as each message. */
+  /** Who has read as far as each message: identities. */
   #readers(all: readonly Said[]): string[][] {
     const { marks } = this.#chat.presence;
     const found: string[][] = all.map(() => []);
     if (marks.size === 0) return found;
     const byEntry = new Map<string, string[]>();
     for (const [author, id] of marks) byEntry.set(id, [...(byEntry.get(id) ?? []), author]);
-    let names: string[] = [];
+    let readers: string[] = [];
     for (let index = all.length - 1; index >= 0; index--) {
       const here = byEntry.get(all[index]!.id) ?? [];
-      if (here.length > 0) names = [...names, ...here.map((author) => this.person(author).name)];
-      found[index] = names;
+      if (here.length > 0) readers = [...readers, ...here];
+      found[index] = readers;
     }
     return found;
   }
 
-  #delivery(id: string, readers: readonly string[], failed: boolean): Delivery {
-    if (readers.length > 0) return { at: 'seen', by: readers };
+  #delivery({ id, to }: Said, readers: readonly string[], failed: boolean): Delivery {
+    const by = to === null ? readers : readers.filter((one) => one === to);
+    if (by.length > 0) return { at: 'seen', by: by.map((one) => this.person(one).name) };
     if (this.#chat.isKept(id)) return { at: 'sent' };
     return { at: failed ? 'failed' : 'waiting' };
   }
 
-  #quote(id: string): ChatMessage['replyTo'] {
-    const { thread } = this.#chat;
-    const said = thread.one(id);
-    if (said === null) return { id, name: '', text: '', gone: true };
-    return { id, name: this.person(said.author).name, text: said.text.slice(0, QUOTE), gone: said.erased };
+  #quote(answer: Said): ChatMessage['replyTo'] {
+    const said = this.#chat.thread.quoted(answer);
+    if (said === null || said === 'hidden') return null;
+    if (said === 'unknown') return { id: answer.reply!, name: '', text: '', gone: true };
+    const { id, author, text, erased } = said;
+    return { id, name: this.person(author).name, text: text.slice(0, QUOTE), gone: erased };
   }
 
   #reaction(emoji: string, who: readonly string[]): ReactionView {
@@ -111,9 +116,9 @@ export class Presenter {
   }
 }
 
-/** Of somebody else, answers nothing, and nobody has reacted to it. */
-function isPlain({ view: { delivery, replyTo, reactions } }: Drawn): boolean {
-  return delivery === null && replyTo === null && reactions.length === 0;
+/** Of somebody else for all, answers nothing, and nobody has reacted to it. */
+function isPlain({ said, view: { delivery, reactions } }: Drawn): boolean {
+  return delivery === null && said.to === null && said.reply === null && reactions.length === 0;
 }
 
 /** @param own our name; null: nobody can have meant us by it */
@@ -133,14 +138,22 @@ function isMentioned(text: string, mention: string): boolean {
   return false;
 }
 
-/** Everything that can be read, as text for people. @param timeOf writes a time */
-export function exportText(messages: readonly ChatMessage[], timeOf: (at: number) => string): string {
+/**
+ * Everything that can be read, as text for people.
+ * @param timeOf writes a time
+ * @param onlyTo says of whom a message is for alone
+ */
+export function exportText(
+  messages: readonly ChatMessage[],
+  { timeOf, onlyTo }: { timeOf: (at: number) => string; onlyTo: (name: string) => string },
+): string {
   const lines = messages
     .filter(({ deleted }) => !deleted)
-    .map(({ at, author, text, replyTo }) => {
+    .map(({ at, author, text, replyTo, to }) => {
       const quote =
         replyTo === null || replyTo.gone ? '' : `> ${replyTo.name}: ${replyTo.text.replaceAll('\n', ' ')}\n`;
-      return `[${timeOf(at)}] ${author.name}\n${quote}${text}\n`;
+      const only = to === null ? '' : ` (${onlyTo(to.name)})`;
+      return `[${timeOf(at)}] ${author.name}${only}\n${quote}${text}\n`;
     });
   return lines.join('\n');
 }
@@ -149,10 +162,11 @@ export function exportText(messages: readonly ChatMessage[], timeOf: (at: number
 export function exportJson(messages: readonly ChatMessage[]): string {
   const all = messages
     .filter(({ deleted }) => !deleted)
-    .map(({ id, at, author, text, edited, replyTo, reactions }) => ({
+    .map(({ id, at, author, text, edited, replyTo, reactions, to }) => ({
       id,
       at: new Date(at).toISOString(),
       author: { identity: author.id, name: author.name },
+      onlyTo: to && { identity: to.id, name: to.name },
       text,
       edited,
       replyTo: replyTo?.id ?? null,

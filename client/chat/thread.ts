@@ -1,8 +1,9 @@
 /**
  * What entries come to: one conversation, the same for everybody who has the same entries, in whichever order they came.
  *
- * Ordered by the authors' own times, ids where these are the same. Only an author edits or erases what is theirs. Pure: no clock,
- * no I/O. Invariant: `add` is commutative and idempotent.
+ * Ordered by the authors' own times, though nothing stands later than what the same browser wrote after it: a clock that ran ahead and
+ * was set right pins nothing at the end. Only an author edits or erases what is theirs, and what is between two is edited, answered by a
+ * sign and quoted between the same two alone. Pure: no clock, no I/O. Invariant: `add` is commutative and idempotent.
  */
 import type { ReadEntry } from '../e2ee/chat/messages.ts';
 import type { Body } from './bodies.ts';
@@ -16,6 +17,8 @@ export interface Said {
   readonly edited: boolean;
   readonly erased: boolean;
   readonly reply: string | null;
+  /** Identity of the only one beside its author who can read it. */
+  readonly to: string | null;
   /** Emoji → authors, in the order in which they came. */
   readonly reactions: ReadonlyMap<string, readonly string[]>;
 }
@@ -28,19 +31,31 @@ interface Act<B extends Body = Body> {
 /** Everything about one entry that was said, also before it is there itself. */
 interface Topic {
   say: Act<Extract<Body, { is: 'say' }>> | null;
-  /** Its author's newest, by order. */
   edits: Act<Extract<Body, { is: 'edit' }>>[];
   erasers: Set<string>;
-  /** By emoji and author: the newest. */
-  reactions: Map<string, Act<Extract<Body, { is: 'react' }>>>;
+  /** Who wants its place shown, and to whom it was said. */
+  markers: Map<string, string | null>;
+  reactions: Act<Extract<Body, { is: 'react' }>>[];
   view: Said | null;
+  /** Of the clock by which it was drawn. */
+  viewed: number;
   isListed: boolean;
 }
+
+type Order = (a: ReadEntry, b: ReadEntry) => number;
 
 export class Thread {
   readonly #entries = new Map<string, ReadEntry>();
   readonly #topics = new Map<string, Topic>();
-  readonly #names = new Map<string, { at: number; id: string; name: string }>();
+  /** By author: every name of theirs, and which of them holds by the clock of that time. */
+  readonly #names = new Map<string, { said: { entry: ReadEntry; name: string }[]; name: string; viewed: number }>();
+  readonly #cards = new Set<string>();
+  /** By author and writer, in its own order. */
+  readonly #chains = new Map<string, ReadEntry[]>();
+  /** When an entry counts as written, where that is earlier than it says. */
+  readonly #earlier = new Map<string, number>();
+  /** Rises when one counts as earlier than it did: what was drawn before is drawn again. */
+  #clock = 0;
   /** Ids that somebody names as the one before theirs. */
   readonly #named = new Map<string, string>();
   readonly #following = new Map<string, string[]>();
@@ -65,14 +80,19 @@ export class Thread {
   /** @returns whether anything was new */
   add(entry: ReadEntry): boolean {
     const before = this.#entries.get(entry.id);
-    if (before !== undefined && (before.body !== null || entry.body === null)) return false;
+    const isOpenedNow = before?.body === '' && !!entry.body;
+    if (before !== undefined && !isOpenedNow && (before.body !== null || entry.body === null)) return false;
     this.#entries.set(entry.id, entry);
     this.#newest = Math.max(this.#newest, entry.at);
-    if (before === undefined) this.#chain(entry);
+    if (before === undefined) {
+      this.#chain(entry);
+      this.#clamp(entry);
+    }
     if (entry.body === null) this.#list(entry.id);
     const body = entry.body === null ? null : bodyFrom(entry.body);
     if (body === null) return true;
-    this.#name(entry, body.name);
+    // What is said between two is no news for all: they would not call anybody the same.
+    if (entry.to === null) this.#name(entry, body.name);
     this.#take({ entry, body });
     return true;
   }
@@ -87,11 +107,38 @@ export class Thread {
   /** What this entry erases, if it is its author's to erase and the rest of it is here. */
   erasedBy(id: string): string | null {
     const of = this.#erasing.get(id);
-    return of !== undefined && this.#entries.get(of)?.body && this.isErased(of) ? of : null;
+    const isThere = of !== undefined && (this.#entries.get(of)?.body ?? null) !== null;
+    return isThere && this.isErased(of) ? of : null;
+  }
+
+  /** Its author's other texts for it. */
+  editsOf(id: string): string[] {
+    const author = this.#entries.get(id)?.author;
+    const edits = this.#topics.get(id)?.edits ?? [];
+    return edits.filter(({ entry }) => entry.author === author).map(({ entry }) => entry.id);
   }
 
   nameOf(author: string): string | null {
-    return this.#names.get(author)?.name ?? null;
+    const known = this.#names.get(author);
+    if (known === undefined) return null;
+    if (known.viewed !== this.#clock) {
+      known.name = known.said.toSorted((a, b) => this.#compare(a.entry, b.entry)).at(-1)!.name;
+      known.viewed = this.#clock;
+    }
+    return known.name;
+  }
+
+  /** They can be written to alone. */
+  hasCard(author: string): boolean {
+    return this.#cards.has(author);
+  }
+
+  /** What an entry answers, as far as its readers may know of it. `hidden`: it is between others. Null: it answers nothing. */
+  quoted({ reply, author, to }: Said): Said | 'unknown' | 'hidden' | null {
+    if (reply === null) return null;
+    const said = this.one(reply);
+    if (said === null) return this.#entries.get(reply)?.body === '' ? 'hidden' : 'unknown';
+    return said.to === null || isBetween(said, { author, to }) ? said : 'hidden';
   }
 
   get authors(): string[] {
@@ -116,7 +163,7 @@ export class Thread {
   /** Oldest first. */
   get said(): Said[] {
     if (!this.#isSorted) {
-      this.#order.sort((a, b) => this.#compare(a, b));
+      this.#order.sort((a, b) => this.#compareIds(a, b));
       this.#isSorted = true;
     }
     return this.#order.map((id) => this.#view(id));
@@ -127,8 +174,39 @@ export class Thread {
     return this.#topics.get(id)?.isListed ? this.#view(id) : null;
   }
 
-  #compare(a: string, b: string): number {
-    return byOrder(this.#entries.get(a)!, this.#entries.get(b)!);
+  #compareIds(a: string, b: string): number {
+    return this.#compare(this.#entries.get(a)!, this.#entries.get(b)!);
+  }
+
+  /** Times first; of one writer its own order; else ids, so that all agree. */
+  readonly #compare: Order = (a, b) => {
+    const [earlier, later] = [this.#timeOf(a), this.#timeOf(b)];
+    if (earlier !== later) return earlier - later;
+    if (a.writer !== b.writer) return a.writer < b.writer ? -1 : 1;
+    if (a.sequence !== b.sequence) return a.sequence - b.sequence;
+    return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
+  };
+
+  #timeOf({ id, at }: ReadEntry): number {
+    return this.#earlier.get(id) ?? at;
+  }
+
+  /** Nothing is later than what the same writer wrote after it: that is in the order which its author has signed. */
+  #clamp(entry: ReadEntry): void {
+    const name = `${entry.author} ${entry.writer}`;
+    const chain = this.#chains.get(name) ?? [];
+    this.#chains.set(name, chain);
+    let index = chain.length;
+    while (index > 0 && chain[index - 1]!.sequence > entry.sequence) index -= 1;
+    const next = chain[index];
+    chain.splice(index, 0, entry);
+    const at = Math.min(entry.at, next === undefined ? Infinity : this.#timeOf(next));
+    if (at < entry.at) this.#earlier.set(entry.id, at);
+    for (let before = index - 1; before >= 0 && this.#timeOf(chain[before]!) > at; before--) {
+      this.#earlier.set(chain[before]!.id, at);
+      this.#clock += 1;
+      this.#isSorted = false;
+    }
   }
 
   #chain(entry: ReadEntry): void {
@@ -142,15 +220,19 @@ export class Thread {
     this.#following.set(chain, [...(this.#following.get(chain) ?? []), entry.id]);
   }
 
-  #name({ author, at, id }: ReadEntry, name: string | undefined): void {
+  #name(entry: ReadEntry, name: string | undefined): void {
     if (name === undefined) return;
-    const known = this.#names.get(author);
-    if (known && (known.at > at || (known.at === at && known.id >= id))) return;
-    this.#names.set(author, { at, id, name });
+    const said = this.#names.get(entry.author)?.said ?? [];
+    said.push({ entry, name });
+    this.#names.set(entry.author, { said, name, viewed: -1 });
   }
 
   #take(act: Act): void {
     const { entry, body } = act;
+    if (body.is === 'card') {
+      if (entry.to === null) this.#cards.add(entry.author);
+      return;
+    }
     const topic = this.#topic(body.is === 'say' ? entry.id : body.of);
     topic.view = null;
     switch (body.is) {
@@ -163,14 +245,13 @@ export class Thread {
         return;
       case 'erase':
         this.#erasing.set(entry.id, body.of);
-        topic.erasers.add(entry.author);
+        // Said to one alone it is not everybody's: others would put back what is gone for two.
+        if (entry.to === null) topic.erasers.add(entry.author);
+        if (!body.quiet) topic.markers.set(entry.author, topic.markers.get(entry.author) ?? entry.to);
         this.#list(body.of);
         return;
-      case 'react': {
-        const key = `${body.emoji} ${entry.author}`;
-        const known = topic.reactions.get(key);
-        if (!known || byOrder(known.entry, entry) < 0) topic.reactions.set(key, { entry, body });
-      }
+      case 'react':
+        topic.reactions.push({ entry, body });
     }
   }
 
@@ -178,17 +259,22 @@ export class Thread {
   #list(id: string): void {
     const topic = this.#topic(id);
     topic.view = null;
-    if (topic.isListed || (topic.say === null && !this.isErased(id))) return;
+    if (topic.isListed || (topic.say === null && !this.#isMarked(id, topic))) return;
     topic.isListed = true;
     const last = this.#order.at(-1);
-    if (last !== undefined && this.#compare(last, id) > 0) this.#isSorted = false;
+    if (last !== undefined && this.#compareIds(last, id) > 0) this.#isSorted = false;
     this.#order.push(id);
+  }
+
+  #isMarked(id: string, { markers }: Topic): boolean {
+    return this.isErased(id) && markers.has(this.#entries.get(id)!.author);
   }
 
   #topic(id: string): Topic {
     let topic = this.#topics.get(id);
     if (topic === undefined) {
-      topic = { say: null, edits: [], erasers: new Set(), reactions: new Map(), view: null, isListed: false };
+      const acts = { say: null, edits: [], erasers: new Set<string>(), markers: new Map(), reactions: [] };
+      topic = { ...acts, view: null, viewed: 0, isListed: false };
       this.#topics.set(id, topic);
     }
     return topic;
@@ -196,39 +282,58 @@ export class Thread {
 
   #view(id: string): Said {
     const topic = this.#topic(id);
-    topic.view ??= viewOf(this.#entries.get(id)!, topic);
+    if (topic.view === null || topic.viewed !== this.#clock) {
+      const entry = this.#entries.get(id)!;
+      topic.view = viewOf(entry, { topic, at: this.#timeOf(entry), order: this.#compare });
+      topic.viewed = this.#clock;
+    }
     return topic.view;
   }
 }
 
-function viewOf(entry: ReadEntry, { say, edits, erasers, reactions }: Topic): Said {
-  const { id, author, at } = entry;
-  const nothing = { text: '', edited: false, erased: true, reply: null, reactions: new Map() };
-  if (say === null || erasers.has(author)) return { id, author, at, ...nothing };
-  const own = edits.filter((edit) => edit.entry.author === author).sort((a, b) => byOrder(a.entry, b.entry));
+/** The same two, whichever of them said it. */
+function isBetween(one: Pick<Said, 'author' | 'to'>, { author, to }: Pick<Said, 'author' | 'to'>): boolean {
+  return (one.author === author && one.to === to) || (one.author === to && one.to === author);
+}
+
+function viewOf(entry: ReadEntry, { topic, at, order }: { topic: Topic; at: number; order: Order }): Said {
+  const { id, author } = entry;
+  const { say, edits, erasers, markers, reactions } = topic;
+  if (say === null || erasers.has(author)) {
+    const to = (say === null ? markers.get(author) : say.entry.to) ?? null;
+    return { id, author, at, to, text: '', edited: false, erased: true, reply: null, reactions: new Map() };
+  }
+  const { to } = say.entry;
+  const own = edits.filter((edit) => edit.entry.author === author && edit.entry.to === to);
+  own.sort((a, b) => order(a.entry, b.entry));
   return {
     id,
     author,
     at,
+    to,
     text: own.at(-1)?.body.text ?? say.body.text,
     edited: own.length > 0,
     erased: false,
     reply: say.body.reply ?? null,
-    reactions: reactionsOf(reactions),
+    // Of what all can read all see the same signs; of what two can read, theirs.
+    reactions: reactionsOf(
+      reactions.filter((one) => (to === null ? one.entry.to === null : isBetween({ author, to }, one.entry))),
+      order,
+    ),
   };
 }
 
-function reactionsOf(acts: Topic['reactions']): Map<string, string[]> {
+/** Of each author and sign the last word. */
+function reactionsOf(acts: Topic['reactions'], order: Order): Map<string, string[]> {
+  const last = new Map<string, Topic['reactions'][number]>();
+  for (const act of [...acts].sort((a, b) => order(a.entry, b.entry))) {
+    const key = `${act.body.emoji} ${act.entry.author}`;
+    last.delete(key);
+    last.set(key, act);
+  }
   const found = new Map<string, string[]>();
-  for (const { entry, body } of [...acts.values()].sort((a, b) => byOrder(a.entry, b.entry))) {
+  for (const { entry, body } of last.values()) {
     if (body.on) found.set(body.emoji, [...(found.get(body.emoji) ?? []), entry.author]);
   }
   return found;
-}
-
-/** Authors' times first; of one writer its own order; else ids, so that all agree. */
-function byOrder(a: ReadEntry, b: ReadEntry): number {
-  if (a.at !== b.at) return a.at - b.at;
-  if (a.writer === b.writer && a.sequence !== b.sequence) return a.sequence - b.sequence;
-  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
 }

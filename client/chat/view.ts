@@ -12,6 +12,8 @@ export interface ChatPerson {
   self: boolean;
   /** In the meeting now. */
   here: boolean;
+  /** Can be written to alone. */
+  hasCard: boolean;
 }
 
 /**
@@ -80,19 +82,22 @@ export interface ChatView {
   host: boolean;
   /** False for who was never in a meeting whose newcomers do not see everything: it opens once they have been. */
   canWrite: boolean;
-  /** What this version can do: messages for one person alone, and newcomers who do not see everything. */
-  offers: { readonly private: boolean; readonly newcomers: boolean };
   alarms: readonly ChatAlarm[];
   /** Share of the server's room that is used, 0 … 1. */
   used: number;
 }
 
+/** `noCard`: it cannot be locked for this one person. `failed`: this browser kept nothing. Then nothing was written. */
+export type Written = 'written' | 'noCard' | 'failed';
+
 export interface ChatFacade {
   readonly view: ChatView;
-  /** @param to only for this person @returns false where there is nothing to send */
-  send(message: { text: string; replyTo?: string | null; to?: string | null }): boolean;
+  /** Somebody looks at it. Idempotent. */
+  look(): void;
+  /** @param to only for this person: never for anybody else */
+  send(message: { text: string; replyTo?: string | null; to?: string | null }): Promise<Written>;
   /** One's own. */
-  edit(id: string, text: string): void;
+  edit(id: string, text: string): Promise<Written>;
   /** One's own, for everybody and for good. */
   remove(id: string): void;
   react(id: string, emoji: string): void;

@@ -112,7 +112,8 @@ export type MessageKind = 'mesh.signal' | 'media.state' | 'hand' | 'speaking' | 
 export type ToWorker = { [N in CallName]: { type: 'call'; id: number; name: N; params: Calls[N]['in'] } }[CallName];
 
 /** Codes of a failed call. `crypto` never says why a seal did not open. */
-export type CallErrorCode = 'forged' | 'badPassword' | 'storage' | 'usage' | 'notHost' | 'notReady' | 'internal';
+export type CallErrorCode =
+  'forged' | 'badPassword' | 'storage' | 'usage' | 'notHost' | 'notReady' | 'noCard' | 'internal';
 
 export type FromWorker =
   | { type: 'answer'; id: number; result: unknown }

@@ -1,3 +1,4 @@
+/** What the worker cannot do, with a code that the page knows. */
 import type { CallErrorCode } from './messages.ts';
 
 /** A call that cannot be answered. The detail is for developers, and holds no secret. */

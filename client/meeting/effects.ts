@@ -111,8 +111,8 @@ export class Runner {
   get chatTerms(): ChatTerms | null {
     return this.#decided ?? this.#record?.settings.chat ?? null;
   }
-  /** Hosts' orders go out from within a meeting alone. */
-  get canOrder(): boolean {
+  /** In the meeting: from there alone hosts' orders go out. */
+  get isLive(): boolean {
     return this.#state.at === 'live';
   }
   get handRaised(): boolean {

@@ -23,6 +23,8 @@ import { AT_A_TIME, AUTHORS, authorOf, textOf } from './plainChat.ts';
 const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('base64url');
 
 /** Bodies of items, oldest first: the ring, and one item for each message, as where people write one at a time. */
+const FOR_ALL = { to: null, card: JSON.stringify({ is: 'card' }) };
+
 async function itemsOf(access: Access, count: number): Promise<{ bodies: string[]; documentBytes: number }> {
   const keepers = await Promise.all(Array.from({ length: AUTHORS }, () => keeperOf(access)));
   let update: Bytes = new Uint8Array();
@@ -42,7 +44,7 @@ async function itemsOf(access: Access, count: number): Promise<{ bodies: string[
       text: textOf(index),
       ...(index < AUTHORS * AT_A_TIME ? { name: `Person ${author}` } : {}),
     };
-    const { written } = await keeper.write({ at: start + index * 1000, bodies: [JSON.stringify(text)] });
+    const { written } = await keeper.write({ at: start + index * 1000, bodies: [JSON.stringify(text)], ...FOR_ALL });
     document.doc.clientID = clients[author]!;
     document.add(written.map(({ bytes }) => bytes));
     const { keys, items } = await keeper.seal({ update });

@@ -66,7 +66,42 @@ async function disk(): Promise<string> {
   return (await Promise.all(all)).join('\n');
 }
 
-test('two write while they are offline from each other, one edits, one deletes: all show the same, and the server has read nothing', async () => {
+/** All that this browser keeps of its chats, as its own key opens it. */
+function kept({ page }: Person): Promise<string> {
+  return page.evaluate(async () => {
+    const done = <T>(request: IDBRequest<T>): Promise<T> =>
+      new Promise((resolve, reject) => {
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error ?? new Error('not read'));
+      });
+    interface Sealed {
+      iv: Uint8Array<ArrayBuffer>;
+      sealed: ArrayBuffer;
+    }
+    const database = await done(indexedDB.open('parley chat'));
+    const tables = database.transaction(['values', 'lists']);
+    const values = tables.objectStore('values');
+    const [names, records, lists, key] = await Promise.all([
+      done(values.getAllKeys()),
+      done(values.getAll() as IDBRequest<(Sealed | CryptoKey)[]>),
+      done(tables.objectStore('lists').getAll() as IDBRequest<{ name: string; record: Sealed }[]>),
+      done(values.get('key') as IDBRequest<CryptoKey>),
+    ]);
+    database.close();
+    const sealed = records.flatMap((record, i) =>
+      'iv' in record ? [{ name: String(names[i]).slice('value '.length), record }] : [],
+    );
+    const opened = await Promise.all(
+      [...sealed, ...lists].map(({ name, record }) => {
+        const additionalData = new TextEncoder().encode(`parley chat at rest 1\n${name}`);
+        return crypto.subtle.decrypt({ name: 'AES-GCM', iv: record.iv, additionalData }, key, record.sealed);
+      }),
+    );
+    return opened.map((bytes) => new TextDecoder('latin1').decode(bytes)).join('\n');
+  });
+}
+
+test('two write while they are offline from each other, one edits, one deletes, two write to each other alone: all show the same, the third and the server have read nothing', async () => {
   const anna = await writer('Anna', null);
   const ben = await writer('Ben', anna.link);
   const carla = await writer('Carla', anna.link);
@@ -98,6 +133,31 @@ test('two write while they are offline from each other, one edits, one deletes: 
     );
     expect(await person.by('chat-alarm').count()).toBe(0);
   }
+  // Who has written can be written to alone.
+  await anna.person.by('chat-to').selectOption({ label: 'Only Ben' });
+  await write(anna.person, 'canary to Ben');
+  await sees(ben.person, 'canary to Ben');
+  await ben.person.by('chat-message').last().hover();
+  await ben.person.by('chat-message').last().getByTestId('chat-reply').click();
+  await write(ben.person, 'canary to Anna');
+  await sees(anna.person, 'canary to Anna');
+  for (const { person } of [anna, ben])
+    expect(await person.by('chat-private').allInnerTexts()).toEqual(
+      Array(2).fill(`Only you and ${person === anna.person ? 'Ben' : 'Anna'}`),
+    );
+  await write(carla.person, 'canary of Carla, last');
+  for (const { person } of [anna, ben]) await sees(person, 'canary of Carla, last');
+  expect((await texts(carla.person)).filter((text) => text.startsWith('canary'))).toEqual([
+    ...all,
+    'canary of Carla, last',
+  ]);
+  for (const { person } of [anna, ben, carla]) expect(await person.by('chat-alarm').count()).toBe(0);
+  const page = await carla.person.page.content();
+  for (const held of [page, await kept(carla.person)]) {
+    expect(held.length).toBeGreaterThan(5000);
+    for (const secret of ['canary to Ben', 'canary to Anna']) expect(held).not.toContain(secret);
+  }
+
   const wire = [anna, ben, carla].flatMap(({ line }) => line.passed).join('\n');
   expect(wire.length).toBeGreaterThan(5000);
   for (const heard of [wire, await disk()]) {

@@ -6,12 +6,13 @@
  * later entry of the same author.
  */
 import type { Bytes } from '../../../crypto/bytes.ts';
-import { base64url, fromUtf8 } from '../../../crypto/bytes.ts';
+import { base64url } from '../../../crypto/bytes.ts';
 import type { OpenedLink } from '../../../crypto/chatEntry.ts';
 import { entryKeyId, isSignedByAuthor, openBody, openLink } from '../../../crypto/chatEntry.ts';
 import type { ChatKey } from '../../../crypto/chatKey.ts';
 import { ready } from '../../../crypto/primitives.ts';
-import type { ReadEntry, EntryVerdict } from './messages.ts';
+import type { EntryVerdict } from './messages.ts';
+import type { OpenedBody, PrivateMessages } from './private.ts';
 import type { Ring } from './ring.ts';
 
 interface Opened {
@@ -25,16 +26,18 @@ interface Opened {
 export class EntryReader {
   readonly #meeting: string;
   readonly #ring: Ring;
+  readonly #private: PrivateMessages;
   /** Ids that a proven entry names as the one before it, and by whom: entry and author have to be the same person. */
   readonly #vouched = new Map<string, string>();
 
-  constructor(meeting: string, ring: Ring) {
+  constructor(meeting: string, ring: Ring, messages: PrivateMessages) {
     this.#meeting = meeting;
     this.#ring = ring;
+    this.#private = messages;
   }
 
-  /** @returns a verdict for each, in the same order */
-  async read(entries: readonly Bytes[]): Promise<EntryVerdict[]> {
+  /** @param isTrying also what takes milliseconds: what may be for us alone @returns a verdict for each, in the same order */
+  async read(entries: readonly Bytes[], isTrying = false): Promise<EntryVerdict[]> {
     await ready();
     const verdicts: EntryVerdict[] = entries.map(() => ({ is: 'malformed' }));
     const opened: (Opened & { index: number })[] = [];
@@ -45,7 +48,10 @@ export class EntryReader {
     }
     // From the newest of each chain down, so that each vouches for the next.
     opened.sort((a, b) => b.link.sequence - a.link.sequence);
-    for (const one of opened) verdicts[one.index] = this.#prove(one);
+    for (const one of opened) {
+      const verdict = this.#prove(one, isTrying);
+      verdicts[one.index] = verdict instanceof Promise ? await verdict : verdict;
+    }
     return verdicts;
   }
 
@@ -62,7 +68,8 @@ export class EntryReader {
     }
   }
 
-  #prove({ bytes, key, link, id, author }: Opened): EntryVerdict {
+  #prove(one: Opened, isTrying: boolean): EntryVerdict | Promise<EntryVerdict> {
+    const { bytes, key, link, id, author } = one;
     if (this.#vouched.get(id) !== author && !isSignedByAuthor(link)) return { is: 'forged' };
     const previous = base64url(link.previous);
     this.#vouched.set(previous, author);
@@ -70,7 +77,14 @@ export class EntryReader {
     const entry = { id, author, writer: base64url(link.writer), sequence: link.sequence, previous, at: link.at };
     try {
       const body = openBody(key, this.#meeting, bytes);
-      return { is: 'read', entry: { ...entry, body: body && fromUtf8(body) } satisfies ReadEntry };
+      if (body === null) return { is: 'read', entry: { ...entry, body, to: null }, isLocked: false };
+      const said = ({ text, to, isLocked }: OpenedBody): EntryVerdict => ({
+        is: 'read',
+        entry: { ...entry, body: text, to },
+        isLocked,
+      });
+      const opened = this.#private.open({ author: link.author, ringKey: key.name, body }, isTrying);
+      return opened instanceof Promise ? opened.then(said, () => ({ is: 'forged' })) : said(opened);
     } catch {
       return { is: 'forged' };
     }

@@ -22,6 +22,7 @@ import { keepAccess } from './kept.ts';
 import type { ChatKeys } from './keys.ts';
 import type { ChatCalls, OpenedItem, SealedItem, WrittenEntry } from './messages.ts';
 import { cut, PART_BYTES, Parts } from './parts.ts';
+import { PrivateMessages } from './private.ts';
 import type { ChatShelf } from './shelf.ts';
 import { isSealed, packSnapshot, snapshotKeyId, unpackSnapshot } from './snapshot.ts';
 import { openWhisper, sealWhisper } from './whispers.ts';
@@ -38,6 +39,13 @@ export interface ChatTerms {
   readonly alone: <T>(name: string, act: () => Promise<T>) => Promise<T>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+}
+
+/** What an entry is to say: as text, and as it goes into the entry. */
+interface Sayable {
+  readonly text: string;
+  readonly bytes: Bytes;
+  readonly isCard?: true;
 }
 
 /** Our chain so far. */
@@ -60,6 +68,7 @@ const LAST_KEPT = 16;
 export class ChatKeeper {
   readonly #terms: ChatTerms;
   readonly #keys: ChatKeys;
+  readonly #private: PrivateMessages;
   readonly #reader: EntryReader;
   readonly #parts = new Parts();
   /** Items that no key of ours opens, oldest first. */
@@ -71,13 +80,15 @@ export class ChatKeeper {
   constructor(terms: ChatTerms) {
     this.#terms = terms;
     this.#keys = terms.keys;
-    this.#reader = new EntryReader(terms.meeting, terms.keys.ring);
+    this.#private = new PrivateMessages(terms);
+    this.#reader = new EntryReader(terms.meeting, terms.keys.ring, this.#private);
   }
 
   async begin(): Promise<ChatCalls['chat.begin']['out']> {
     const { shelf, meeting, identity, host, access } = this.#terms;
     const lasting = await this.#keys.load();
     await keepAccess(shelf, access());
+    await this.#private.load();
     const kept = await shelf.list(`updates ${meeting}`).catch(() => []);
     this.#kept = kept.map(({ id }) => id);
     const state = await shelf.get(`state ${meeting}`).catch(() => null);
@@ -143,23 +154,33 @@ export class ChatKeeper {
     if (this.#hidden.length > MAX_HIDDEN) this.#hidden.splice(0, this.#hidden.length - MAX_HIDDEN);
   }
 
-  read({ entries }: ChatCalls['chat.read']['in']): Promise<ChatCalls['chat.read']['out']> {
-    return this.#reader.read(entries).then((verdicts) => ({ verdicts }));
+  async read({ entries, unlock }: ChatCalls['chat.read']['in']): Promise<ChatCalls['chat.read']['out']> {
+    const verdicts = await this.#reader.read(entries, unlock);
+    await this.#private.keep();
+    return { verdicts };
   }
 
-  async write({ at, bodies }: ChatCalls['chat.write']['in']): Promise<ChatCalls['chat.write']['out']> {
+  async write(params: ChatCalls['chat.write']['in']): Promise<ChatCalls['chat.write']['out']> {
+    const { at, to } = params;
     const { meeting, identity, alone, shelf } = this.#terms;
     const key = await this.#sealing();
     const run = this.#keys.runOf(key);
     const name = this.#chainName;
-    return alone(name, async () => {
+    // What is for one is sealed to that one, or not at all.
+    const bodies: Sayable[] = await Promise.all(
+      params.bodies.map(async (text) => ({ text, bytes: to === null ? utf8(text) : await this.#sealedTo(to, text) })),
+    );
+    const card = await this.#private.card(key.name, params.card);
+    if (card !== null) bodies.unshift({ text: params.card, bytes: card, isCard: true });
+    if (bodies.length === 0) return { written: [], run: base64url(run) };
+    const result = await alone(name, async () => {
       let chain = await this.#chain(name);
       // Whoever came with this key must not miss what is not for them.
       if (!equal(chain.run, run)) chain = { ...newChain(run), last: chain.last };
       const written: WrittenEntry[] = [];
-      for (const body of bodies) {
+      for (const { text: body, bytes: sealed, isCard } of bodies) {
         const link = { writer: chain.writer, sequence: chain.next, at, previous: chain.previous };
-        const { bytes, id } = await sealEntry(key, meeting, { identity, ...link, body: utf8(body) });
+        const { bytes, id } = await sealEntry(key, meeting, { identity, ...link, body: sealed });
         const last = [...chain.last, bytes].slice(-LAST_KEPT);
         chain = { writer: chain.writer, run, next: chain.next + 1, previous: id, last };
         written.push({
@@ -172,12 +193,22 @@ export class ChatKeeper {
             previous: base64url(link.previous),
             at,
             body,
+            to: isCard ? null : to,
           },
         });
       }
       await shelf.put(name, chainBytes(chain));
       return { written, run: base64url(run) };
     });
+    if (card !== null) this.#private.wrote(key.name);
+    return result;
+  }
+
+  /** @throws Refused 'noCard' */
+  async #sealedTo(identity: string, text: string): Promise<Bytes> {
+    const sealed = await this.#private.seal(identity, text);
+    if (sealed === null) throw new Refused('noCard', 'nobody here can be written to alone by that name');
+    return sealed;
   }
 
   async seal({ update }: ChatCalls['chat.seal']['in']): Promise<ChatCalls['chat.seal']['out']> {

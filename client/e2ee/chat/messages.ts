@@ -13,13 +13,16 @@ export interface ReadEntry {
   readonly previous: string;
   /** Milliseconds since 1970, by the author. */
   readonly at: number;
-  /** JSON text; null: erased. */
+  /** JSON text; null: erased. Empty where it is between others, or where nobody has tried whether it is for us. */
   readonly body: string | null;
+  /** Identity of the only one beside its author who can read it; null: whoever holds the ring. */
+  readonly to: string | null;
 }
 
-/** `hidden`: sealed under a key that this browser does not hold. */
+/** `hidden`: sealed under a key that this browser does not hold. `isLocked`: it may be for us alone, and has to be tried. */
 export type EntryVerdict =
-  { readonly is: 'read'; readonly entry: ReadEntry } | { readonly is: 'hidden' | 'forged' | 'malformed' };
+  | { readonly is: 'read'; readonly entry: ReadEntry; readonly isLocked: boolean }
+  | { readonly is: 'hidden' | 'forged' | 'malformed' };
 
 /** What an item of the log holds. `isNews`: keys, which the worker keeps; entries that were hidden may open now. */
 export type OpenedItem =
@@ -62,12 +65,17 @@ export interface ChatCalls {
   'chat.peek': { in: { items: ChatItem[] }; out: { updates: (Bytes | null)[] } };
   /** What takes the place of an item that is to be erased, and the token that does it: it follows from the item, and from a secret of this browser. */
   'chat.unsay': { in: { hash: string; update: Bytes }; out: { body: string; token: string } };
-  'chat.read': { in: { entries: Bytes[] }; out: { verdicts: EntryVerdict[] } };
+  /** `unlock`: tries what may be for us alone, some milliseconds each. */
+  'chat.read': { in: { entries: Bytes[]; unlock?: boolean }; out: { verdicts: EntryVerdict[] } };
   /**
-   * Signs and seals what the person writes, in this order, each a JSON text. `run`: whoever opens one entry of a run opens all of it; another
-   * run goes to another list. Fails with `notReady` where nobody could read it (`chat.standing`).
+   * Signs and seals what the person writes, in this order, each a JSON text. `to`: for this identity alone; without its card nothing is written.
+   * `card`: what is said with our own card, which goes before it where none of ours lies under the key that seals now. `run`: whoever opens one
+   * entry of a run opens all of it; another run goes to another list. Fails with `notReady` where nobody could read it (`chat.standing`).
    */
-  'chat.write': { in: { at: number; bodies: string[] }; out: { written: WrittenEntry[]; run: string } };
+  'chat.write': {
+    in: { at: number; bodies: string[]; to: string | null; card: string };
+    out: { written: WrittenEntry[]; run: string };
+  };
   /** Makes items of a change of the document: one, or parts of a large one. `keys`: to be sent before them. */
   'chat.seal': { in: { update: Bytes }; out: { keys: SealedItem[]; items: SealedItem[] } };
   /** `canWrite`: false for whoever was never in a meeting whose newcomers do not see everything. */

@@ -1,6 +1,6 @@
 /** People, states and terms of the chat in words of the catalogue. One switch per union, so that a new case asks for its words. */
 import type { ChatTerms } from '../../../signal/protocol/documents.ts';
-import type { ChatAlarm, ChatMessage, ChatPerson, Delivery } from '../../chat/view.ts';
+import type { ChatAlarm, ChatMessage, ChatPerson, Delivery, Written } from '../../chat/view.ts';
 import { visibleLine, visibleText } from '../../chat/visible.ts';
 import { m } from '../../paraglide/messages.js';
 import { listOf } from '../time.ts';
@@ -18,8 +18,10 @@ export function shownName(name: string): string {
 }
 
 /** What is read out as it comes. */
-export const saidWords = ({ author, text }: ChatMessage): string =>
-  m.chat_said({ name: personName(author), text: visibleText(text) });
+export function saidWords({ author, text, to }: ChatMessage): string {
+  const said = { name: personName(author), text: visibleText(text) };
+  return to === null ? m.chat_said(said) : m.chat_said_private(said);
+}
 
 /** No more of a text than one line can show. */
 export const shownLine = (text: string): string => visibleLine(text.slice(0, 200).replace(/\s+/g, ' '));
@@ -27,12 +29,9 @@ export const shownLine = (text: string): string => visibleLine(text.slice(0, 200
 export const personName = (person: Pick<ChatPerson, 'name' | 'self'>): string =>
   person.self ? m.chat_you() : shownName(person.name);
 
-/** Whom a private message is for; null for everybody. */
+/** Between whom a message is; null for everybody. */
 export function privateWords({ author, to }: ChatMessage): string | null {
-  if (to === null) return null;
-  return author.self
-    ? m.chat_private({ name: shownName(to.name) })
-    : m.chat_private_from({ name: shownName(author.name) });
+  return to && m.chat_private({ name: shownName((author.self ? to : author).name) });
 }
 
 export function deliveryWords(delivery: Delivery): string {
@@ -65,6 +64,9 @@ export function typingWords(typing: readonly string[]): string | null {
 export function reactionNames(names: readonly string[], mine: boolean): string {
   return listOf([...(mine ? [m.chat_you()] : []), ...names.slice(mine ? 1 : 0).map(shownName)]);
 }
+
+export const unwrittenWords = (why: Exclude<Written, 'written'>): string =>
+  why === 'noCard' ? m.chat_not_locked() : m.chat_not_written();
 
 export function alarmWords(alarm: ChatAlarm): string {
   switch (alarm) {

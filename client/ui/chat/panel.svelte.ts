@@ -1,14 +1,26 @@
 /** What somebody is doing in the chat. It outlives the sheet, so that what was being written is there when it opens again. */
-import { type ChatMessage, MAX_TEXT } from '../../chat/view.ts';
+import { type ChatMessage, MAX_TEXT, type Written } from '../../chat/view.ts';
+
+/** What leaves the field to be written. */
+interface Taken {
+  draft: string;
+  replyTo: ChatMessage | null;
+  to: string | null;
+  editing: { id: string; text: string; with: string | null } | null;
+}
 
 export class Panel {
   /** Written and not sent yet. */
   draft = $state('');
   replyTo = $state.raw<ChatMessage | null>(null);
-  /** Identity of the only reader; null for everybody. */
+  /** Identity of the only reader; null for everybody. It stays until it is chosen anew: what follows is mostly for the same one. */
   to = $state<string | null>(null);
-  /** Of one's own messages, and the text as it is being changed. */
-  editing = $state<{ id: string; text: string } | null>(null);
+  /** Of one's own messages, and the text as it is being changed. `with`: who alone can read it. */
+  editing = $state<{ id: string; text: string; with: string | null } | null>(null);
+  /** What could not be written is in the field again, and this is why. */
+  problem = $state<Exclude<Written, 'written'> | null>(null);
+  /** Being written: until it is, nothing changes for whom it is. */
+  #underWay = 0;
   /** Null while nobody searches. */
   query = $state<string | null>(null);
   /** Message that the search, a quoted line or a button leads to; each time anew. */
@@ -39,21 +51,50 @@ export class Panel {
 
   /** Whoever answers what only two can read does not mean to tell everybody. */
   reply(message: ChatMessage): void {
+    if (this.#underWay > 0) return;
     this.editing = null;
     this.replyTo = message;
-    if (message.to) this.to = message.author.self ? message.to.id : message.author.id;
+    this.to = otherOf(message) ?? this.to;
     this.asksForWords++;
   }
 
   edit(message: ChatMessage): void {
-    this.editing = { id: message.id, text: message.text };
+    if (this.#underWay > 0) return;
+    this.editing = { id: message.id, text: message.text, with: otherOf(message) };
     this.asksForWords++;
   }
 
   writeTo(person: string): void {
     this.editing = null;
-    this.to = person;
+    this.choose(person);
     this.asksForWords++;
+  }
+
+  /** @param to null: everybody, who must not learn of what it answered between two */
+  choose(to: string | null): void {
+    if (this.#underWay > 0) return;
+    this.to = to;
+    const between = this.replyTo === null ? null : otherOf(this.replyTo);
+    if (between !== null && between !== to) this.replyTo = null;
+  }
+
+  /** Writes what is in the field, which is free at once. Where that fails it is in it again, before what was written since. */
+  async write(how: (taken: Taken) => Promise<Written>): Promise<boolean> {
+    const taken: Taken = { draft: this.draft, replyTo: this.replyTo, to: this.to, editing: this.editing };
+    this.problem = null;
+    if (taken.editing) this.editing = null;
+    else [this.draft, this.replyTo] = ['', null];
+    this.#underWay++;
+    const result = await how(taken).catch(() => 'failed' as const);
+    this.#underWay--;
+    if (result === 'written') return true;
+    this.problem = result;
+    if (taken.editing) this.editing = taken.editing;
+    else {
+      this.draft = [taken.draft, this.draft].filter((text) => text.trim() !== '').join('\n');
+      this.replyTo = taken.replyTo;
+    }
+    return false;
   }
 
   jump(id: string): void {
@@ -67,4 +108,9 @@ export class Panel {
     else return false;
     return true;
   }
+}
+
+/** Of a message between two the one who is not oneself. */
+function otherOf({ author, to }: ChatMessage): string | null {
+  return to && (author.self ? to.id : author.id);
 }

@@ -161,7 +161,7 @@ describe('apart', () => {
     await a.chat.write([say('first')]);
     await a.chat.settled();
     // Signed and counted, and then the tab was gone.
-    await a.keeper.write({ at: time.now, bodies: [JSON.stringify(say('signed only'))] });
+    await a.keeper.write({ at: time.now, bodies: [JSON.stringify(say('signed only'))], to: null, card: '{}' });
     a.kill();
     const again = await device(ada, { store: a.store });
     await again.chat.settled();

@@ -459,7 +459,7 @@ describe('without a server', () => {
     await expect(page.call('chat.begin', {})).rejects.toThrow('no password');
     await page.call('invite.unlockKept', { password: 'tea time' });
     await page.call('chat.begin', {});
-    await page.call('chat.write', { at: 1, bodies: ['{}'] });
+    await page.call('chat.write', { at: 1, bodies: ['{}'], to: null, card: '{}' });
   });
 
   test('nothing opens with another link, in another browser, or before it was open', async () => {

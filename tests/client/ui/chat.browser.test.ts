@@ -65,6 +65,10 @@ const focused = (): Promise<string | null> =>
     const element = document.activeElement as HTMLElement | null;
     return element?.dataset['key'] ?? element?.dataset['testid'] ?? null;
   });
+async function tool(id: string, name: string): Promise<void> {
+  await messageOf(id).hover();
+  await messageOf(id).getByTestId(name).click();
+}
 const input = () => page.getByTestId('chat-input');
 const fromEnd = (): Promise<number> =>
   page.getByTestId('chat-list').evaluate((list) => list.scrollHeight - list.scrollTop - list.clientHeight);
@@ -161,26 +165,72 @@ describe('writing', () => {
 
   test('for one person only, said before and after', async () => {
     await chat('talk');
-    await page.getByTestId('chat-to').selectOption('ben');
+    await page.getByTestId('chat-to').focus();
+    await page.keyboard.type('Only Ben');
+    await page.getByTestId('chat-secret').getByText('Only Ben Okafor can read this').waitFor();
     expect(await input().getAttribute('placeholder')).toBe('Write to Ben Okafor only');
+    const described = (await input().getAttribute('aria-describedby'))!.split(' ')[0]!;
+    expect(await page.locator(`[id="${described}"]`).innerText()).toBe('Only Ben Okafor can read this');
     await input().fill('psst');
     await page.keyboard.press('Enter');
     expect(await calls('chat.send')).toEqual([[{ text: 'psst', replyTo: null, to: 'ben' }]]);
-    await page.getByTestId('chat-private').last().getByText('Only Ben Okafor and you').waitFor();
-    // Whoever leaves stays chosen: what was meant for one does not go to all.
+    await page.getByTestId('chat-private').last().getByText('Only you and Ben Okafor').waitFor();
+    expect(await calls('chat.typing')).toEqual([]);
+    expect(await messageOf('own0').getAttribute('aria-labelledby')).not.toBeNull();
+    await page.getByRole('article', { name: 'Only you and Ben Okafor' }).last().waitFor();
+    // What is begun stays with whoever leaves: what was meant for one does not go to all. What comes after it does, and that is said.
+    await page.clock.install();
+    await input().fill('begun');
     await page.evaluate(() =>
       window.fakeChat.change({ people: window.fakeChat.view.people.map((one) => ({ ...one, here: one.self })) }),
     );
+    await page.clock.fastForward(6000);
     expect(await page.getByTestId('chat-to').inputValue()).toBe('ben');
+    await input().fill('');
+    await page.clock.fastForward(6000);
+    await page.getByText('Ben Okafor has left. You write to everybody again.').waitFor();
+    expect(await page.getByTestId('chat-to').inputValue()).toBe('');
+  });
+
+  test('what cannot be written is in the field again, for whom it was, and that is said', async () => {
+    await chat('talk');
+    await page.evaluate(() => (window.fakeChat.result = 'noCard'));
+    await tool('secret', 'chat-reply');
+    await input().fill('do not lose me');
+    await page.keyboard.press('Enter');
+    await page.getByText('It could not be locked for this person alone').waitFor();
+    expect(await input().inputValue()).toBe('do not lose me');
+    expect(await page.getByTestId('chat-to').inputValue()).toBe('ben');
+    await page.getByTestId('chat-context').waitFor();
+    await page.evaluate(() => (window.fakeChat.result = 'failed'));
+    await page.keyboard.press('Enter');
+    await page.getByText('This browser could not keep it').waitFor();
+    expect(await input().inputValue()).toBe('do not lose me');
+    await page.evaluate(() => (window.fakeChat.result = 'written'));
+    await page.keyboard.press('Enter');
+    await expect.poll(() => page.getByTestId('chat-problem').count()).toBe(0);
+    const sent = { text: 'do not lose me', replyTo: 'secret', to: 'ben' };
+    expect(await calls('chat.send')).toEqual([[sent], [sent], [sent]]);
+    expect(await input().inputValue()).toBe('');
+  });
+
+  test('what answers between two is not told to all: to whom is chosen anew, and the answer is one no more', async () => {
+    await chat('talk');
+    await tool('secret', 'chat-reply');
+    await page.getByTestId('chat-context').waitFor();
+    await page.getByTestId('chat-to-leave').click();
+    expect(await page.getByTestId('chat-context').count()).toBe(0);
+    await input().fill('for all');
+    await page.keyboard.press('Enter');
+    expect(await calls('chat.send')).toEqual([[{ text: 'for all', replyTo: null, to: null }]]);
+    // A change of what is between two says so as well.
+    await tool('secret2', 'chat-more');
+    await page.getByTestId('chat-edit').click();
+    await page.getByTestId('chat-secret').getByText('Only Ben Okafor can read this').waitFor();
   });
 });
 
 describe('with a message', () => {
-  async function tool(id: string, name: string): Promise<void> {
-    await messageOf(id).hover();
-    await messageOf(id).getByTestId(name).click();
-  }
-
   test('one answers, and the quoted line leads back', async () => {
     await chat('talk');
     await tool('me', 'chat-reply');

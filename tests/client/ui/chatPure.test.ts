@@ -12,6 +12,7 @@ const person = (name: string, changes: Partial<ChatPerson> = {}): ChatPerson => 
   name,
   self: false,
   here: true,
+  hasCard: true,
   ...changes,
 });
 const ada = person('Ada Lovelace', { self: true });
