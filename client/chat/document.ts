@@ -193,14 +193,15 @@ export class ChatDocument {
    * finds its place with whoever knows nothing of it.
    */
   asItIsNow(update: Bytes): Bytes {
-    const byClient = new Map<number, (Y.GC | Y.Item)[]>();
-    this.doc.transact((transaction) => {
+    return this.doc.transact((transaction) => {
+      const byClient = new Map<number, (Y.GC | Y.Item)[]>();
       for (const struct of structsOf(update)) {
         const { client, clock } = struct.id;
         byClient.set(client, [...(byClient.get(client) ?? []), ...within(transaction, client, clock, struct.length)]);
       }
+      // Before the transaction ends: then neighbours become one, and their lengths are others.
+      return updateOf(byClient);
     });
-    return updateOf(byClient);
   }
 
   #ownList(): Y.Array<unknown> {
