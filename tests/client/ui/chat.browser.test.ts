@@ -524,6 +524,17 @@ describe('what an attacker writes', () => {
       [],
     );
     expect(hrefs.size).toBeGreaterThan(3);
+    // To them alone, and after they have left: their name stands in every place that says so.
+    await page.getByTestId('chat-to').selectOption('mallory');
+    shown.push(await page.getByTestId('chat-secret').innerText(), (await input().getAttribute('placeholder'))!);
+    expect(shown.at(-2)).toContain('<img src=x onerror');
+    await page.evaluate(() => {
+      window.fakeChat.result = 'noCard';
+      window.fakeChat.arrive('psst');
+    });
+    await input().fill('x');
+    await page.keyboard.press('Enter');
+    await page.getByTestId('chat-problem').waitFor();
     const sheet = page.getByTestId('chat-sheet');
     expect(
       await sheet.locator('img, script, iframe, object, embed, style, [onerror], [onload], [id^=broken]').count(),
@@ -555,6 +566,8 @@ describe('for all eyes and hands', () => {
       if (name === 'talk') {
         await messageOf('last').focus();
         await page.getByTestId('chat-tools').waitFor();
+        await page.getByTestId('chat-to').selectOption('ben');
+        await page.getByTestId('chat-secret').waitFor();
       } else {
         await page.evaluate((state) => window.showState(state), `live-chat-${name}`);
         await openSheet();
