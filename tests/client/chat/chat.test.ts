@@ -32,6 +32,13 @@ const say = (text: string, reply?: string) => ({ is: 'say', text, ...(reply ? { 
 /** Passes the time until everybody has what everybody else has, or much longer than that takes. */
 const settle = (): Promise<void> => time.pass(20_000);
 
+/** Every entry that these changes hold. */
+function entriesIn(updates: readonly (Uint8Array<ArrayBuffer> | null)[]): Uint8Array<ArrayBuffer>[] {
+  const document = new ChatDocument({ added: () => undefined, removed: () => undefined, updated: () => undefined });
+  for (const update of updates) if (update !== null) document.apply([update], null);
+  return document.entries;
+}
+
 describe('two who are there', () => {
   test('read each other, by name, in the same order', async () => {
     const [a, b] = [await device(ada), await device(ben)];
@@ -87,6 +94,25 @@ describe('two who are there', () => {
     late.connect();
     await settle();
     expect(late.texts).toEqual(a.texts);
+  });
+
+  test('delete what was changed: neighbours in one item of the log leave a hole of their size, and nothing behind them moves', async () => {
+    const [a, b] = [await device(ada), await device(ben)];
+    await a.chat.write([say('canary')]);
+    await a.chat.write([{ is: 'edit', of: a.chat.thread.said[0]!.id, text: 'canary, better' }]);
+    await a.chat.write([say('after')]);
+    for (const one of [a, b]) one.connect();
+    await settle();
+    await a.chat.erase(a.chat.thread.said[0]!.id);
+    await settle();
+    const late = await device(await person('Eve'));
+    late.connect();
+    await settle();
+    for (const one of [a, b, late]) expect([one.texts, one.chat.alarms]).toEqual([['(gone)', 'after'], []]);
+    const { updates } = await late.keeper.peek({ items: log.items });
+    const { verdicts } = await late.keeper.read({ entries: entriesIn(updates) });
+    expect(JSON.stringify(verdicts)).toContain('after');
+    expect(JSON.stringify(verdicts)).not.toContain('canary');
   });
 
   test('react, take it back, and react again', async () => {
