@@ -445,11 +445,11 @@ describe('without a server', () => {
     const first = new Page(store, 0, chats);
     await first.enter(made.meeting, made.secret, made.record, password);
     await first.call('chat.begin', {});
-    return { ...made, open: (aheadMs = 0) => new Page(store, aheadMs, chats), store };
+    return { ...made, open: () => new Page(store, 0, chats), store, chats };
   };
 
   test('a chat that was open here opens again, with the password', async () => {
-    const { meeting, secret, open } = await keepOne('tea time');
+    const { meeting, secret, open, access, chats } = await keepOne('tea time');
     const page = open();
     await page.call('invite.open', { meeting, secret, before: null });
     const { kept } = await page.call('invite.openKept', {});
@@ -457,6 +457,10 @@ describe('without a server', () => {
     await expect(page.call('chat.begin', {})).rejects.toThrow('no password');
     await expect(page.call('invite.unlockKept', { password: 'coffee time' })).rejects.toThrow('another password');
     await expect(page.call('chat.begin', {})).rejects.toThrow('no password');
+    // By what lies there nobody tries passwords.
+    const lying = Buffer.from((await chats.get(`access ${meeting}`))!.sealed);
+    expect(lying.length).toBeGreaterThan(100);
+    expect(lying.includes(Buffer.from(accessKeyOf({ access })))).toBe(false);
     await page.call('invite.unlockKept', { password: 'tea time' });
     await page.call('chat.begin', {});
     await page.call('chat.write', { at: 1, bodies: ['{}'], to: null, card: '{}' });
