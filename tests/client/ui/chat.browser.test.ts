@@ -338,9 +338,10 @@ describe('reading', () => {
     await expect
       .poll(async () => {
         await page.mouse.wheel(0, -1_500);
-        return page.getByTestId('chat-latest').isVisible();
+        return fromEnd();
       })
-      .toBe(true);
+      .toBeGreaterThan(400);
+    await page.getByTestId('chat-latest').waitFor();
     await page.waitForTimeout(300);
     const before = await fromEnd();
     await page.evaluate(() => window.fakeChat.arrive('far below'));
