@@ -7,9 +7,12 @@ import Fastify, { LogController } from 'fastify';
 import { randomInt } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { Server as HttpsServer } from 'node:https';
+import { join } from 'node:path';
+import { FileBlobs } from './blobs/filesystem.ts';
 import { LocalBus } from './bus/local.ts';
 import { Certificate, LOOK_MS } from './certificate.ts';
 import type { Config } from './config.ts';
+import { serveBlobs } from './http/blobs.ts';
 import { serveHealth } from './http/health.ts';
 import { serveMeetings } from './http/meetings.ts';
 import { frame } from './http/router.ts';
@@ -53,6 +56,7 @@ export interface App {
  */
 export async function createApp(config: Config, now: () => number = Date.now, given?: RelayPort): Promise<App> {
   const store = await openStore(config.dataDir);
+  const blobs = await FileBlobs.open(join(config.dataDir, 'blobs'));
   const app = Fastify({
     logger: config.logLevel === 'silent' ? false : { level: config.logLevel, stream: process.stderr },
     // router.ts logs less, and nothing of what a request holds.
@@ -63,12 +67,13 @@ export async function createApp(config: Config, now: () => number = Date.now, gi
   });
   const onError = (error: unknown, meeting?: string) => app.log.error({ err: error, meeting }, 'internal error');
   const bus = new LocalBus(onError);
-  const { meetingTtlMs, maxCapacity, chatQuota, proxies } = config;
+  const { meetingTtlMs, maxCapacity, chatQuota, filesQuota, proxies } = config;
   const relays = openRelays(config, { error: onError, log: (words) => app.log.warn(words) }, given);
   // Meetings that begin with the server find it.
   await relays?.looked;
   const relay = relays?.pool ?? null;
-  const service = new MeetingService({ store, bus, relay, meetingTtlMs, maxCapacity, chatQuota, now, onError });
+  const limits = { meetingTtlMs, maxCapacity, chatQuota, filesQuota };
+  const service = new MeetingService({ store, blobs, bus, relay, ...limits, now, onError });
   const handlers = { ...entry, ...group, ...messages, ...relayHandlers, ...host, ...chat };
   const context: Context = { service, attempts: new Attempts(), handlers, ice: config.ice, now, onError };
   const origins = [config.publicUrl, config.devOrigin].filter((origin) => origin !== null);
@@ -86,6 +91,7 @@ export async function createApp(config: Config, now: () => number = Date.now, gi
   const { clientDir, relayStatusFile } = config;
   serveHealth(app, { store, bus, clientDir, relay, relayFailure: () => relays?.failure ?? null, relayStatusFile });
   serveMeetings(app, { service, proxies, perHour: config.meetingsPerHour });
+  serveBlobs(app, { blobs: service.blobs, passes: service.chat.passes, proxies, now, onError });
   await serveClient(app, config.clientDir);
   app.server.on('upgrade', (request, socket, head) => {
     if (relays?.door && RelayDoor.isFor(request)) relays.door.upgrade(request, socket, head);

@@ -55,6 +55,8 @@ export interface Config {
   readonly maxCapacity: number;
   /** Most bytes of a meeting's chat. */
   readonly chatQuota: number;
+  /** Most bytes of a meeting's files. */
+  readonly filesQuota: number;
   readonly meetingsPerHour: number;
   readonly connectionsPerAddress: number;
   readonly connections: number;
@@ -109,6 +111,7 @@ export function readConfig(env: Environment, root: string, readText: (path: stri
     meetingTtlMs: values.PARLEY_MEETING_TTL! * DAY_MS,
     maxCapacity: values.PARLEY_MAX_CAPACITY!,
     chatQuota: values.PARLEY_CHAT_MB! * 1024 * 1024,
+    filesQuota: values.PARLEY_FILES_MB! * 1024 * 1024,
     meetingsPerHour: values.PARLEY_MEETINGS_PER_HOUR!,
     connectionsPerAddress: values.PARLEY_CONNECTIONS_PER_ADDRESS!,
     connections: values.PARLEY_CONNECTIONS!,

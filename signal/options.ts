@@ -114,7 +114,7 @@ function addresses(help: string): Option<string[]> {
 export const options = {
   PARLEY_HOST: host('address to listen on; 0.0.0.0 lets other machines in', '127.0.0.1'),
   PARLEY_PORT: whole('port to listen on; 0 takes a free one', 3000, 0, 65_535),
-  PARLEY_DATA: text('folder for the database', 'data'),
+  PARLEY_DATA: text('folder for the database and the sealed files', 'data'),
   PARLEY_PUBLIC_URL: origin('address that people use, where a proxy stands in front: https://meet.example.org'),
   PARLEY_TLS_CERT: text('file with the certificate and its chain, PEM; with PARLEY_TLS_KEY'),
   PARLEY_TLS_KEY: text('file with the private key, PEM; with PARLEY_TLS_CERT'),
@@ -138,6 +138,7 @@ export const options = {
   PARLEY_MEETING_TTL: whole('days after which a meeting that nobody uses is forgotten', 90, 1, 3650),
   PARLEY_MAX_CAPACITY: whole('most people in a meeting, whatever it was made for', 100, 2, 100),
   PARLEY_CHAT_MB: whole('most megabytes of a meeting’s chat', 64, 1, 4096),
+  PARLEY_FILES_MB: whole('most megabytes of the files in a meeting’s chat', 1024, 0, 1_048_576),
   PARLEY_MEETINGS_PER_HOUR: whole('meetings that one address may make in an hour', 60, 1, 1_000_000),
   PARLEY_CONNECTIONS_PER_ADDRESS: whole('connections that one address may hold', 256, 1, 1_000_000),
   PARLEY_CONNECTIONS: whole('connections in all', 20_000, 1, 1_000_000),

@@ -7,6 +7,9 @@ import { SITE_FACTOR, siteOf } from '../address.ts';
 import type { MeetingId } from '../protocol/ids.ts';
 import { Bucket, type Rate } from '../ws/limits.ts';
 
+/** Kinds of what is added, each with an hourly part of its own. */
+type Kind = 'items' | 'snapshots' | 'files';
+
 /** Of the chat's quota: three others can still write when one has flooded it for an hour, and a host can see who came and clear it. */
 const ITEMS_PART = 1 / 4;
 /** Of the quota: snapshots replace each other, so that they cost writing, not room. */
@@ -15,18 +18,25 @@ const SNAPSHOTS_PART = 4;
 const MAX_BUCKETS = 50_000;
 
 export class AuthorQuota {
-  readonly #rates: Record<'items' | 'snapshots', Rate>;
+  readonly #rates: ReadonlyMap<Kind, Rate>;
   readonly #buckets = new Map<string, Bucket>();
 
+  /** @param hourly  how many bytes of each kind an address may add in an hour, and at once */
+  constructor(hourly: Partial<Record<Kind, number>>) {
+    this.#rates = new Map(
+      Object.entries(hourly).map(([kind, bytes]) => [kind as Kind, { burst: bytes, perSecond: bytes / 3600 }]),
+    );
+  }
+
   /** @param quota  of a chat, in bytes */
-  constructor(quota: number) {
-    this.#rates = { items: hourly(quota * ITEMS_PART), snapshots: hourly(quota * SNAPSHOTS_PART) };
+  static ofChat(quota: number): AuthorQuota {
+    return new AuthorQuota({ items: quota * ITEMS_PART, snapshots: quota * SNAPSHOTS_PART });
   }
 
   /** Takes so many bytes if there is that much. @returns 0, or how many milliseconds until there will be */
-  take(kind: 'items' | 'snapshots', meeting: MeetingId, address: string, bytes: number, now: number): number {
+  take(kind: Kind, meeting: MeetingId, address: string, bytes: number, now: number): number {
     const site = siteOf(address);
-    const rate = this.#rates[kind];
+    const rate = this.#rates.get(kind)!;
     const buckets = [this.#bucket(`${kind} ${meeting} ${address}`, rate, now)];
     if (site !== null) buckets.push(this.#bucket(`${kind} ${meeting} ${site}`, times(rate), now));
     const wait = Math.max(...buckets.map((bucket) => bucket.wait(bytes, now)));
@@ -50,10 +60,6 @@ export class AuthorQuota {
     }
     return bucket;
   }
-}
-
-function hourly(bytes: number): Rate {
-  return { burst: bytes, perSecond: bytes / 3600 };
 }
 
 function times({ burst, perSecond }: Rate): Rate {

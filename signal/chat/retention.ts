@@ -1,4 +1,5 @@
 /** How long chats are kept: what hosts have chosen is obeyed within the hour. */
+import type { BlobService } from '../blobs/service.ts';
 import type { ChatHead } from '../protocol/chat.ts';
 import type { MeetingId } from '../protocol/ids.ts';
 import type { ChatStore } from '../store/store.ts';
@@ -7,6 +8,7 @@ const DAY_MS = 86_400_000;
 
 export interface SweepTerms {
   readonly chat: ChatStore;
+  readonly blobs: BlobService;
   readonly now: number;
   /** Null: there is no such meeting. */
   readonly keepDays: (meeting: MeetingId) => Promise<number | null>;
@@ -17,13 +19,17 @@ export interface SweepTerms {
 
 /**
  * Drops what is older than its meeting keeps it. 0 days: until everybody has left, which is no matter of time; where nobody ever came, or
- * the server did not see them leave, a day. Snapshots that nobody has confirmed in a day go, too.
+ * the server did not see them leave, a day. Files go by the same terms. Snapshots that nobody has confirmed in a day go, too.
  */
-export async function sweepChats({ chat, now, keepDays, isHere, drop }: SweepTerms): Promise<void> {
-  for (const meeting of await chat.olderThan(now - DAY_MS)) {
+export async function sweepChats({ chat, blobs, now, keepDays, isHere, drop }: SweepTerms): Promise<void> {
+  const some = [...(await chat.olderThan(now - DAY_MS)), ...(await blobs.olderThan(now - DAY_MS))];
+  for (const meeting of new Set(some)) {
     const days = await keepDays(meeting);
     if (days === null || (days === 0 && isHere(meeting))) continue;
-    await drop(meeting, () => chat.dropBefore(meeting, now - Math.max(1, days) * DAY_MS));
+    const before = now - Math.max(1, days) * DAY_MS;
+    await drop(meeting, () => chat.dropBefore(meeting, before));
+    await blobs.clear(meeting, before);
   }
+  await blobs.sweep();
   await chat.dropOffers(now - DAY_MS);
 }

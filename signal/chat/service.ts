@@ -5,6 +5,7 @@
  * The store is asked each time, never a cache, and takes an item only where it follows the head.
  */
 import { hashOf } from '../auth.ts';
+import type { BlobService } from '../blobs/service.ts';
 import { MAX_PAGE_BYTES, MAX_PAGE_ITEMS, type ChatHead, type ChatPage, type ChatPush } from '../protocol/chat.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { MeetingId } from '../protocol/ids.ts';
@@ -21,9 +22,15 @@ import { Turns } from './turns.ts';
 const PAGE = { items: MAX_PAGE_ITEMS, bytes: MAX_PAGE_BYTES };
 /** Another process may have been faster. That several are, so many times in a row, is a mistake of ours. */
 const MAX_TRIES = 8;
+/** A lost socket may not be noticed before its successor comes, and keys may change just then. */
+const MAX_SOCKETS = 3;
+/** Files on their way at once, of one connection. */
+const MAX_TRANSFERS = 8;
 
 export interface ChatServiceTerms {
   readonly store: Store;
+  /** The files of all chats. */
+  readonly blobs: BlobService;
   /** Most bytes of a chat. */
   readonly quota: number;
   /** What the meeting says now. @throws ProtocolError meetingNotFound · meetingEnded */
@@ -35,6 +42,8 @@ export interface ChatServiceTerms {
 export class ChatService {
   readonly #terms: ChatServiceTerms;
   readonly tickets: Tickets;
+  /** For files. */
+  readonly passes: Tickets;
   readonly #listeners: Listeners;
   readonly #turns = new Turns();
   readonly #authors: AuthorQuota;
@@ -44,10 +53,14 @@ export class ChatService {
 
   constructor(terms: ChatServiceTerms) {
     this.#terms = terms;
-    this.#authors = new AuthorQuota(terms.quota);
+    this.#authors = AuthorQuota.ofChat(terms.quota);
     const { store, quota, now } = terms;
-    this.tickets = new Tickets(now);
-    this.#listeners = new Listeners((listener) => this.tickets.end(listener));
+    this.tickets = new Tickets(now, MAX_SOCKETS);
+    this.passes = new Tickets(now, MAX_TRANSFERS);
+    this.#listeners = new Listeners((listener) => {
+      this.tickets.end(listener);
+      this.passes.end(listener);
+    });
     this.#snapshots = new Snapshots({
       chat: store.chat,
       listeners: this.#listeners,
@@ -157,6 +170,14 @@ export class ChatService {
     });
   }
 
+  /** Lets the connection's browser put and get files (http/blobs.ts). */
+  pass(listener: Listener, meeting: MeetingId): Promise<Result<'chat.pass'>> {
+    return this.#turn(listener, meeting, async () => {
+      const { text, expiresAt } = this.passes.issue(listener, meeting);
+      return { pass: text, expiresAt };
+    });
+  }
+
   /** @throws ProtocolError chatUnknown */
   part(listener: Listener, meeting: MeetingId, params: Params<'chat.part'>): Promise<Result<'chat.part'>> {
     return this.#turn(listener, meeting, () => this.#snapshots.part(meeting, params));
@@ -208,14 +229,16 @@ export class ChatService {
     this.#listeners.shutOut(meeting, generation);
   }
 
-  /** Deletes all there is. */
-  clear(meeting: MeetingId): Promise<void> {
-    return this.#drop(meeting, () => this.#terms.store.chat.clear(meeting));
+  /** Deletes all there is, files too. */
+  async clear(meeting: MeetingId): Promise<void> {
+    await this.#drop(meeting, () => this.#terms.store.chat.clear(meeting));
+    await this.#terms.blobs.clear(meeting);
   }
 
   /** The meeting has ended, and its chat went with it. */
-  ended(): void {
+  async ended(): Promise<void> {
     this.#isDirty = true;
+    await this.#terms.blobs.prune();
   }
 
   /** The last peer has left. */
@@ -226,10 +249,11 @@ export class ChatService {
 
   /** Drops what is too old. @param isHere  whether somebody is in the meeting */
   async sweep(isHere: (meeting: MeetingId) => boolean): Promise<void> {
-    const { store, now, find } = this.#terms;
+    const { store, blobs, now, find } = this.#terms;
     this.#authors.forgetOld(now());
     await sweepChats({
       chat: store.chat,
+      blobs,
       now: now(),
       keepDays: async (meeting) => (await find(meeting).catch(nothingThere))?.keepDays ?? null,
       isHere,

@@ -1,5 +1,5 @@
 /**
- * Tickets for the chat's direct way: what a connection that has a chat open is let in with at `/ws/chat`.
+ * Tickets: what a connection that has a chat open is let in with elsewhere, at `/ws/chat` for the direct way, and as a pass at `/api/blobs` for files.
  *
  * A ticket is random, known to this process alone, and names meeting and connection. It ends, and its sockets with it, the moment the
  * connection does not have the chat open any more. A connection has one at a time.
@@ -10,14 +10,12 @@ import { Bucket, type Rate } from '../ws/limits.ts';
 import type { Listener } from './listeners.ts';
 
 const TICKET_MS = 12 * 60 * 60_000;
-/** A lost one may not be noticed before its successor comes, and keys may change just then. */
-const MAX_SOCKETS = 3;
 /** Offers, answers and candidates for all of a mesh that is built anew at once, then next to nothing. */
 const MESSAGES: Rate = { burst: 240, perSecond: 20 };
 /** What they become by being sent to many, in characters. */
 const SPREAD: Rate = { burst: 4 * 1024 * 1024, perSecond: 256 * 1024 };
 
-/** A socket that was let in with a ticket. */
+/** A socket or request that was let in with a ticket. */
 export interface Guest {
   /** At once, without waiting for the other side. */
   end(): void;
@@ -32,9 +30,11 @@ export class Ticket {
   readonly #guests = new Set<Guest>();
   readonly #messages: Bucket;
   readonly #spread: Bucket;
+  readonly #mostGuests: number;
 
-  constructor(meeting: MeetingId, now: number) {
+  constructor(meeting: MeetingId, now: number, mostGuests: number) {
     this.meeting = meeting;
+    this.#mostGuests = mostGuests;
     this.expiresAt = now + TICKET_MS;
     this.#messages = new Bucket(MESSAGES, now);
     this.#spread = new Bucket(SPREAD, now);
@@ -43,7 +43,7 @@ export class Ticket {
   /** One too many takes the place of the oldest. */
   admit(guest: Guest): void {
     const [oldest] = this.#guests;
-    if (oldest && this.#guests.size >= MAX_SOCKETS) {
+    if (oldest && this.#guests.size >= this.#mostGuests) {
       this.#guests.delete(oldest);
       oldest.end();
     }
@@ -72,17 +72,19 @@ export class Ticket {
 
 export class Tickets {
   readonly #now: () => number;
+  readonly #mostGuests: number;
   readonly #byText = new Map<string, Ticket>();
   readonly #byHolder = new Map<Listener, Ticket>();
 
-  constructor(now: () => number) {
+  constructor(now: () => number, mostGuests: number) {
     this.#now = now;
+    this.#mostGuests = mostGuests;
   }
 
   /** Takes the place of the one that the connection had, whose sockets end. */
   issue(holder: Listener, meeting: MeetingId): Ticket {
     this.end(holder);
-    const ticket = new Ticket(meeting, this.#now());
+    const ticket = new Ticket(meeting, this.#now(), this.#mostGuests);
     this.#byText.set(ticket.text, ticket);
     this.#byHolder.set(holder, ticket);
     return ticket;

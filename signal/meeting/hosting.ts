@@ -84,7 +84,7 @@ export async function command(service: MeetingService, meeting: MeetingId, signe
     case 'end':
       await store.meetings.end(meeting, signed);
       service.tell(meeting, { type: 'end', command: signed });
-      service.chat.ended();
+      await service.chat.ended();
       await bus.publish(ENDED_TOPIC, meeting);
       return;
     case 'clearChat':

@@ -4,6 +4,8 @@
  * The store is asked at every proof, never a cache: a link that was replaced must open nothing, whichever process replaced it.
  */
 import { meetingIdOf, openSigned, parseBody, randomText, sameToken } from '../auth.ts';
+import { BlobService } from '../blobs/service.ts';
+import type { Blobs } from '../blobs/blobs.ts';
 import type { Bus } from '../bus/bus.ts';
 import { ChatService } from '../chat/service.ts';
 import { AccessDocument, DEFAULT_CHAT_TERMS, HostState, labels, MeetingRecord } from '../protocol/documents.ts';
@@ -39,6 +41,10 @@ export interface ServiceTerms {
   readonly maxCapacity: number;
   /** Most bytes of one meeting's chat. */
   readonly chatQuota: number;
+  /** Where sealed files lie. */
+  readonly blobs: Blobs;
+  /** Most bytes of one meeting's files. */
+  readonly filesQuota: number;
   /** Null: none is configured. */
   readonly relay: RelayPort | null;
   readonly now: () => number;
@@ -60,6 +66,7 @@ export class MeetingService {
   readonly #budget = new Budget();
   readonly relaying: Relaying;
   readonly chat: ChatService;
+  readonly blobs: BlobService;
   #isDraining = false;
 
   constructor(terms: ServiceTerms) {
@@ -69,11 +76,13 @@ export class MeetingService {
     const apply = (meeting: MeetingId, input: Input) => this.tell(meeting, input);
     this.relaying = new Relaying(terms.relay, { find, apply }, terms.onError);
     const { store, chatQuota: quota, now, onError } = terms;
+    this.blobs = new BlobService({ store: store.blobs, blobs: terms.blobs, quota: terms.filesQuota, now });
+    const { blobs } = this;
     const findChat = async (meeting: MeetingId) => {
       const known = await this.find(meeting);
       return { generation: known.generation, keepDays: chatTermsOf(known).keepDays };
     };
-    this.chat = new ChatService({ store, quota, find: findChat, now, onError });
+    this.chat = new ChatService({ store, blobs, quota, find: findChat, now, onError });
   }
 
   /** @throws ProtocolError meetingNotFound · meetingEnded */

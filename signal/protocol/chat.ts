@@ -155,6 +155,12 @@ export const chatRequests = {
     params: nothing,
     result: z.object({ ticket: fixedBytesText(32), expiresAt: Ms }),
   },
+  /** Lets this browser put and get sealed files (`blobs.ts`) while this connection has the chat open. It takes the place of the one before. Errors: outOfOrder, linkRefused, tooMany. */
+  'chat.pass': {
+    phase: 'admitted',
+    params: nothing,
+    result: z.object({ pass: fixedBytesText(32), expiresAt: Ms }),
+  },
   /** No more pushes. */
   'chat.close': { phase: 'admitted', params: nothing, result: nothing },
 } as const satisfies Record<string, RequestSpec>;

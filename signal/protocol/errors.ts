@@ -62,8 +62,10 @@ export const errors = {
   relayFull: { status: 503, retry: 'later' },
   /** This stream has ended, or is none of this meeting. */
   streamUnknown: { status: 404, retry: 'never' },
-  /** No such item, snapshot or token in this chat. */
+  /** No such item, snapshot, file or token in this chat. */
   chatUnknown: { status: 404, retry: 'never' },
+  /** No such pass, or the connection that asked for it has ended: ask for another. */
+  ticketRefused: { status: 401, retry: 'afterwards' },
   /** The meeting's chat, or this author's part of it, has no more room. */
   chatFull: { status: 507, retry: 'afterwards' },
   /** This server is stopping: connect again. */

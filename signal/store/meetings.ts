@@ -2,6 +2,7 @@
 import type { Kysely } from 'kysely';
 import type { Signed, SignedTerms } from '../protocol/documents.ts';
 import type { MeetingId } from '../protocol/ids.ts';
+import { deleteBlobs } from './blobs.ts';
 import { deleteChats } from './chat.ts';
 import { jsonOf, signedFrom, type Tables } from './schema.ts';
 import type { MeetingStore, StoredMeeting } from './store.ts';
@@ -96,6 +97,7 @@ export class SqlMeetings implements MeetingStore {
       await db.deleteFrom('commits').where('meeting', '=', meeting).execute();
       await db.deleteFrom('groups').where('meeting', '=', meeting).execute();
       await deleteChats(db, [meeting]);
+      await deleteBlobs(db, [meeting]);
     });
   }
 
@@ -109,6 +111,7 @@ export class SqlMeetings implements MeetingStore {
       await db.deleteFrom('commits').where('meeting', 'in', stale).execute();
       await db.deleteFrom('groups').where('meeting', 'in', stale).execute();
       await deleteChats(db, stale);
+      await deleteBlobs(db, stale);
       const { numDeletedRows } = await db.deleteFrom('meetings').where('used_at', '<', before).executeTakeFirst();
       return Number(numDeletedRows);
     });

@@ -96,8 +96,28 @@ const chat: Migration = {
   },
 };
 
+const blobs: Migration = {
+  async up(db) {
+    await db.schema
+      .createTable('blobs')
+      .addColumn('id', 'text', (column) => column.primaryKey())
+      .addColumn('meeting', 'text', (column) => column.notNull())
+      .addColumn('bytes', 'bigint', (column) => column.notNull())
+      .addColumn('erase', 'text', (column) => column.notNull())
+      .addColumn('at', 'bigint', (column) => column.notNull())
+      .addColumn('complete', 'bigint', (column) => column.notNull())
+      .execute();
+    await db.schema.createIndex('blobs_meeting').on('blobs').columns(['meeting', 'at']).execute();
+    await db.schema.createIndex('blobs_at').on('blobs').column('at').execute();
+  },
+};
+
 /** Names sort in the order in which they are applied. */
-const migrations: Record<string, Migration> = { '0001 meetings, groups and commits': first, '0002 chat': chat };
+const migrations: Record<string, Migration> = {
+  '0001 meetings, groups and commits': first,
+  '0002 chat': chat,
+  '0003 blobs': blobs,
+};
 
 /** Brings the tables up to date. @throws if one step fails; the steps before it stay */
 export async function migrate(db: Kysely<Tables>): Promise<void> {

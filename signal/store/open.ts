@@ -8,6 +8,7 @@ import Database from 'better-sqlite3';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Kysely, sql, SqliteDialect } from 'kysely';
+import { SqlBlobs } from './blobs.ts';
 import { SqlChat } from './chat.ts';
 import { SqlGroups } from './groups.ts';
 import { SqlMeetings } from './meetings.ts';
@@ -56,6 +57,7 @@ function storeOn(db: Kysely<Tables>): Store {
     meetings: new SqlMeetings(db),
     groups: new SqlGroups(db),
     chat: new SqlChat(db),
+    blobs: new SqlBlobs(db),
     scrub: () => scrub(db),
     async ping() {
       await sql`select 1`.execute(db);

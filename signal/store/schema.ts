@@ -87,6 +87,17 @@ export interface Tables {
     complete: Integer;
     confirmed: Integer;
   };
+  /** What lies in the folder of blobs, and whose it is. */
+  blobs: {
+    id: string;
+    meeting: string;
+    bytes: Integer;
+    /** SHA-256 of the token that deletes it. */
+    erase: string;
+    /** When it was whole; before that, when it was begun. */
+    at: Integer;
+    complete: Integer;
+  };
   /** Primary key: (meeting, snapshot, part). */
   chat_parts: {
     meeting: string;

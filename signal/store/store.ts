@@ -47,7 +47,7 @@ export interface MeetingStore {
   saveHostState(meeting: MeetingId, version: number, signed: Signed): Promise<boolean>;
   /** Only a higher one: each sequence counts once. @returns whether it was taken */
   takeSequence(meeting: MeetingId, sequence: number): Promise<boolean>;
-  /** Ends it for good; its group and its chat go. */
+  /** Ends it for good; its group, its chat and its files go. */
   end(meeting: MeetingId, command: Signed): Promise<void>;
   /** Somebody uses it. */
   touch(meeting: MeetingId, now: number): Promise<void>;
@@ -172,10 +172,43 @@ export interface ChatStore {
   dropOffers(before: number): Promise<void>;
 }
 
+export interface NewBlob {
+  readonly id: string;
+  readonly bytes: number;
+  /** SHA-256 of the token that deletes it. */
+  readonly erase: string;
+  readonly at: number;
+}
+
+export interface StoredBlob {
+  /** How long it is, or will be. */
+  readonly bytes: number;
+  readonly erase: string;
+  readonly isWhole: boolean;
+}
+
+/** Whose sealed files there are; what is in them lies elsewhere (signal/blobs). */
+export interface BlobStore {
+  /** Takes room for one. `gone`: the meeting has ended, or was never there. */
+  begin(meeting: MeetingId, blob: NewBlob, most: { bytes: number; count: number }): Promise<'begun' | 'full' | 'gone'>;
+  /** Null: there is none, or it is another meeting's. */
+  find(meeting: MeetingId, id: string): Promise<StoredBlob | null>;
+  /** It is whole. */
+  finish(id: string, at: number): Promise<void>;
+  delete(ids: readonly string[]): Promise<void>;
+  /** Deletes a meeting's from before. @returns which */
+  drop(meeting: MeetingId, before: number): Promise<string[]>;
+  /** Meetings that have some from before. */
+  olderThan(before: number): Promise<MeetingId[]>;
+  /** Those of them that are somebody's. */
+  known(ids: readonly string[]): Promise<Set<string>>;
+}
+
 export interface Store {
   readonly meetings: MeetingStore;
   readonly groups: GroupStore;
   readonly chat: ChatStore;
+  readonly blobs: BlobStore;
   /** Sees to it that what was deleted lies nowhere on the disk any more. @returns false: somebody is reading; ask again */
   scrub(): Promise<boolean>;
   /** @throws if it does not answer */

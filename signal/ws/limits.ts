@@ -88,6 +88,7 @@ export const classes: Record<RequestName, RateClass> = {
   'chat.confirm': 'chatSnapshot',
   // One for each connection.
   'chat.ticket': 'prove',
+  'chat.pass': 'prove',
   'chat.close': 'chatRead',
 };
 

@@ -1,4 +1,5 @@
 /** What may come between the steps of a request, each interleaving by name. */
+import type { BlobService } from '../../signal/blobs/service.ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ChatService } from '../../signal/chat/service.ts';
 import type { Listener } from '../../signal/chat/listeners.ts';
@@ -8,6 +9,9 @@ import { draft } from './chatting.ts';
 import { TestMeeting } from './keys.ts';
 
 const meeting = new TestMeeting();
+/** These meetings have no files. */
+const noBlobs = {} as BlobService;
+
 let store: Store;
 let generation = 0;
 /** Until it resolves, nobody learns what the meeting says. */
@@ -27,7 +31,7 @@ beforeEach(async () => {
   const onError = (error: unknown) => {
     throw error;
   };
-  chat = new ChatService({ store, quota: 1_000_000, find, now: Date.now, onError });
+  chat = new ChatService({ store, blobs: noBlobs, quota: 1_000_000, find, now: Date.now, onError });
 });
 afterEach(() => store.close());
 
@@ -128,7 +132,14 @@ test('another process that was faster with an item is followed, and the chain go
   await chat.open(author, meeting.id, 0);
   // A second service on the same store stands for it: neither knows of the other's turns.
   const find = async () => ({ generation: 0, keepDays: 30 });
-  const other = new ChatService({ store, quota: 1_000_000, find, now: Date.now, onError: () => undefined });
+  const other = new ChatService({
+    store,
+    blobs: noBlobs,
+    quota: 1_000_000,
+    find,
+    now: Date.now,
+    onError: () => undefined,
+  });
   const elsewhere = new Ear();
   await other.open(elsewhere, meeting.id, 0);
   const all = Array.from({ length: 6 }, (_, index) =>

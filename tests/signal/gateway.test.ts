@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
+import type { Blobs } from '../../signal/blobs/blobs.ts';
 import { LocalBus } from '../../signal/bus/local.ts';
 import { createMeeting } from '../../signal/meeting/hosting.ts';
 import { MeetingService } from '../../signal/meeting/service.ts';
@@ -32,6 +33,7 @@ let gateway: Gateway;
 let server: Server;
 let url: string;
 let meeting: TestMeeting;
+const noBlobs = { stale: async () => [], list: async () => [] } as unknown as Blobs;
 let clock = 0;
 
 beforeEach(async () => {
@@ -41,8 +43,8 @@ beforeEach(async () => {
     throw error;
   };
   const now = () => Date.now() + clock;
-  const limits = { meetingTtlMs: 2 * DAY_MS, maxCapacity: 100, chatQuota: 1024 * 1024 };
-  const terms = { store, bus: new LocalBus(onError), relay: null, ...limits };
+  const limits = { meetingTtlMs: 2 * DAY_MS, maxCapacity: 100, chatQuota: 1024 * 1024, filesQuota: 0 };
+  const terms = { store, blobs: noBlobs, bus: new LocalBus(onError), relay: null, ...limits };
   service = new MeetingService({ ...terms, now, onError });
   const handlers = { ...entry, ...group, ...messages, ...relay, ...host, ...chat };
   const ping = () => ({ now: now() });

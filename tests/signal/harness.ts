@@ -1,6 +1,10 @@
 /** Signal without the rest of the app, for tests that turn its clockwork by hand: `service.tick()`, `service.sweep()`. */
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FileBlobs } from '../../signal/blobs/filesystem.ts';
 import { LocalBus } from '../../signal/bus/local.ts';
 import { ENDED_TOPIC, MeetingService } from '../../signal/meeting/service.ts';
 import { openDatabase } from '../../signal/store/open.ts';
@@ -37,8 +41,10 @@ export async function startSignal({
   };
   const store = await openDatabase(file);
   const bus = new LocalBus(onError);
-  const limits = { meetingTtlMs: 400 * 86_400_000, maxCapacity: 100, chatQuota };
-  const service = new MeetingService({ store, bus, relay: null, ...limits, now, onError });
+  const limits = { meetingTtlMs: 400 * 86_400_000, maxCapacity: 100, chatQuota, filesQuota: 1024 * 1024 * 1024 };
+  const folder = await mkdtemp(join(tmpdir(), 'parley-blobs-'));
+  const blobs = await FileBlobs.open(folder);
+  const service = new MeetingService({ store, blobs, bus, relay: null, ...limits, now, onError });
   const handlers = { ...entry, ...group, ...messages, ...relay, ...host, ...chat };
   const ice = { stunUrls: [], turn: null };
   const gateway = new Gateway({
@@ -64,6 +70,7 @@ export async function startSignal({
       await gateway.close();
       server.close();
       await store.close();
+      await rm(folder, { recursive: true, force: true });
     },
   };
 }

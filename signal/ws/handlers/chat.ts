@@ -15,6 +15,7 @@ type Chat = Pick<
   | 'chat.offerPart'
   | 'chat.confirm'
   | 'chat.ticket'
+  | 'chat.pass'
   | 'chat.close'
 >;
 
@@ -53,6 +54,7 @@ export const chat: Chat = {
     return {};
   },
   'chat.ticket': (session, _params, { service }) => service.chat.ticket(session, meetingOf(session)),
+  'chat.pass': (session, _params, { service }) => service.chat.pass(session, meetingOf(session)),
   'chat.close'(session, _params, { service }) {
     service.chat.leave(session);
     return {};
