@@ -27,12 +27,12 @@ class Home implements HomeFacade {
     return this.#problem;
   }
 
-  async create({ title, password, only }: Parameters<HomeFacade['create']>[0]): Promise<string | null> {
+  async create({ title, password, only, chat }: Parameters<HomeFacade['create']>[0]): Promise<string | null> {
     if (this.#creating) return null;
     this.#creating = true;
     this.#problem = null;
     try {
-      const { meeting, secret } = await make(title, password, settingsOf(only));
+      const { meeting, secret } = await make(title, password, settingsOf(only, chat));
       const url = inviteUrl(location.origin, meeting, secret);
       knowMeeting({ meeting, title, url, host: true, lastUsed: Date.now() });
       this.#known = knownMeetings();

@@ -2,7 +2,7 @@
  * What the screens see of a meeting, and what they may ask of it. Types only: `meeting.svelte.ts` and `devices.svelte.ts`
  * make them true, the components render them and forward intent.
  */
-import type { Settings } from '../../signal/protocol/documents.ts';
+import type { ChatTerms, Settings } from '../../signal/protocol/documents.ts';
 import type { Health } from '../../signal/protocol/http.ts';
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
 import type { ChatFacade } from '../chat/view.ts';
@@ -254,8 +254,13 @@ export interface HomeFacade {
   readonly creating: boolean;
   /** `code` is what people may quote. */
   readonly problem: null | { reason: 'offline' | 'tooMany' | 'internal' | 'storage'; code: string };
-  /** Makes a meeting and answers its URL with the fragment. */
-  create(options: { title: string; password: string | null; only: Only | null }): Promise<string | null>;
+  /** Makes a meeting and answers its URL with the fragment. `chat`: null for the terms where nothing is chosen. */
+  create(options: {
+    title: string;
+    password: string | null;
+    only: Only | null;
+    chat: ChatTerms | null;
+  }): Promise<string | null>;
   /** Whether this server has a relay by now; null where it does not say. */
   relay(): Promise<RelayState | null>;
   /** Where a pasted link, id#secret or bare id leads; null if it is none of these. */

@@ -1,4 +1,4 @@
-/** What newcomers see of the chat, in real browsers: the host decides in the meeting, and whoever comes reads what follows. */
+/** What newcomers see of the chat, in real browsers: the host decides when making the meeting and later, and whoever comes reads what follows. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type Name, People, type Person, until } from '../support/person.ts';
 import { type App, serveApp } from '../support/servedApp.ts';
@@ -16,7 +16,7 @@ const texts = (person: Person): Promise<string[]> => person.by('chat-text').allI
 
 async function enter(name: Name, link: string | null): Promise<Person> {
   const person = await here.invite(name, { noDevices: true });
-  if (link === null) await person.createMeeting(app.origin);
+  if (link === null) await person.createMeeting(app.origin, { options: ['terms-nothing'] });
   else await person.open(link);
   await person.join();
   await person.by('control-chat').click();
@@ -48,7 +48,6 @@ test('nothing from before, then the last hours: whoever comes reads exactly that
   here = new People(app.origin);
   const anna = await enter('Anna', null);
   const link = anna.page.url();
-  await decide(anna, 'terms-nothing');
   await write(anna, 'before Ben');
   const ben = await enter('Ben', link);
   await write(anna, 'with Ben');

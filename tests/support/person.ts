@@ -101,12 +101,17 @@ export class Person {
 
   // — Before the meeting —
 
-  /** Makes a meeting and stands in its lobby. @returns the link, with its fragment */
-  async createMeeting(origin: string, { title = 'Tuesday', password = null as string | null } = {}): Promise<string> {
+  /** Makes a meeting and stands in its lobby. @param options  test ids of what is chosen among its options @returns the link, with its fragment */
+  async createMeeting(
+    origin: string,
+    { title = 'Tuesday', password = null as string | null, options = [] as string[] } = {},
+  ): Promise<string> {
     await this.page.goto(origin);
     await this.shows('home-title');
     await this.by('home-title').fill(title);
     if (password !== null) await this.by('home-password').fill(password);
+    if (options.length > 0) await this.by('home-options').click();
+    for (const option of options) await this.by(option).check();
     await this.by('home-create').click();
     await this.shows('lobby-join');
     return this.page.url();

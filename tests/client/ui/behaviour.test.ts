@@ -76,14 +76,14 @@ describe('home', () => {
     await page.getByTestId('home-title').fill('  Board  ');
     await page.getByTestId('home-password').fill('over the phone');
     await page.getByTestId('home-create').click();
-    expect(await calls('create')).toEqual([[{ title: 'Board', password: 'over the phone', only: null }]]);
+    expect(await calls('create')).toEqual([[{ title: 'Board', password: 'over the phone', only: null, chat: null }]]);
     expect(await calls('open')).toEqual([['/m/0000-0000-0000-0000#made', 'over the phone']]);
   });
 
   test('makes a meeting of nothing at all by one key', async () => {
     await show('home');
     await page.getByTestId('home-title').press('Enter');
-    expect(await calls('create')).toEqual([[{ title: '', password: null, only: null }]]);
+    expect(await calls('create')).toEqual([[{ title: '', password: null, only: null, chat: null }]]);
   });
 
   test.each(['relay', 'mesh'])('fixes the way of media to %s where that is chosen among the options', async (only) => {
@@ -92,7 +92,22 @@ describe('home', () => {
     expect(await page.getByTestId('way-automatic').isChecked()).toBe(true);
     await page.getByTestId(`way-${only}`).check();
     await page.getByTestId('home-create').click();
-    expect(await calls('create')).toEqual([[{ title: '', password: null, only }]]);
+    expect(await calls('create')).toEqual([[{ title: '', password: null, only, chat: null }]]);
+  });
+
+  test('fixes what newcomers read and how long the server keeps it where that is chosen among the options', async () => {
+    await show('home');
+    await page.getByTestId('home-options').click();
+    expect(await page.getByTestId('terms-all').isChecked()).toBe(true);
+    expect(await page.getByTestId('terms-days-count').inputValue()).toBe('30');
+    await page.getByTestId('terms-hours').check();
+    await page.getByTestId('terms-hours-count').fill('9999');
+    await page.getByTestId('terms-left').check();
+    expect(await page.getByTestId('terms-hours-count').inputValue()).toBe('720');
+    await page.getByTestId('terms-hours-count').fill('8');
+    await page.getByTestId('home-create').click();
+    const chat = { newcomers: { see: 'hours', hours: 8 }, keepDays: 0 };
+    expect(await calls('create')).toEqual([[{ title: '', password: null, only: null, chat }]]);
   });
 
   test('promises no relay that is not there, and says why', async () => {

@@ -20,7 +20,7 @@ const LOOKS = [
 
 /** Things that a state shows only after a click. */
 const OPENED: Record<string, string[]> = {
-  'home options': ['home-options', 'way-relay'],
+  'home options': ['home-options', 'way-relay', 'terms-hours'],
   'home-no-relay options': ['home-options', 'way-mesh'],
   'live-relay-only verify': ['lock'],
   'live-9 layout': ['control-more', 'more-layout'],
