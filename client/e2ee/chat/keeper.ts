@@ -87,7 +87,7 @@ export class ChatKeeper {
   async begin(): Promise<ChatCalls['chat.begin']['out']> {
     const { shelf, meeting, identity, host, access } = this.#terms;
     const lasting = await this.#keys.load();
-    await keepAccess(shelf, access());
+    if (!this.#keys.isPast) await keepAccess(shelf, access());
     await this.#private.load();
     const kept = await shelf.list(`updates ${meeting}`).catch(() => []);
     this.#kept = kept.map(({ id }) => id);
@@ -100,6 +100,7 @@ export class ChatKeeper {
       state: state && fromUtf8(state),
       host,
       lasting,
+      isPast: this.#keys.isPast,
     };
   }
 
@@ -125,7 +126,7 @@ export class ChatKeeper {
   }
 
   async reopen(): Promise<ChatCalls['chat.reopen']['out']> {
-    await keepAccess(this.#terms.shelf, this.#terms.access());
+    if (!this.#keys.isPast) await keepAccess(this.#terms.shelf, this.#terms.access());
     const late: Bytes[] = [];
     const { beginnings } = this.#keys.ring;
     const before = beginnings.size;

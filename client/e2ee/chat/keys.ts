@@ -89,8 +89,17 @@ export class ChatKeys {
     return this.#terms.access().generation;
   }
 
+  /**
+   * This browser held keys of a later link once. Whoever was removed has the link of now too, so nothing is written or told by it, whatever
+   * the server that takes it says.
+   */
+  get isPast(): boolean {
+    return this.ring.latest > this.generation;
+  }
+
   /** The key to seal with now, where there is one. */
   get current(): ChatKey | null {
+    if (this.isPast) return null;
     const reach = reachOf(this.newcomers);
     if (reach === null) return this.ring.openOf(this.generation)?.key ?? null;
     const fit = this.ring.closed.filter((one) => one.generation === this.generation && one.closed?.reach === reach);
@@ -104,12 +113,13 @@ export class ChatKeys {
   get whispering(): Held | null {
     const key = this.current;
     if (key !== null) return this.ring.get(key.name);
-    if (reachOf(this.newcomers) === null) return null;
+    if (this.isPast || reachOf(this.newcomers) === null) return null;
     return this.ring.closed.findLast(({ generation }) => generation === this.generation) ?? null;
   }
 
   /** Whether we may begin a key where there is none: one that nobody could hold beside us would lose what is written. */
   get canSeal(): boolean {
+    if (this.isPast) return false;
     const reach = reachOf(this.newcomers);
     if (reach === null || this.#circle !== null || this.current !== null) return true;
     return this.ring.olderThan(this.#begun(reach), Infinity) !== null;
@@ -220,7 +230,7 @@ export class ChatKeys {
     const { generation, chatKey } = access();
     const place = { meetingId: meeting, generation, chatKey };
     const items: Bytes[] = [];
-    if (this.ring.size === 0) return items;
+    if (this.ring.size === 0 || this.isPast) return items;
     if (isRing || this.ring.open.some(({ key }) => !told?.has(key.name)))
       items.push(ringItem(generation, await sealRing(chatKey, place, this.ring.open)));
     const edges: Bytes[] = [];

@@ -47,10 +47,18 @@ export interface SealedItem {
 export interface ChatCalls {
   /**
    * Takes up the chat of the open invite: everything that this browser keeps of it. `state` is what the page last gave to keep. `last`: entries that we wrote
-   * lately, which a page may have ended before placing. `lasting`: this browser stores all that. */
+   * lately, which a page may have ended before placing. `lasting`: this browser stores all that. `isPast`: it has had a later link, so nothing can be written. */
   'chat.begin': {
     in: object;
-    out: { self: string; updates: Bytes[]; last: Bytes[]; state: string | null; host: boolean; lasting: boolean };
+    out: {
+      self: string;
+      updates: Bytes[];
+      last: Bytes[];
+      state: string | null;
+      host: boolean;
+      lasting: boolean;
+      isPast: boolean;
+    };
   };
   /**
    * Checks items against the chain that ended in `head`, and opens them. Null: from the log's start. `head` is where the chain is now;

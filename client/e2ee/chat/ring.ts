@@ -62,6 +62,11 @@ export class Ring {
     return Math.max(0, ...this.all.map(({ place }) => place));
   }
 
+  /** The latest generation of which anything is known; -1: of none. */
+  get latest(): number {
+    return Math.max(-1, ...this.all.map(({ generation }) => generation), ...this.#began.keys());
+  }
+
   /** Members may start as many as they like: of one generation the first few count. @returns its name if it is new */
   async add(given: RingSecret, terms: HeldTerms): Promise<string | null> {
     const { secret, generation, closed } = given;
