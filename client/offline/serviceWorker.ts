@@ -2,7 +2,8 @@
  * Keeps the app itself in this browser, so that it opens without a network: whoever reads or writes offline does it in an app.
  *
  * A build is kept whole or not at all: its list names each file with its hash (vite.config.ts), and what does not fit is not kept. While
- * there is a server, the page comes from it; only parts that are named by their hash are taken from here. No address is kept but those
+ * there is a server, the page comes from it; only parts that are named by their hash are taken from here. A server that was wrong once leaves nothing that outlives its
+ * being right again: what lies here is read before it is believed, and of two files with one name the server's last build has its own. No address is kept but those
  * of the list, and nothing that a server answers about meetings. Without imports, so that every browser starts it.
  */
 
@@ -35,6 +36,8 @@ const NAME = 'parley app ';
 /** Put last: a build that has it is whole. */
 const LIST = '/build.json';
 const PAGE = '/index.html';
+/** Holds the list of the server's last build. */
+const LAST = 'parley last build';
 /** A page that is open may still want parts of the build that it came from. */
 const BUILDS = 2;
 /** Longer than an answer takes where there is a network worth the name. */
@@ -54,7 +57,7 @@ scope.onfetch = (event) => {
     if (pathname === '/' || pathname.startsWith('/m/')) event.respondWith(page(event));
   } else if (pathname.startsWith('/assets/')) event.respondWith(part(request, pathname));
   else if (request.destination === 'image' || request.destination === 'manifest')
-    event.respondWith(fetch(request).catch(async () => (await caches.match(pathname)) ?? Response.error()));
+    event.respondWith(fetch(request).catch(async () => (await found(pathname)) ?? Response.error()));
 };
 
 /** From the server, which may have a newer one; what is kept, where it does not answer or cannot. */
@@ -72,10 +75,10 @@ async function page(event: Fetching): Promise<Response> {
 }
 
 async function part(request: Request, pathname: string): Promise<Response> {
-  return (await caches.match(pathname)) ?? fetch(request);
+  return (await found(pathname)) ?? fetch(request);
 }
 
-/** Takes in the server's build, if it is another one than we have. */
+/** Takes in what we lack of the server's build: all that is not as its list says, whoever has put it here. */
 async function keep(): Promise<void> {
   const answer = await fetch(LIST, { cache: 'no-cache' });
   const list = await answer.clone().text();
@@ -84,39 +87,51 @@ async function keep(): Promise<void> {
     throw new TypeError('no list of a build');
   const name = NAME + build.hash;
   const cache = await caches.open(name);
-  if ((await cache.match(LIST)) === undefined) {
-    const files = Object.entries(build.files);
-    while (files.length > 0) await Promise.all(files.splice(0, AT_ONCE).map((file) => take(cache, ...file)));
-    await cache.put(LIST, answer);
-  }
-  // The one of now is kept whichever came first.
-  const others = (await builds()).filter((one) => one !== name);
-  await Promise.all(others.slice(0, -(BUILDS - 1)).map((one) => caches.delete(one)));
+  const files = Object.entries(build.files);
+  while (files.length > 0) await Promise.all(files.splice(0, AT_ONCE).map((file) => take(cache, ...file)));
+  await cache.put(LIST, answer.clone());
+  await (await caches.open(LAST)).put(LIST, answer);
+  await Promise.all((await builds()).slice(BUILDS).map((one) => caches.delete(one)));
 }
 
 async function take(cache: Cache, file: string, hash: string): Promise<void> {
   const address = `/${file}`;
-  if ((await cache.match(address)) !== undefined) return;
+  const isRight = async (one: Response | undefined): Promise<boolean> =>
+    one?.ok === true && (await sha256(await one.clone().arrayBuffer())) === hash;
+  if (await isRight(await cache.match(address))) return;
   // A part that did not change has its name of before.
-  const kept = file.startsWith('assets/') ? await caches.match(address) : undefined;
-  const response = kept ?? (await fetch(address, { cache: 'no-cache' }));
-  if (!response.ok || (await sha256(await response.clone().arrayBuffer())) !== hash)
-    throw new TypeError('not what the list names');
+  const kept = file.startsWith('assets/') ? await found(address) : undefined;
+  // Where that is another file, the browser's own cache may have it too.
+  const fetched = () => fetch(address, { cache: kept === undefined ? 'no-cache' : 'reload' });
+  const response = kept !== undefined && (await isRight(kept)) ? kept : await fetched();
+  if (!(await isRight(response))) throw new TypeError('not what the list names');
   await cache.put(address, response);
+}
+
+/** Of the newest build that has it. */
+async function found(address: string): Promise<Response | undefined> {
+  for (const name of await builds()) {
+    const kept = await (await caches.open(name)).match(address);
+    if (kept !== undefined) return kept;
+  }
+  return undefined;
 }
 
 /** @returns the build that came last and is whole */
 async function newest(): Promise<Cache | null> {
-  for (const name of (await builds()).reverse()) {
+  for (const name of await builds()) {
     const cache = await caches.open(name);
     if ((await cache.match(LIST)) !== undefined) return cache;
   }
   return null;
 }
 
-/** Names of what is kept, oldest first. */
+/** Names of what is kept: the server's last, then those that came last. */
 async function builds(): Promise<string[]> {
-  return (await caches.keys()).filter((name) => name.startsWith(NAME));
+  const names = (await caches.keys()).filter((name) => name.startsWith(NAME)).reverse();
+  const list = await (await caches.open(LAST)).match(LIST);
+  const last = list && NAME + (buildFrom(await list.text())?.hash ?? '');
+  return names.sort((a, b) => Number(b === last) - Number(a === last));
 }
 
 function buildFrom(text: string): Build | null {
