@@ -107,6 +107,11 @@ export class CallDesk {
     const keeper = this.#keeper;
     return {
       'meeting.create': (params) => keeper.create(params),
+      'meeting.forget': async ({ meeting }) => {
+        const shelf = await this.#shelf();
+        await shelf.forget(meeting);
+        return {};
+      },
       'invite.open': (params) => {
         this.#stop();
         this.#endChat();

@@ -32,6 +32,8 @@ export interface Calls extends ChatCalls {
     in: { title: string; password: string | null; settings: Settings };
     out: { meeting: MeetingId; secret: string } & SignedTerms;
   };
+  /** Deletes what this browser keeps of a meeting's chat: messages, keys, and what opens it without the server. */
+  'meeting.forget': { in: { meeting: MeetingId }; out: object };
   /** Takes up an invite. What was open before is wiped. `before`: the peer that this tab was before a reload. */
   'invite.open': { in: { meeting: MeetingId; secret: string; before: PeerId | null }; out: { host: boolean } };
   /** Answers the first challenge. */

@@ -8,7 +8,7 @@ import type { Port } from '../e2ee/port.ts';
 import { createMeeting } from '../net/api.ts';
 import { inviteUrl, readInvite } from '../net/links.ts';
 import { OfflineError } from '../net/offline.ts';
-import { forgetMeeting, knownMeetings, knowMeeting } from './known.ts';
+import { doneRemoving, forgetMeeting, knownMeetings, knowMeeting, removedMeetings } from './known.ts';
 import { settingsOf } from './settings.ts';
 import type { HomeFacade, KnownMeeting, RelayState } from './view.ts';
 
@@ -16,6 +16,10 @@ class Home implements HomeFacade {
   #known = $state.raw<readonly KnownMeeting[]>(knownMeetings());
   #creating = $state(false);
   #problem = $state<HomeFacade['problem']>(null);
+
+  constructor() {
+    void this.#remove();
+  }
 
   get known(): readonly KnownMeeting[] {
     return this.#known;
@@ -63,6 +67,20 @@ class Home implements HomeFacade {
   forget(meeting: MeetingId): void {
     forgetMeeting(meeting);
     this.#known = knownMeetings();
+    void this.#remove();
+  }
+
+  /** What this browser keeps of the chats of meetings that were forgotten, now or when the page was closed too soon. */
+  async #remove(): Promise<void> {
+    const removed = removedMeetings();
+    if (removed.length === 0) return;
+    // Where it does not come to that, it is done the next time.
+    await withPort(async (port) => {
+      for (const meeting of removed) {
+        await port.call('meeting.forget', { meeting });
+        doneRemoving(meeting);
+      }
+    }).catch(() => undefined);
   }
 
   async replaceIdentity(): Promise<boolean> {

@@ -328,9 +328,12 @@ export class ChatKeeper {
   async keep({ update, state, all }: ChatCalls['chat.keep']['in']): Promise<object> {
     const { meeting, shelf } = this.#terms;
     const also = { name: `state ${meeting}`, value: utf8(state) };
-    if (update === null) await shelf.put(also.name, also.value);
+    // Where another page has deleted what was kept, a difference to it is worth nothing: all of it is kept anew.
+    const after = all ? null : (this.#kept.at(-1) ?? null);
+    if (all) await this.#keys.keep();
+    if (update === null) await shelf.put(also.name, also.value, after);
     else {
-      const id = await shelf.add(`updates ${meeting}`, update, { replaced: all ? this.#kept : [], also });
+      const id = await shelf.add(`updates ${meeting}`, update, { after, replaced: all ? this.#kept : [], also });
       this.#kept = [...(all ? [] : this.#kept), id];
     }
     return {};

@@ -291,12 +291,12 @@ export class ChatKeys {
   }
 
   async #moved(isNews = true): Promise<void> {
-    await this.#keep();
+    await this.keep();
     if (isNews) this.#terms.changed();
   }
 
   /** Two tabs hold one ring: neither loses what the other has come to. */
-  async #keep(): Promise<void> {
+  async keep(): Promise<void> {
     const { shelf, meeting, alone } = this.#terms;
     // Where nothing can be stored it lasts as long as this worker.
     await alone(`ring ${meeting}`, async () => {

@@ -18,14 +18,26 @@ export interface ChatStore {
   /** The key of this browser, made when first asked for. */
   key(make: () => Promise<CryptoKey>): Promise<CryptoKey>;
   get(name: string): Promise<SealedRecord | null>;
-  put(name: string, record: SealedRecord): Promise<void>;
+  /** @param after as for `add` */
+  put(name: string, record: SealedRecord, after?: number | null): Promise<void>;
   list(name: string): Promise<{ id: number; record: SealedRecord }[]>;
-  /** Adds one in place of those in `replaced`, and puts the value beside it: all or nothing. @returns its id */
+  /**
+   * Adds one in place of those in `replaced`, and puts the value beside it: all or nothing.
+   * @param more.after  has to be there still, where it is not null: else nothing is done
+   * @returns its id
+   */
   add(
     name: string,
     record: SealedRecord,
-    more: { replaced: readonly number[]; also: { name: string; record: SealedRecord } },
+    more: { after: number | null; replaced: readonly number[]; also: { name: string; record: SealedRecord } },
   ): Promise<number>;
+  /** Deletes all whose second word this is: names are `what meeting …`. */
+  forget(meeting: string): Promise<void>;
+}
+
+/** Whether a record is of this meeting. */
+export function isOf(meeting: string, name: string): boolean {
+  return name.split(' ')[1] === meeting;
 }
 
 export class ChatShelf {
@@ -57,9 +69,12 @@ export class ChatShelf {
     return record && this.#open(name, record);
   }
 
-  /** @throws whatever the browser says when it does not store */
-  async put(name: string, value: Bytes): Promise<void> {
-    await this.#store.put(name, await this.#seal(name, value));
+  /**
+   * @param after  one of a list that has to be there still
+   * @throws whatever the browser says when it does not store
+   */
+  async put(name: string, value: Bytes, after: number | null = null): Promise<void> {
+    await this.#store.put(name, await this.#seal(name, value), after);
   }
 
   /** Oldest first. What does not open is left out. */
@@ -75,11 +90,17 @@ export class ChatShelf {
   async add(
     name: string,
     value: Bytes,
-    { replaced, also }: { replaced: readonly number[]; also: { name: string; value: Bytes } },
+    more: { after: number | null; replaced: readonly number[]; also: { name: string; value: Bytes } },
   ): Promise<number> {
+    const { also } = more;
     const record = await this.#seal(name, value);
     const beside = { name: also.name, record: await this.#seal(also.name, also.value) };
-    return this.#store.add(name, record, { replaced, also: beside });
+    return this.#store.add(name, record, { ...more, also: beside });
+  }
+
+  /** @throws whatever the browser says when it does not store */
+  forget(meeting: string): Promise<void> {
+    return this.#store.forget(meeting);
   }
 
   async #seal(name: string, value: Bytes): Promise<SealedRecord> {

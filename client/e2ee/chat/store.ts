@@ -1,5 +1,5 @@
 /** The stores that a shelf may stand on: this browser's IndexedDB, or memory. */
-import type { ChatStore, SealedRecord } from './shelf.ts';
+import { isOf, type ChatStore, type SealedRecord } from './shelf.ts';
 
 const DATABASE = 'parley chat';
 const VALUES = 'values';
@@ -30,6 +30,12 @@ export function browserChatStore(): ChatStore {
       transaction.onerror = transaction.onabort = () => reject(transaction.error ?? new Error('not stored'));
     });
   };
+  const writeAfter = (after: number | null, act: (values: IDBObjectStore, lists: IDBObjectStore) => void) =>
+    write((values, lists) => {
+      if (after === null) return act(values, lists);
+      const asking = lists.count(after);
+      asking.onsuccess = () => (asking.result === 0 ? lists.transaction.abort() : act(values, lists));
+    });
   const read = async <T>(table: string, ask: (table: IDBObjectStore) => IDBRequest<T>): Promise<T> =>
     done(ask((await open()).transaction(table, 'readonly').objectStore(table)));
   return {
@@ -43,7 +49,7 @@ export function browserChatStore(): ChatStore {
     },
     get: async (name) =>
       (await read(VALUES, (table) => table.get(`value ${name}`) as IDBRequest<SealedRecord | undefined>)) ?? null,
-    put: (name, record) => write((values) => void values.put(record, `value ${name}`)),
+    put: (name, record, after = null) => writeAfter(after, (values) => void values.put(record, `value ${name}`)),
     async list(name) {
       const table = (await open()).transaction(LISTS, 'readonly').objectStore(LISTS);
       const index = table.index('name');
@@ -53,15 +59,29 @@ export function browserChatStore(): ChatStore {
       ]);
       return values.map(({ record }, i) => ({ id: keys[i] as number, record }));
     },
-    async add(name, record, { replaced, also }) {
+    async add(name, record, { after, replaced, also }) {
       let adding: IDBRequest<IDBValidKey> | undefined;
-      await write((values, lists) => {
+      await writeAfter(after, (values, lists) => {
         for (const id of replaced) lists.delete(id);
         adding = lists.add({ name, record });
         values.put(also.record, `value ${also.name}`);
       });
       return adding!.result as number;
     },
+    forget: (meeting) =>
+      write((values, lists) => {
+        const names = values.getAllKeys();
+        names.onsuccess = () => {
+          const found = names.result.filter((name) => isOf(meeting, String(name).slice('value '.length)));
+          for (const name of found) values.delete(name);
+        };
+        const each = lists.index('name').openCursor();
+        each.onsuccess = () => {
+          const cursor = each.result;
+          if (cursor !== null && isOf(meeting, String(cursor.key))) cursor.delete();
+          cursor?.continue();
+        };
+      }),
   };
 }
 
@@ -71,17 +91,28 @@ export function memoryChatStore(): ChatStore {
   const lists = new Map<string, { id: number; record: SealedRecord }[]>();
   let key: Promise<CryptoKey> | undefined;
   let nextId = 1;
+  const assertThere = (after: number | null): void => {
+    const isThere = [...lists.values()].some((list) => list.some(({ id }) => id === after));
+    if (after !== null && !isThere) throw new Error('not stored');
+  };
   return {
     key: (make) => (key ??= make()),
     get: async (name) => values.get(name) ?? null,
-    put: async (name, record) => void values.set(name, record),
+    async put(name, record, after = null) {
+      assertThere(after);
+      values.set(name, record);
+    },
     list: async (name) => [...(lists.get(name) ?? [])],
-    async add(name, record, { replaced, also }) {
+    async add(name, record, { after, replaced, also }) {
+      assertThere(after);
       const kept = (lists.get(name) ?? []).filter(({ id }) => !replaced.includes(id));
       const id = nextId++;
       lists.set(name, [...kept, { id, record }]);
       values.set(also.name, also.record);
       return id;
+    },
+    async forget(meeting) {
+      for (const map of [values, lists]) for (const name of map.keys()) if (isOf(meeting, name)) map.delete(name);
     },
   };
 }

@@ -202,6 +202,22 @@ describe('apart', () => {
     expect(b.chat.alarms).toEqual([]);
   });
 
+  test('what another page has deleted from this browser is kept anew, whole, by one that has it open', async () => {
+    const store = memoryChatStore();
+    const a = await device(ada, { store });
+    a.connect();
+    await a.chat.write([say('first')]);
+    await settle();
+    await store.forget(MEETING);
+    await a.chat.write([say('second')]);
+    await settle();
+    await a.chat.write([say('third')]);
+    await settle();
+    a.kill();
+    const again = await device(ada, { store });
+    expect(again.texts).toEqual(['first', 'second', 'third']);
+  });
+
   test('an entry that a page sent and did not keep is shown once, and leaves the log wholly when it is erased', async () => {
     const store = memoryChatStore();
     let isGone = false;
@@ -209,7 +225,7 @@ describe('apart', () => {
       store: {
         ...store,
         add: (...args) => (isGone ? Promise.resolve(0) : store.add(...args)),
-        put: (name, record) => (isGone && name.startsWith('state') ? Promise.resolve() : store.put(name, record)),
+        put: (name, ...rest) => (isGone && name.startsWith('state') ? Promise.resolve() : store.put(name, ...rest)),
       },
     });
     a.connect();

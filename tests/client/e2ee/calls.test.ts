@@ -466,6 +466,34 @@ describe('without a server', () => {
     await page.call('chat.write', { at: 1, bodies: ['{}'], to: null, card: '{}' });
   });
 
+  test('a meeting that is forgotten leaves nothing of its chat in this browser, and others stay', async () => {
+    const { meeting, secret, record, store, chats, open } = await keepOne(null);
+    const made = await new Page(store).call('meeting.create', { title: 'Two', password: null, settings: SETTINGS });
+    for (const one of [made, { meeting, secret, record }]) {
+      const page = open();
+      await page.enter(one.meeting, one.secret, one.record, null);
+      await page.call('chat.begin', {});
+      await page.call('chat.write', { at: 1, bodies: ['{}'], to: null, card: '{}' });
+      await page.call('chat.seal', { update: new Uint8Array([0, 0]) });
+      await page.call('chat.keep', { update: new Uint8Array([0, 0]), state: '{}', all: false });
+    }
+    const identity = ((await store.get('identity')) as { publicKey: Uint8Array }).publicKey;
+    const own = Buffer.from(identity).toString('base64url');
+    const left = async (of: string) => {
+      const names = ['access', 'state', 'ring', 'erase', `chain`].map((what) => `${what} ${of}`);
+      names[4] += ` ${own}`;
+      const values = await Promise.all(names.map((name) => chats.get(name)));
+      return [...values.map((one) => one !== null), (await chats.list(`updates ${of}`)).length];
+    };
+    expect(await left(meeting)).toEqual([true, true, true, true, true, 1]);
+    await new Page(store, 0, chats).call('meeting.forget', { meeting });
+    expect(await left(meeting)).toEqual([false, false, false, false, false, 0]);
+    expect(await left(made.meeting)).toEqual([true, true, true, true, true, 1]);
+    const page = open();
+    await page.call('invite.open', { meeting, secret, before: null });
+    expect(await page.call('invite.openKept', {})).toEqual({ kept: null });
+  });
+
   test('nothing opens with another link, in another browser, or before it was open', async () => {
     const { meeting, secret, open, store } = await keepOne(null);
     const attempt = async (page: Page, link: string) => {

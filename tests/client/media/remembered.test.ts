@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { levelOf } from '../../../client/media/level.ts';
 import { findChoice, recall, remember } from '../../../client/media/remembered.ts';
-import { forgetMeeting, knowMeeting, knownMeetings } from '../../../client/meeting/known.ts';
+import {
+  doneRemoving,
+  forgetMeeting,
+  knowMeeting,
+  knownMeetings,
+  removedMeetings,
+} from '../../../client/meeting/known.ts';
 import type { MeetingId } from '../../../signal/protocol/ids.ts';
 
 /** A browser's storage, in memory. `full`: refuses to write. */
@@ -60,6 +66,17 @@ describe('meetings that are known', () => {
     expect(knownMeetings(kept)).toEqual([{ ...known(1, true), lastUsed: 3, title: 'New' }, known(2)]);
     forgetMeeting(id(1), kept);
     expect(knownMeetings(kept)).toEqual([known(2)]);
+  });
+
+  test('and forgotten leave word that their chats are to be deleted, until they are or the meeting is opened again', () => {
+    const kept = storage();
+    for (const n of [1, 2, 3]) knowMeeting(known(n), kept);
+    for (const n of [1, 2, 1]) forgetMeeting(id(n), kept);
+    expect(removedMeetings(kept)).toEqual([id(2), id(1)]);
+    doneRemoving(id(2), kept);
+    expect(removedMeetings(kept)).toEqual([id(1)]);
+    knowMeeting(known(1), kept);
+    expect(removedMeetings(kept)).toEqual([]);
   });
 
   test('are fifty at most, the oldest go', () => {
