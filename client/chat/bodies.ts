@@ -4,7 +4,8 @@
  */
 import * as z from 'zod/mini';
 import { ChatHead } from '../../signal/protocol/chat.ts';
-import { fixedBytesText } from '../../signal/protocol/ids.ts';
+import { bytesText, fixedBytesText } from '../../signal/protocol/ids.ts';
+import { MAX_UPDATE } from '../notes/limits.ts';
 import { MAX_TEXT } from './view.ts';
 
 const EntryId = fixedBytesText(32);
@@ -13,6 +14,8 @@ const Text = z.string().check(z.minLength(1), z.maxLength(MAX_TEXT));
 const Emoji = z.string().check(z.minLength(1), z.maxLength(32), z.regex(/^[\p{Emoji}\p{Emoji_Component}\p{M}]+$/u));
 /** How the author is called from here on; given where it has changed. */
 const name = z.optional(z.string().check(z.minLength(1), z.maxLength(80)));
+
+const NotesPage = z.object({ at: z.int().check(z.nonnegative()), id: fixedBytesText(8) });
 
 export const Body = z.discriminatedUnion('is', [
   z.object({ is: z.literal('say'), text: Text, reply: z.optional(EntryId), name }),
@@ -26,8 +29,20 @@ export const Body = z.discriminatedUnion('is', [
   z.object({ is: z.literal('react'), of: EntryId, emoji: Emoji, on: z.boolean(), name }),
   /** One can be written to alone: the worker puts the key beside it. */
   z.object({ is: z.literal('card'), name }),
+  /** A change of a page of the notes, made by the client of this session (client/notes/update.ts). Its entry goes by the log alone. */
+  z.object({
+    is: z.literal('note'),
+    page: NotesPage,
+    session: z.int().check(z.nonnegative(), z.maximum(0xffff_ffff)),
+    update: bytesText(MAX_UPDATE),
+    name,
+  }),
 ]);
 export type Body = z.infer<typeof Body>;
+export type NoteBody = Extract<Body, { is: 'note' }>;
+
+/** Of a position in the notes, in bytes. */
+const MAX_POSITION = 64;
 
 /** What is only worth something now. */
 export const Whisper = z.object({
@@ -38,9 +53,26 @@ export const Whisper = z.object({
   seen: z.optional(EntryId),
   /** How the log goes, as its author has it: whoever is shown another one by the server notices. */
   head: z.optional(ChatHead),
+  /**
+   * On which page of the notes they are; `from` and `to`: where their cursor stands there, as Yjs's relative positions; `lacks`: what it is built upon is
+   * not there for them.
+   */
+  notes: z.optional(
+    z.object({
+      page: NotesPage,
+      from: z.optional(bytesText(MAX_POSITION)),
+      to: z.optional(bytesText(MAX_POSITION)),
+      lacks: z.optional(z.boolean()),
+    }),
+  ),
   name,
 });
 export type Whisper = z.infer<typeof Whisper>;
+
+/** As bodies of notes begin here: what only looks whether it is one need not parse it. */
+export function isNote(text: string | null): boolean {
+  return text?.startsWith('{"is":"note"') ?? false;
+}
 
 /** Null for what is none. */
 export function bodyFrom(text: string): Body | null {

@@ -5,7 +5,8 @@
  * comes is shown once the worker has proven its author. Entries that somebody else took out of the document come back from here.
  */
 import type { ReadEntry } from '../e2ee/chat/messages.ts';
-import type { Body } from './bodies.ts';
+import { Notes } from '../notes/notes.ts';
+import { bodyFrom, isNote, type Body } from './bodies.ts';
 import type { PlacedEntry } from './document.ts';
 import { ChatDocument, LOCAL, nameOf, type Place } from './document.ts';
 import { Kept, memoryFrom, type Memory } from './kept.ts';
@@ -58,6 +59,7 @@ export class Chat {
   readonly thread = new Thread();
   readonly signal: SignalProvider;
   readonly presence: Presence;
+  readonly notes: Notes;
   readonly #direct: Direct | null;
   readonly #options: ChatOptions;
   readonly #document: ChatDocument;
@@ -67,6 +69,7 @@ export class Chat {
   readonly #places = new Map<string, Place>();
   #hidden: PlacedEntry[] = [];
   #seen: string | null;
+  #notesSeen: number;
   #unsaid: Place[];
   #unsaying = false;
   #writing: Promise<void> = Promise.resolve();
@@ -96,6 +99,7 @@ export class Chat {
     this.self = begun.self;
     this.isHost = begun.host;
     this.#seen = memory?.seen ?? null;
+    this.#notesSeen = memory?.notesSeen ?? 0;
     this.#unsaid = [...(memory?.unsaid ?? [])];
     this.#document = new ChatDocument({
       added: (entries) => this.#added(entries),
@@ -131,6 +135,8 @@ export class Chat {
     const { self, signal } = this;
     const [seen, came] = [() => this.#publicSeen, () => this.#cardSoon()];
     this.presence = new Presence({ self, port, signal, name, seen, came, changed, now, after });
+    const write = (body: Body) => this.write([body]);
+    this.notes = new Notes({ self, write, changed, forged: () => this.#alarm('forged'), now, after });
     const sealed = () => this.signal.state;
     this.#direct = open && new Direct({ line, port, document: this.#document, sealed, open, now, after });
   }
@@ -166,6 +172,11 @@ export class Chat {
 
   get seen(): string | null {
     return this.#seen;
+  }
+
+  /** Others have changed the notes since we looked. */
+  get hasNewNotes(): boolean {
+    return this.notes.newest > this.#notesSeen;
   }
 
   /** Whether others can get an entry without us. */
@@ -206,6 +217,13 @@ export class Chat {
     this.#options.changed();
   }
 
+  markNotesSeen(): void {
+    if (!this.hasNewNotes) return;
+    this.#notesSeen = this.notes.newest;
+    this.#keep(null);
+    this.#options.changed();
+  }
+
   /** The connection has proven link and password. */
   up(): void {
     this.signal.up();
@@ -242,6 +260,7 @@ export class Chat {
 
   /** Resolves once all that was written is on this browser's disk. */
   async settled(): Promise<void> {
+    await this.notes.flush();
     await this.#writing.catch(() => undefined);
     await this.#reading;
     await this.#unlocking;
@@ -250,6 +269,7 @@ export class Chat {
 
   close(): void {
     this.#isClosed = true;
+    this.notes.close();
     this.#kept.close();
     this.#direct?.close();
     this.signal.close();
@@ -258,12 +278,16 @@ export class Chat {
 
   async #write(bodies: readonly Body[], to: string | null): Promise<void> {
     const written = await this.#sign(bodies, to);
-    if (written.length > 0) this.#document.add(written);
+    this.#document.add(written.filter((one) => !one.isQuiet).map(({ bytes }) => bytes));
+    this.#document.add(
+      written.filter((one) => one.isQuiet).map(({ bytes }) => bytes),
+      true,
+    );
     await this.#kept.done;
     this.#options.changed();
   }
 
-  async #sign(bodies: readonly Body[], to: string | null): Promise<Bytes[]> {
+  async #sign(bodies: readonly Body[], to: string | null): Promise<{ bytes: Bytes; isQuiet: boolean }[]> {
     const name = this.#options.name().slice(0, 80);
     // Whoever finds our card finds who we are: of what was before they may know nothing.
     const card: Body = { is: 'card', ...(name === '' ? {} : { name }) };
@@ -273,7 +297,7 @@ export class Chat {
     if (run !== this.#run) this.#document.beginAnew();
     this.#run = run;
     for (const { entry } of written) this.thread.add(entry);
-    return written.map(({ bytes }) => bytes);
+    return written.map(({ bytes, entry }) => ({ bytes, isQuiet: isQuiet(entry) }));
   }
 
   /** Somebody came. */
@@ -307,7 +331,9 @@ export class Chat {
     if (to !== null) written.push(...(await this.#sign([{ is: 'erase', of: id }], to).catch(() => [])));
     const gone = ids.map((one) => this.#bytes.get(one)!);
     const tombstones = await Promise.all(gone.map((bytes) => port.call('chat.erase', { entry: bytes })));
-    this.#unsaid.push(...this.#document.replace(gone, [...tombstones.map((one) => one.entry), ...written]));
+    this.#unsaid.push(
+      ...this.#document.replace(gone, [...tombstones.map((one) => one.entry), ...written.map(({ bytes }) => bytes)]),
+    );
     await this.#kept.done;
     this.#unsay();
     this.#options.changed();
@@ -350,12 +376,20 @@ export class Chat {
   }
 
   /** Our entries that the log never had; they are about to lie elsewhere. */
-  #unsent(): Bytes[] {
+  #unsent(): () => void {
     const ids = [...this.#places]
       .filter(([id, place]) => this.thread.entry(id)?.author === this.self && !this.signal.keeps(place))
       .map(([id]) => id);
     for (const id of ids) this.#places.delete(id);
-    return ids.flatMap((id) => this.#bytes.get(id) ?? []);
+    return () => this.#put(ids);
+  }
+
+  /** Into the document, once more. */
+  #put(ids: readonly string[]): void {
+    const [quiet, loud] = [true, false].map((is) => ids.filter((id) => isQuiet(this.thread.entry(id)) === is));
+    const bytesOf = (id: string) => this.#bytes.get(id) ?? [];
+    this.#document.add(loud!.flatMap(bytesOf));
+    this.#document.add(quiet!.flatMap(bytesOf), true);
   }
 
   /** By another way than the log: of what is old enough to have been deleted from it nothing is carried there. */
@@ -411,8 +445,10 @@ export class Chat {
 
   #proven({ bytes, place }: PlacedEntry, entry: ReadEntry): void {
     const { id, body } = entry;
-    this.thread.add(entry);
-    this.presence.wrote(entry.author);
+    const isNews = this.thread.add(entry);
+    if (isQuiet(entry)) {
+      if (isNews) this.#noted(entry);
+    } else this.presence.wrote(entry.author);
     const known = this.#places.get(id);
     if (known === undefined || !this.signal.keeps(known)) this.#places.set(id, place);
     if (body !== null || !this.#bytes.has(id)) this.#bytes.set(id, bytes);
@@ -423,6 +459,11 @@ export class Chat {
     if (erased !== null) this.#soon(() => this.#tidy(erased));
     // Without its body and without its author's word: whoever did that had no right to.
     if (body === null && !this.thread.isErased(id)) this.#restore(id);
+  }
+
+  #noted(entry: ReadEntry): void {
+    const body = entry.body === null ? null : bodyFrom(entry.body);
+    if (body?.is === 'note') this.notes.take(entry, body);
   }
 
   #removed(entries: readonly Bytes[]): void {
@@ -444,8 +485,7 @@ export class Chat {
       const gone = [...this.#lost].filter((one) => !this.thread.isErased(one) && this.thread.entry(one)?.body !== null);
       this.#lost.clear();
       const there = new Set(this.#document.entries.map(String));
-      const missing = gone.flatMap((one) => this.#bytes.get(one) ?? []).filter((bytes) => !there.has(String(bytes)));
-      if (missing.length > 0) this.#document.add(missing);
+      this.#put(gone.filter((one) => !there.has(String(this.#bytes.get(one)))));
     });
   }
 
@@ -498,11 +538,9 @@ export class Chat {
   async #place(last: readonly Bytes[]): Promise<void> {
     if (last.length === 0) return;
     const { verdicts } = await this.#options.port.call('chat.read', { entries: [...last] });
-    const missing = last.filter((_, i) => {
-      const verdict = verdicts[i];
-      return verdict?.is === 'read' && !this.thread.has(verdict.entry.id);
-    });
-    if (missing.length > 0) this.#document.add(missing);
+    for (const [i, verdict] of verdicts.entries())
+      if (verdict.is === 'read' && !this.thread.has(verdict.entry.id))
+        this.#document.add([last[i]!], isQuiet(verdict.entry));
   }
 
   #lookForGaps(): void {
@@ -517,7 +555,12 @@ export class Chat {
 
   #keep(update: Bytes | null): void {
     // As it is now: what comes later is not kept yet.
-    this.#kept.keep(update, { signal: this.signal.memory, seen: this.#seen, unsaid: this.#unsaid });
+    this.#kept.keep(update, {
+      signal: this.signal.memory,
+      seen: this.#seen,
+      notesSeen: this.#notesSeen,
+      unsaid: this.#unsaid,
+    });
   }
 
   #alarm(alarm: ChatAlarm): void {
@@ -527,6 +570,11 @@ export class Chat {
 }
 
 const KEPT = Symbol('kept');
+
+/** It goes by the log alone. */
+function isQuiet(entry: ReadEntry | null): boolean {
+  return entry !== null && entry.to === null && isNote(entry.body);
+}
 
 function isSame(a: Bytes, b: Bytes): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);

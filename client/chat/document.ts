@@ -4,7 +4,10 @@
  * Yjs brings changes together in any order and any number of times. What it does not do is believe anybody: whoever is in the
  * meeting can take others' entries out of the list. So the list only carries entries; which of them count, and in which order they
  * are shown, follows from their signatures (thread.ts), and one that vanished is put back by whoever has it (chat.ts).
+ *
+ * What goes by the log alone, and never from browser to browser, lies in a second document that nothing else is given (`quiet`).
  */
+import { createDecoder, readVarUint } from 'lib0/decoding';
 import { writeVarUint } from 'lib0/encoding';
 import * as Y from 'yjs';
 
@@ -28,6 +31,11 @@ export interface PlacedEntry {
  * and newcomers still find their way into what is not.
  */
 const LIST = 'entries ';
+/** Clients of the quiet document have numbers from here on, and Yjs draws others' below: so a change says by itself where it belongs. */
+const QUIET = 2 ** 32;
+
+/** No structs, and nothing removed. */
+const NO_CHANGE_BYTES = 2;
 
 /** What is not to be carried to anybody: it was deleted from the log, or is older than that keeps things. */
 export interface Left {
@@ -48,30 +56,46 @@ export interface DocumentEvents {
 
 export class ChatDocument {
   readonly doc = new Y.Doc();
+  readonly #quiet = new Y.Doc();
   readonly #events: DocumentEvents;
-  readonly #lists = new Map<string, Y.Array<unknown>>();
-  /** The list of this visit. */
-  #own: Y.Array<unknown> | null = null;
+  readonly #lists = new Map([this.doc, this.#quiet].map((doc) => [doc, new Map<string, Y.Array<unknown>>()]));
+  /** The lists of this visit. */
+  readonly #own = new Map<Y.Doc, Y.Array<unknown>>();
 
   constructor(events: DocumentEvents) {
     this.#events = events;
-    this.doc.on('afterTransaction', () => this.#findLists());
-    this.doc.on('update', (update: Uint8Array, origin: unknown) => events.updated(owned(update), origin));
+    this.beginAnew();
+    for (const doc of this.#docs) {
+      doc.on('afterTransaction', () => this.#findLists(doc));
+      doc.on('update', (update: Uint8Array, origin: unknown) => events.updated(owned(update), origin));
+    }
+  }
+
+  get #docs(): Y.Doc[] {
+    return [this.doc, this.#quiet];
+  }
+
+  get #all(): Y.Array<unknown>[] {
+    return [...this.#lists.values()].flatMap((lists) => [...lists.values()]);
   }
 
   /** Every entry that is in the document now. */
   get entries(): Bytes[] {
-    return [...this.#lists.values()].flatMap((list) => list.toArray().filter(isBytes).map(owned));
+    return this.#all.flatMap((list) => list.toArray().filter(isBytes).map(owned));
   }
 
   /** From here on nothing that is written builds upon what was before: that is gone where newcomers come from. */
   beginAnew(): void {
-    this.#own = null;
-    this.doc.clientID = crypto.getRandomValues(new Uint32Array(1))[0]!;
+    this.#own.clear();
+    const [loud, quiet] = crypto.getRandomValues(new Uint32Array(2));
+    this.doc.clientID = loud!;
+    this.#quiet.clientID = QUIET + quiet!;
   }
 
-  add(entries: readonly Bytes[]): void {
-    this.doc.transact(() => this.#ownList().push([...entries]), LOCAL);
+  /** @param isQuiet  by the log alone */
+  add(entries: readonly Bytes[], isQuiet = false): void {
+    const doc = isQuiet ? this.#quiet : this.doc;
+    if (entries.length > 0) doc.transact(() => this.#ownList(doc).push([...entries]), LOCAL);
   }
 
   /**
@@ -80,8 +104,8 @@ export class ChatDocument {
    */
   replace(gone: readonly Bytes[], others: readonly Bytes[]): Place[] {
     const places: Place[] = [];
-    this.doc.transact(() => {
-      for (const list of this.#lists.values()) {
+    this.#transact(() => {
+      for (const list of this.#all) {
         let index = list.length;
         for (const item of itemsOf(list).reverse()) {
           index -= item.length;
@@ -91,7 +115,7 @@ export class ChatDocument {
           list.delete(index);
         }
       }
-      if (others.length > 0) this.#ownList().push([...others]);
+      this.add(others);
     }, LOCAL);
     return places;
   }
@@ -99,10 +123,12 @@ export class ChatDocument {
   /** Takes in what others changed. @returns false for what is no change */
   apply(updates: readonly Bytes[], origin: unknown): boolean {
     let isWhole = true;
-    this.doc.transact(() => {
+    this.#transact(() => {
       for (const update of updates) {
         try {
-          Y.applyUpdate(this.doc, update, origin);
+          const { loud, quiet } = halves(update);
+          if (loud !== null) Y.applyUpdate(this.doc, loud, origin);
+          if (quiet !== null) Y.applyUpdate(this.#quiet, quiet, origin);
         } catch {
           isWhole = false;
         }
@@ -113,12 +139,13 @@ export class ChatDocument {
 
   /** Everything, or what somebody lacks who has come as far as `vector`. */
   changes(vector?: Vector): Bytes {
-    return owned(Y.encodeStateAsUpdate(this.doc, vector?.encoded));
+    const [loud, quiet] = this.#docs.map((doc) => owned(Y.encodeStateAsUpdate(doc, vector?.encoded)));
+    return quiet!.length === NO_CHANGE_BYTES ? loud! : mergeUpdates([loud!, quiet!]);
   }
 
   /** How far it goes. */
   get vector(): Vector {
-    return new Vector(Y.decodeStateVector(Y.encodeStateVector(this.doc)));
+    return new Vector(this.#docs.flatMap((doc) => [...Y.decodeStateVector(Y.encodeStateVector(doc))]));
   }
 
   /**
@@ -129,7 +156,7 @@ export class ChatDocument {
    */
   sections(without: Left = NOTHING): { key: Bytes | null; update: Bytes }[] {
     const runs = new Map<string, { key: Bytes | null; updates: Bytes[] }>();
-    for (const all of this.doc.store.clients.values()) {
+    for (const all of this.#docs.flatMap((doc) => [...doc.store.clients.values()])) {
       const structs = all.flatMap((struct) => {
         if (without.before.covers(placeOf(struct))) return [];
         return without.has(placeOf(struct)) ? [new Y.GC(struct.id, struct.length)] : [struct];
@@ -175,12 +202,12 @@ export class ChatDocument {
   }
 
   get #placed(): PlacedEntry[] {
-    return [...this.#lists.values()].flatMap((list) => itemsOf(list).flatMap(bytesIn));
+    return this.#all.flatMap((list) => itemsOf(list).flatMap(bytesIn));
   }
 
   /** Changes came that build upon others which did not. */
   get isWaiting(): boolean {
-    return this.doc.store.pendingStructs !== null;
+    return this.#docs.some(({ store }) => store.pendingStructs !== null);
   }
 
   /** Where a change put what it added. */
@@ -193,35 +220,42 @@ export class ChatDocument {
    * finds its place with whoever knows nothing of it.
    */
   asItIsNow(update: Bytes): Bytes {
-    return this.doc.transact((transaction) => {
+    return this.#transact((loud, quiet) => {
       const byClient = new Map<number, (Y.GC | Y.Item)[]>();
       for (const struct of structsOf(update)) {
         const { client, clock } = struct.id;
-        byClient.set(client, [...(byClient.get(client) ?? []), ...within(transaction, client, clock, struct.length)]);
+        const found = within(client < QUIET ? loud : quiet, client, clock, struct.length);
+        byClient.set(client, [...(byClient.get(client) ?? []), ...found]);
       }
-      // Before the transaction ends: then neighbours become one, and their lengths are others.
+      // Before the transactions end: then neighbours become one, and their lengths are others.
       return updateOf(byClient);
     });
   }
 
-  #ownList(): Y.Array<unknown> {
-    this.#own ??= this.#take(`${LIST}${crypto.randomUUID()}`);
-    return this.#own;
+  #transact<T>(act: (loud: Y.Transaction, quiet: Y.Transaction) => T, origin: unknown = null): T {
+    return this.doc.transact((loud) => this.#quiet.transact((quiet) => act(loud, quiet), origin), origin);
+  }
+
+  #ownList(doc: Y.Doc): Y.Array<unknown> {
+    const list = this.#own.get(doc) ?? this.#take(doc, `${LIST}${crypto.randomUUID()}`);
+    this.#own.set(doc, list);
+    return list;
   }
 
   /** Lists that came with a change. */
-  #findLists(): void {
-    if (this.doc.share.size === this.#lists.size) return;
-    for (const name of [...this.doc.share.keys()]) {
-      if (!name.startsWith(LIST) || this.#lists.has(name)) continue;
-      const added = itemsOf(this.#take(name)).flatMap(bytesIn);
+  #findLists(doc: Y.Doc): void {
+    const lists = this.#lists.get(doc)!;
+    if (doc.share.size === lists.size) return;
+    for (const name of [...doc.share.keys()]) {
+      if (!name.startsWith(LIST) || lists.has(name)) continue;
+      const added = itemsOf(this.#take(doc, name)).flatMap(bytesIn);
       if (added.length > 0) this.#events.added(added);
     }
   }
 
-  #take(name: string): Y.Array<unknown> {
-    const list = this.doc.getArray<unknown>(name);
-    this.#lists.set(name, list);
+  #take(doc: Y.Doc, name: string): Y.Array<unknown> {
+    const list = doc.getArray<unknown>(name);
+    this.#lists.get(doc)!.set(name, list);
     list.observe((_event, transaction) => {
       const { added, removed } = changesOf(transaction, list);
       if (added.length > 0) this.#events.added(added);
@@ -231,7 +265,7 @@ export class ChatDocument {
   }
 
   destroy(): void {
-    this.doc.destroy();
+    for (const doc of this.#docs) doc.destroy();
   }
 }
 
@@ -257,14 +291,12 @@ export class Vector {
 
   /** True if it has everything that a document has, removals apart. */
   isLevelWith(document: ChatDocument): boolean {
-    const own = Y.decodeStateVector(Y.encodeStateVector(document.doc));
-    return [...own].every(([client, clock]) => (this.#clocks.get(client) ?? 0) >= clock);
+    return document.vector.clocks.every(([client, clock]) => (this.#clocks.get(client) ?? 0) >= clock);
   }
 
   /** Counts everything that a document has as theirs. */
   cover(document: ChatDocument): void {
-    for (const [client, clock] of Y.decodeStateVector(Y.encodeStateVector(document.doc)))
-      this.#clocks.set(client, clock);
+    for (const [client, clock] of document.vector.clocks) this.#clocks.set(client, clock);
   }
 
   /** Whoever had this much has this change too. */
@@ -292,8 +324,40 @@ export function mergeUpdates(updates: readonly Bytes[]): Bytes {
   return owned(Y.mergeUpdates([...updates]));
 }
 
-/** A change that adds these, without removals beside: what a struct holds no more is written as removed. */
-function updateOf(byClient: ReadonlyMap<number, readonly (Y.GC | Y.Item)[]>): Bytes {
+/** What of a change is for which document; null: nothing. */
+function halves(update: Bytes): { loud: Bytes | null; quiet: Bytes | null } {
+  const decoder = createDecoder(update);
+  // Nearly all are of one client and remove nothing: the format begins with the count of clients, then that of structs, then the client.
+  if (readVarUint(decoder) === 1 && !hasRemovals(update)) {
+    readVarUint(decoder);
+    return readVarUint(decoder) < QUIET ? { loud: update, quiet: null } : { loud: null, quiet: update };
+  }
+  const { structs, ds } = Y.decodeUpdate(update);
+  const half = (isMeant: (client: number) => boolean): Bytes | null => {
+    const byClient = new Map<number, typeof structs>();
+    for (const struct of structs.filter(({ id }) => isMeant(id.client))) {
+      const ofClient = byClient.get(struct.id.client) ?? [];
+      ofClient.push(struct);
+      byClient.set(struct.id.client, ofClient);
+    }
+    const removed = [...ds.clients].filter(([client]) => isMeant(client));
+    return byClient.size + removed.length === 0 ? null : updateOf(byClient, removed);
+  };
+  return { loud: half((client) => client < QUIET), quiet: half((client) => client >= QUIET) };
+}
+
+/** An update ends with the count of clients whose structs it removes, then those (Yjs's update format 1). */
+export function hasRemovals(update: Bytes): boolean {
+  return update.at(-1) !== 0;
+}
+
+type Ranges = readonly { readonly clock: number; readonly len: number }[];
+
+/** A change that adds these, and removes those. What a struct holds no more is written as removed, too. */
+function updateOf(
+  byClient: ReadonlyMap<number, readonly (Y.GC | Y.Item | Y.Skip)[]>,
+  removed: readonly (readonly [number, Ranges])[] = [],
+): Bytes {
   const encoder = new Y.UpdateEncoderV1();
   writeVarUint(encoder.restEncoder, byClient.size);
   for (const [client, structs] of byClient) {
@@ -302,7 +366,15 @@ function updateOf(byClient: ReadonlyMap<number, readonly (Y.GC | Y.Item)[]>): By
     writeVarUint(encoder.restEncoder, structs[0]?.id.clock ?? 0);
     for (const struct of structs) struct.write(encoder, 0);
   }
-  writeVarUint(encoder.restEncoder, 0);
+  writeVarUint(encoder.restEncoder, removed.length);
+  for (const [client, ranges] of removed) {
+    writeVarUint(encoder.restEncoder, client);
+    writeVarUint(encoder.restEncoder, ranges.length);
+    for (const { clock, len } of ranges) {
+      writeVarUint(encoder.restEncoder, clock);
+      writeVarUint(encoder.restEncoder, len);
+    }
+  }
   return owned(encoder.toUint8Array());
 }
 

@@ -11,10 +11,11 @@ import { SignalMemory } from './providers/signal.ts';
 /** Kept changes are brought together when they are so many. */
 const MANY = 64;
 
-/** Beside the changes. `seen`: the newest entry that was read. `unsaid`: where things lay that have still to leave the log. */
+/** Beside the changes. `seen`: the newest entry that was read. `notesSeen`: until when the notes were. `unsaid`: where things lay that have still to leave the log. */
 const Memory = z.object({
   signal: z.nullable(SignalMemory),
   seen: z.nullable(z.string()),
+  notesSeen: z.int(),
   unsaid: z.array(z.object({ client: z.int(), clock: z.int(), length: z.int() })),
 });
 export type Memory = z.infer<typeof Memory>;

@@ -233,6 +233,7 @@ export class Thread {
       if (entry.to === null) this.#cards.add(entry.author);
       return;
     }
+    if (body.is === 'note') return;
     const topic = this.#topic(body.is === 'say' ? entry.id : body.of);
     topic.view = null;
     switch (body.is) {

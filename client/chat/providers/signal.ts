@@ -12,7 +12,7 @@ import type { Result } from '../../../signal/protocol/requests.ts';
 import type { OpenedItem, SealedItem } from '../../e2ee/chat/messages.ts';
 import { OfflineError } from '../../net/offline.ts';
 import type { ChatDocument, Place } from '../document.ts';
-import { mergeUpdates, nameOf, Vector } from '../document.ts';
+import { hasRemovals, mergeUpdates, nameOf, Vector } from '../document.ts';
 import type { ChatAlarm } from '../view.ts';
 import type { ChatProvider, ProviderState } from './provider.ts';
 import { Snapshots } from './snapshots.ts';
@@ -48,8 +48,8 @@ export interface SignalTerms {
   /** Keys came: what was hidden may open. */
   readonly ringCame: () => void;
   readonly heard: (body: string) => void;
-  /** Entries of ours that the log never had. */
-  readonly unsent: () => Bytes[];
+  /** Looks for entries of ours that the log never had. @returns what writes them once more */
+  readonly unsent: () => () => void;
   /** The host, or time, has deleted what the server kept. */
   readonly cleared: () => void;
   /** @returns calls it off */
@@ -357,12 +357,12 @@ export class SignalProvider implements ChatProvider {
       this.#base = base.seq;
       this.#isBase = true;
       const { document, unsent } = this.#terms;
-      const entries = unsent();
+      const rewrite = unsent();
       // What lies there and not in the log any more is not to be brought back; what never was in it is written once more.
       this.#vector.cover(document);
       this.#before = this.#vector.clocks;
       document.beginAnew();
-      if (entries.length > 0) document.add(entries);
+      rewrite();
     }
     if (snapshot !== null) await this.#takeSnapshot(snapshot);
   }
@@ -562,11 +562,6 @@ export class SignalProvider implements ChatProvider {
     this.#state = state;
     this.#moved();
   }
-}
-
-/** An update ends with the count of clients whose structs it removes, then those (Yjs's update format 1). */
-function hasRemovals(update: Bytes): boolean {
-  return update.at(-1) !== 0;
 }
 
 function randomText(bytes: number): string {
