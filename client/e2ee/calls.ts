@@ -127,7 +127,7 @@ export class CallDesk {
         await keeper.unlock(params, this.#kept.accessPublicKey);
         return {};
       },
-      'lobby.openNames': (params) => keeper.openNames(params),
+      'lobby.open': (params) => keeper.openLobby(params),
       rehearse: async () => {
         await rehearse(Math.floor(this.#ports.now()));
         return {};

@@ -164,8 +164,8 @@ export class Keeper {
     opened.access = access;
   }
 
-  async openNames({ peers }: Calls['lobby.openNames']['in']): Promise<Calls['lobby.openNames']['out']> {
-    const { meeting, access } = this.#needAccess();
+  async openLobby({ peers, hostState }: Calls['lobby.open']['in']): Promise<Calls['lobby.open']['out']> {
+    const { opened, meeting, access } = this.#needAccess();
     const open = async (name: string): Promise<string | null> => {
       try {
         return await openName(access.metadataKey, meeting, fromBase64url(name));
@@ -173,7 +173,15 @@ export class Keeper {
         return null;
       }
     };
-    return { names: await Promise.all(peers.map(({ name }) => open(name))) };
+    const states = await HostStates.open({
+      meeting,
+      hostPublicKey: access.hostPublicKey,
+      known: await this.#vault.hostState(meeting),
+      keep: (state) => this.#keepHostState(opened, state),
+    });
+    // What no host has signed, or what is older, changes nothing here; the session says so aloud when it hears it.
+    if (hostState !== null) await states.accept(hostState);
+    return { names: await Promise.all(peers.map(({ name }) => open(name))), chat: states.state?.chat ?? null };
   }
 
   async prepare(given: Calls['peer.prepare']['in']): Promise<Calls['peer.prepare']['out']> {
@@ -215,10 +223,7 @@ export class Keeper {
       keepRotation: (next) =>
         this.#keepHost(opened, { rotation: next && { ...next, before: opened.secret.slice(), tried: false } }),
       hostState: await this.#vault.hostState(meeting),
-      keepHostState: (state) => {
-        void this.#vault.keepHostState(meeting, state);
-        opened.newcomers = newcomersBy(state);
-      },
+      keepHostState: (state) => this.#keepHostState(opened, state),
       chat,
       renewed: (next) => {
         opened.secret = next.secret.slice();
@@ -257,6 +262,11 @@ export class Keeper {
       access: current,
       newcomers: () => opened.newcomers ?? (current().record.settings.chat ?? DEFAULT_CHAT_TERMS).newcomers,
     };
+  }
+
+  #keepHostState(opened: Opened, state: Signed): void {
+    void this.#vault.keepHostState(opened.meeting, state);
+    opened.newcomers = newcomersBy(state);
   }
 
   async replaceIdentity(): Promise<object> {

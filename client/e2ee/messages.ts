@@ -55,8 +55,14 @@ export interface Calls extends ChatCalls {
   'invite.unlockKept': { in: { password: string | null }; out: object };
   /** Stretches the password (about half a second; null where there is none) and answers the second challenge. */
   'invite.proveAccess': { in: { challenge: string; password: string | null }; out: { signature: string } };
-  /** Opens the names of the roster; one that does not open is null. */
-  'lobby.openNames': { in: { peers: RosterPeer[] }; out: { names: (string | null)[] } };
+  /**
+   * Opens the names of the roster; one that does not open is null. `hostState`: as the server tells it; the newer of it and what this browser knows
+   * counts. `chat`: what hosts have decided of the chat after the record; null where nothing.
+   */
+  'lobby.open': {
+    in: { peers: RosterPeer[]; hostState: Signed | null };
+    out: { names: (string | null)[]; chat: ChatTerms | null };
+  };
   /** Goes through a join with keys of nobody, so that the real one finds everything compiled. Waits for nothing, holds nothing up. */
   rehearse: { in: object; out: object };
   /** Makes a fresh leaf for this join and proves it. `replaces`: the peer that this tab was before a reload. */

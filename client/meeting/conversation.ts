@@ -2,7 +2,7 @@
  * What page, worker and server say to each other on the way into a meeting. Each function is one stretch of that way; the machine
  * decides when it is walked. The page carries challenges to the worker and signatures back, and can make neither.
  */
-import type { MeetingRecord } from '../../signal/protocol/documents.ts';
+import type { ChatTerms, MeetingRecord } from '../../signal/protocol/documents.ts';
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
 import type { Params, Result } from '../../signal/protocol/requests.ts';
 import { PROTOCOL } from '../../signal/protocol/requests.ts';
@@ -44,10 +44,10 @@ export async function prove(
   { rpc, port }: Parties,
   challenge: string,
   password: string | null,
-): Promise<{ names: (string | null)[] }> {
+): Promise<{ names: (string | null)[]; chat: ChatTerms | null }> {
   const { signature } = await port.call('invite.proveAccess', { challenge, password });
-  const lobby = await rpc.request('meeting.proveAccess', { signature });
-  return port.call('lobby.openNames', { peers: lobby.peers });
+  const { peers, hostState } = await rpc.request('meeting.proveAccess', { signature });
+  return port.call('lobby.open', { peers, hostState });
 }
 
 /** A fresh leaf, proven for this connection's challenge. Made ahead of the click where that is possible: it takes a moment. */

@@ -210,7 +210,7 @@ export class Runner {
       case 'openKept':
         return void this.#openKept().catch(() => undefined);
       case 'unlock':
-        return this.#unlock(effect.password);
+        return void this.#unlock(effect.password);
       case 'prove':
         return this.#attempt('prove', effect.attempt, () => this.#prove(effect));
       case 'join':
@@ -311,20 +311,24 @@ export class Runner {
     this.input({ type: 'kept', title: kept.title, needsPassword: kept.needsPassword });
   }
 
-  #unlock(password: string | null): void {
+  async #unlock(password: string | null): Promise<void> {
     const port = this.#port;
-    port?.call('invite.unlockKept', { password }).then(
-      () => {
-        if (port !== this.#port) return;
-        this.chat.ready(port);
-        this.input({ type: 'unlocked' });
-      },
-      () => this.input({ type: 'unlockFailed' }),
-    );
+    if (!port) return;
+    try {
+      await port.call('invite.unlockKept', { password });
+      const { chat } = await port.call('lobby.open', { peers: [], hostState: null });
+      if (port !== this.#port) return;
+      this.#decided = chat;
+      this.chat.ready(port);
+      this.input({ type: 'unlocked' });
+    } catch {
+      this.input({ type: 'unlockFailed' });
+    }
   }
 
   async #prove({ attempt, password }: Extract<Effect, { type: 'prove' }>): Promise<void> {
-    const { names } = await conversation.prove(this.#parties(), this.#challenge, password);
+    const { names, chat } = await conversation.prove(this.#parties(), this.#challenge, password);
+    this.#decided = chat;
     this.input({ type: 'admitted', attempt, peers: names });
     this.#chatUp();
   }

@@ -18,10 +18,14 @@ async function enter(name: Name, link: string | null): Promise<Person> {
   const person = await here.invite(name, { noDevices: true });
   if (link === null) await person.createMeeting(app.origin, { options: ['terms-nothing'] });
   else await person.open(link);
+  await join(person);
+  return person;
+}
+
+async function join(person: Person): Promise<void> {
   await person.join();
   await person.by('control-chat').click();
   await person.shows('chat-input');
-  return person;
 }
 
 async function decide(host: Person, choice: string): Promise<void> {
@@ -58,7 +62,18 @@ test('nothing from before, then the last hours: whoever comes reads exactly that
 
   await decide(anna, 'terms-hours');
   await write(anna, 'within the hours');
-  const carla = await enter('Carla', link);
+  const carla = await here.invite('Carla', { noDevices: true });
+  await carla.open(link);
+  // From the lobby: the newest word of the host, and nothing to write with yet.
+  await carla.by('lobby-chat').click();
+  await carla.page.getByText('Not open for you yet').waitFor();
+  expect(await carla.by('chat-input').count()).toBe(0);
+  await carla.by('chat-menu').click();
+  await carla.by('chat-terms-open').click();
+  await carla.page.getByText('the last 24 hours').first().waitFor();
+  await carla.page.keyboard.press('Escape');
+  await carla.page.keyboard.press('Escape');
+  await join(carla);
   await shows(carla, 'within the hours');
   expect(await texts(carla)).toEqual(['within the hours']);
   expect(await texts(anna)).toEqual(['before Ben', 'with Ben', 'of Ben', 'within the hours']);

@@ -4,11 +4,20 @@ import { memoryChatStore } from '../../../client/e2ee/chat/store.ts';
 import { CallDesk } from '../../../client/e2ee/calls.ts';
 import type { CallName, Calls, FromWorker, Notice } from '../../../client/e2ee/messages.ts';
 import { memoryStore, type Store } from '../../../client/e2ee/store.ts';
-import { fromBase64url } from '../../../crypto/bytes.ts';
+import { Vault } from '../../../client/e2ee/vault.ts';
+import { base64url, fromBase64url } from '../../../crypto/bytes.ts';
 import { peerIdOf } from '../../../crypto/identity.ts';
 import { meetingIdOf } from '../../../crypto/invite.ts';
-import { verifyText } from '../../../crypto/signed.ts';
-import { AccessDocument, labels, MeetingRecord, proofText, type Signed } from '../../../signal/protocol/documents.ts';
+import { signKeyPair } from '../../../crypto/primitives.ts';
+import { signText, verifyText } from '../../../crypto/signed.ts';
+import {
+  AccessDocument,
+  type ChatTerms,
+  labels,
+  MeetingRecord,
+  proofText,
+  type Signed,
+} from '../../../signal/protocol/documents.ts';
 import type { GroupId, MeetingId, PeerId } from '../../../signal/protocol/ids.ts';
 import { requests } from '../../../signal/protocol/requests.ts';
 
@@ -244,10 +253,33 @@ describe('becoming a peer', () => {
     ];
     const friend = new Page();
     await friend.enter(made.meeting, made.secret, made.record, 'tortoise');
-    expect(await friend.call('lobby.openNames', { peers })).toEqual({ names: ['Ann', null] });
+    expect(await friend.call('lobby.open', { peers, hostState: null })).toEqual({ names: ['Ann', null], chat: null });
     const guesser = new Page();
     await guesser.enter(made.meeting, made.secret, made.record, 'turtle');
-    expect(await guesser.call('lobby.openNames', { peers })).toEqual({ names: [null, null] });
+    expect((await guesser.call('lobby.open', { peers, hostState: null })).names).toEqual([null, null]);
+  });
+
+  test('what hosts have decided of the chat is known before joining, by their signature alone, and is not forgotten', async () => {
+    const { seed } = (await new Vault(store).host(made.meeting))!;
+    const host = await signKeyPair(seed.slice());
+    const decided = async (keepDays: number, version: number, by = host): Promise<Signed> => {
+      const chat: ChatTerms = { newcomers: { see: 'nothing' }, keepDays };
+      const body = JSON.stringify({ version, meeting: made.meeting, generation: 0, locked: false, bans: [], chat });
+      return { body, signature: base64url(await signText(labels.hostState, body, by.privateKey)) };
+    };
+    const disk = memoryStore();
+    const heard = async (hostState: Signed | null): Promise<number | undefined> => {
+      const page = new Page(disk);
+      await page.enter(made.meeting, made.secret, made.record, 'tortoise');
+      return (await page.call('lobby.open', { peers: [], hostState })).chat?.keepDays;
+    };
+    expect(await heard(await decided(1, 9, await signKeyPair()))).toBeUndefined();
+    const older = await decided(5, 5);
+    expect(await heard(older)).toBe(5);
+    expect(await heard(await decided(7, 6))).toBe(7);
+    // Withheld, rolled back, or another's of the same number: the newest that this browser has heard counts.
+    for (const told of [null, older, await decided(8, 6), await decided(9, 7, await signKeyPair())])
+      expect(await heard(told)).toBe(7);
   });
 
   test('a group begins, by requests that fit the catalogue; leaving ends everything', async () => {
