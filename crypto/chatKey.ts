@@ -2,8 +2,8 @@
  * Keys of a meeting's chat: a ring of random secrets, each used until people leave who must not read on.
  *
  *     ring secret(32) ─ HKDF ─┬► id(16)      in the clear on whatever it sealed
- *                             ├► link key    who wrote an entry, when, after which
- *                             ├► body key    what it says
+ *                             ├► entry key   who wrote an entry, when, after which, and what it says
+ *                             ├► erased key  what stays of that
  *                             ├► item key    what the server keeps, and whispers
  *                             └► room(16)    where browsers find each other, and
  *                                password(32) what seals how they do
@@ -52,8 +52,9 @@ export interface ChatKey {
   readonly id: Bytes;
   /** The same as base64url. */
   readonly name: string;
-  readonly linkKey: Bytes;
-  readonly bodyKey: Bytes;
+  /** For entries, and for what stays of them when they are erased. */
+  readonly entryKey: Bytes;
+  readonly erasedKey: Bytes;
   readonly itemKey: Bytes;
   /** Overwrites all of it. */
   wipe(): void;
@@ -72,10 +73,10 @@ export async function deriveChatKey(given: RingSecret, meetingId: string): Promi
   const expand = (label: string, length: number) =>
     hkdf(secret, { salt: NO_SALT, info: labelled(label, place), length });
   const id = await expand('parley chat key id 1', CHAT_KEY_ID_BYTES);
-  const linkKey = await expand('parley chat link key 1', 32);
-  const bodyKey = await expand('parley chat body key 1', 32);
+  const entryKey = await expand('parley chat entry key 1', 32);
+  const erasedKey = await expand('parley chat erased key 1', 32);
   const itemKey = await expand('parley chat item key 1', 32);
-  return { id, name: base64url(id), linkKey, bodyKey, itemKey, wipe: () => wipe(linkKey, bodyKey, itemKey) };
+  return { id, name: base64url(id), entryKey, erasedKey, itemKey, wipe: () => wipe(entryKey, erasedKey, itemKey) };
 }
 
 /**

@@ -30,6 +30,14 @@ export class Writer {
     return this.#integer(value, 8);
   }
 
+  /** Seven bits a byte, least significant first, the highest bit says that more follow (LEB128); 0 ≤ value < 2^53. */
+  varint(value: number): this {
+    if (!Number.isSafeInteger(value) || value < 0) throw new CryptoError('usage', 'does not fit into 53 bits');
+    let rest = value;
+    for (; rest >= 128; rest = Math.floor(rest / 128)) this.u8(128 + (rest % 128));
+    return this.u8(rest);
+  }
+
   /** As many bytes as both sides know from elsewhere. */
   fixed(bytes: Uint8Array): this {
     this.#room(bytes.length);
@@ -119,6 +127,19 @@ export class Reader {
   /** @throws CryptoError 'malformed' at 2^53 and above */
   u64(): number {
     return this.#integer(8);
+  }
+
+  /** As `varint` writes it, in no longer way. @throws CryptoError 'malformed' at 2^53 and above */
+  varint(): number {
+    let value = 0;
+    for (let unit = 1; ; unit *= 128) {
+      const byte = this.u8();
+      value += (byte % 128) * unit;
+      if (value > Number.MAX_SAFE_INTEGER) throw new CryptoError('malformed', 'integer too large');
+      if (byte >= 128) continue;
+      if (byte === 0 && unit > 1) throw new CryptoError('malformed', 'longer than it has to be');
+      return value;
+    }
   }
 
   fixed(length: number): Bytes {

@@ -22,7 +22,8 @@ export interface KeyPair {
 export const AEAD_KEY_BYTES = 32;
 /** Bytes that `aeadSeal` adds: nonce 24, tag 16. */
 export const AEAD_OVERHEAD = 40;
-const AEAD_NONCE_BYTES = 24;
+export const AEAD_NONCE_BYTES = 24;
+export const AEAD_TAG_BYTES = 16;
 const SIGNATURE_BYTES = 64;
 
 /** 64 MiB and 3 passes, one lane: what libsodium offers, and about what RFC 9106 §4 recommends second. */
@@ -129,13 +130,29 @@ export async function aeadOpen(key: Bytes, sealed: Bytes, aad: Bytes): Promise<B
 
 /** The same at once. */
 export function aeadOpenNow(key: Bytes, sealed: Bytes, aad: Bytes): Bytes {
-  checkLength(key, AEAD_KEY_BYTES, 'AEAD key');
   if (sealed.length < AEAD_OVERHEAD) throw new CryptoError('malformed', 'too short to be sealed');
+  return openWithNonceNow(key, sealed.slice(0, AEAD_NONCE_BYTES), sealed.subarray(AEAD_NONCE_BYTES), aad);
+}
+
+/**
+ * Seals under a nonce that is the caller's to choose: never the same one for two plaintexts under one key.
+ * @param nonce  24 bytes
+ * @returns      ciphertext ‖ tag(16)
+ */
+export function sealWithNonceNow(key: Bytes, nonce: Bytes, plaintext: Bytes, aad: Bytes): Bytes {
+  checkLength(key, AEAD_KEY_BYTES, 'AEAD key');
+  checkLength(nonce, AEAD_NONCE_BYTES, 'AEAD nonce');
+  return owned(sodiumNow().crypto_aead_xchacha20poly1305_ietf_encrypt(plaintext, aad, null, nonce, key));
+}
+
+/** @throws CryptoError 'malformed' if too short to be sealed, 'forged' if key, nonce, aad or any byte is another */
+export function openWithNonceNow(key: Bytes, nonce: Bytes, sealed: Bytes, aad: Bytes): Bytes {
+  checkLength(key, AEAD_KEY_BYTES, 'AEAD key');
+  checkLength(nonce, AEAD_NONCE_BYTES, 'AEAD nonce');
+  if (sealed.length < AEAD_TAG_BYTES) throw new CryptoError('malformed', 'too short to be sealed');
   const library = sodiumNow();
-  const nonce = sealed.subarray(0, AEAD_NONCE_BYTES);
-  const ciphertext = sealed.subarray(AEAD_NONCE_BYTES);
   try {
-    return owned(library.crypto_aead_xchacha20poly1305_ietf_decrypt(null, ciphertext, aad, nonce, key));
+    return owned(library.crypto_aead_xchacha20poly1305_ietf_decrypt(null, sealed, aad, nonce, key));
   } catch (cause) {
     throw new CryptoError('forged', 'does not open', { cause });
   }

@@ -4,16 +4,17 @@
  * What is written here is sealed and signed by the worker, kept on this browser's disk, shown, and then handed to every way. What
  * comes is shown once the worker has proven its author. Entries that somebody else took out of the document come back from here.
  */
-import type { ReadEntry } from '../e2ee/chat/messages.ts';
+import type { EntryVerdict, ReadEntry } from '../e2ee/chat/messages.ts';
 import { Notes } from '../notes/notes.ts';
 import { bodyFrom, isNote, type Body } from './bodies.ts';
 import type { PlacedEntry } from './document.ts';
-import { ChatDocument, LOCAL, nameOf, type Place } from './document.ts';
+import { ChatDocument, entryName, isSameEntry, LOCAL, nameOf, type Place } from './document.ts';
 import { Kept, memoryFrom, type Memory } from './kept.ts';
 import { Presence } from './presence.ts';
 import { Direct, type DirectTerms } from './providers/direct.ts';
 import type { ChatLine, ChatPort } from './providers/signal.ts';
 import { SignalProvider } from './providers/signal.ts';
+import type { SnapshotBlock } from './providers/snapshots.ts';
 import { unsay } from './providers/unsay.ts';
 import { Thread } from './thread.ts';
 import type { ChatAlarm } from './view.ts';
@@ -22,6 +23,12 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Entries opened in one go: between two of these others have their turn. */
 const BATCH = 1000;
+/** What came with a snapshot is shown before it is kept. */
+const KEEP_MS = 300;
+/** As Yjs writes that nothing is another. */
+const NO_CHANGE = Uint8Array.of(0, 0);
+/** More than these are no entries whose signature is on its way. */
+const MAX_UNPROVEN = 1000;
 /** Whoever has an entry that vanished puts it back after a part of this, unless another was faster. */
 const RESTORE_MS = 3000;
 /** Entries whose time is further ahead than this do not pull ours along. */
@@ -68,6 +75,10 @@ export class Chat {
   readonly #bytes = new Map<string, Bytes>();
   readonly #places = new Map<string, Place>();
   #hidden: PlacedEntry[] = [];
+  /** Nobody has vouched for these yet. */
+  #unproven: PlacedEntry[] = [];
+  /** Names of places of what is no entry that anybody has signed. */
+  readonly #refused = new Set<string>();
   #seen: string | null;
   #notesSeen: number;
   #unsaid: Place[];
@@ -129,6 +140,8 @@ export class Chat {
       after: options.after,
       random: options.random,
       old: (days) => this.#old(days),
+      place: (block) => this.#takeBlock(block),
+      placed: () => this.#placed(),
       snapshotAfter: options.snapshotAfter ?? SNAPSHOT_AFTER,
     });
     const { line, port, now, after, name, changed, openDirect: open } = options;
@@ -361,6 +374,7 @@ export class Chat {
 
   #updated(update: Bytes, origin: unknown): void {
     if (origin === KEPT) return;
+    if (origin === PLACED) return this.#kept.defer();
     this.#keep(update);
     // Else it came by another way, from somebody who may be gone before the log has it.
     if (origin !== LOCAL) return origin === this.signal ? undefined : this.#overheard(update);
@@ -369,10 +383,12 @@ export class Chat {
     this.signal.changed(update);
   }
 
+  /** With whatever nobody has signed. */
   #old(days: number): ReadonlySet<string> {
     const from = this.#options.now() - days * 86_400_000;
-    const old = [...this.#places].filter(([id]) => (this.thread.entry(id)?.at ?? Infinity) < from);
-    return new Set(old.map(([, place]) => nameOf(place)));
+    const old = [...this.#places].filter(([id]) => (this.thread.timeOf(id) ?? Infinity) < from);
+    const unproven = this.#unproven.map(({ place }) => nameOf(place));
+    return new Set([...old.map(([, place]) => nameOf(place)), ...this.#refused, ...unproven]);
   }
 
   /** Our entries that the log never had; they are about to lie elsewhere. */
@@ -409,20 +425,70 @@ export class Chat {
   }
 
   async #read(entries: readonly PlacedEntry[]): Promise<void> {
-    for (let at = 0; at < entries.length && !this.#isClosed; at += BATCH) {
-      const batch = entries.slice(at, at + BATCH);
-      const { verdicts } = await this.#options.port.call('chat.read', { entries: batch.map(({ bytes }) => bytes) });
-      for (const [i, verdict] of verdicts.entries()) {
-        const one = batch[i]!;
-        if (verdict.is === 'read') {
-          this.#proven(one, verdict.entry);
-          if (verdict.isLocked) this.#locked.push(one);
-        } else if (verdict.is === 'hidden') this.#hidden.push(one);
-        else if (verdict.is === 'forged') this.#alarm('forged');
-      }
+    let left = [...this.#unproven.splice(0), ...(await this.#readOnce(entries))];
+    // Where something is missing, it may be what nobody had vouched for.
+    for (let before = Infinity; this.thread.gaps.length > 0 && left.length > 0 && left.length < before;) {
+      before = left.length;
+      left = await this.#readOnce(left);
     }
+    this.#unproven = left.slice(-MAX_UNPROVEN);
     this.#lookForGaps();
     this.#options.changed();
+    this.#unlockSoon();
+  }
+
+  /** @returns those that nobody has vouched for yet */
+  async #readOnce(entries: readonly PlacedEntry[]): Promise<PlacedEntry[]> {
+    const left: PlacedEntry[] = [];
+    // What was written last vouches for what was before.
+    for (let end = entries.length; end > 0 && !this.#isClosed; end -= BATCH) {
+      const batch = entries.slice(Math.max(0, end - BATCH), end);
+      const { verdicts } = await this.#options.port.call('chat.read', { entries: batch.map(({ bytes }) => bytes) });
+      for (const [i, verdict] of verdicts.entries()) {
+        if (verdict.is === 'unproven') left.push(batch[i]!);
+        else this.#judged(batch[i]!, verdict);
+      }
+    }
+    return left;
+  }
+
+  #judged(one: PlacedEntry, verdict: EntryVerdict): void {
+    switch (verdict.is) {
+      case 'read':
+        this.#refused.delete(nameOf(one.place));
+        this.#proven(one, verdict.entry);
+        if (verdict.isLocked) this.#locked.push(one);
+        return;
+      case 'hidden':
+        this.#hidden.push(one);
+        return;
+      case 'forged':
+      case 'malformed':
+      case 'unproven':
+        this.#refused.add(nameOf(one.place));
+        if (verdict.is === 'forged') this.#alarm('forged');
+    }
+  }
+
+  #takeBlock(block: SnapshotBlock): void {
+    const unread: PlacedEntry[] = [];
+    for (const { index, ...one } of this.#document.place(block, PLACED)) {
+      const verdict = index === null ? null : block.verdicts[index]!;
+      if (verdict === null) unread.push(one);
+      else this.#judged(one, verdict);
+    }
+    if (unread.length > 0) this.#added(unread);
+  }
+
+  /** All of a snapshot is in the document. */
+  #placed(): void {
+    this.#added([]);
+    this.#options.after(KEEP_MS, () => {
+      if (!this.#isClosed) this.#keep(NO_CHANGE);
+    });
+  }
+
+  #unlockSoon(): void {
     if (this.#mayUnlock) this.#unlocking = this.#unlocking.then(() => this.#unlock()).catch(() => undefined);
   }
 
@@ -484,14 +550,14 @@ export class Chat {
     this.#soon(() => {
       const gone = [...this.#lost].filter((one) => !this.thread.isErased(one) && this.thread.entry(one)?.body !== null);
       this.#lost.clear();
-      const there = new Set(this.#document.entries.map(String));
-      this.#put(gone.filter((one) => !there.has(String(this.#bytes.get(one)))));
+      const there = new Set(this.#document.entries.map(entryName));
+      this.#put(gone.filter((one) => !there.has(entryName(this.#bytes.get(one)!))));
     });
   }
 
   async #tidy(id: string): Promise<void> {
     const bytes = this.#bytes.get(id);
-    if (bytes === undefined || !this.#document.entries.some((entry) => isSame(entry, bytes))) return;
+    if (bytes === undefined || !this.#document.entries.some((entry) => isSameEntry(entry, bytes))) return;
     const { entry } = await this.#options.port.call('chat.erase', { entry: bytes });
     this.#bytes.set(id, entry);
     const gone = this.#document.replace([bytes], [entry]);
@@ -570,12 +636,10 @@ export class Chat {
 }
 
 const KEPT = Symbol('kept');
+/** Came with a snapshot. */
+const PLACED = Symbol('placed');
 
 /** It goes by the log alone. */
 function isQuiet(entry: ReadEntry | null): boolean {
   return entry !== null && entry.to === null && isNote(entry.body);
-}
-
-function isSame(a: Bytes, b: Bytes): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
 }

@@ -10,6 +10,7 @@
 import { createDecoder, readVarUint } from 'lib0/decoding';
 import { writeVarUint } from 'lib0/encoding';
 import * as Y from 'yjs';
+import type { ListOutline, ListPart } from '../e2ee/chat/messages.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -28,9 +29,10 @@ export interface PlacedEntry {
 
 /**
  * Each visit of a page writes into a list of its own, so that its changes build upon nobody else's: the server may drop what is old,
- * and newcomers still find their way into what is not.
+ * and newcomers still find their way into what is not. Its name says whose it is; what others put into it is no entry.
  */
-const LIST = 'entries ';
+const LIST = 'e';
+const listOf = (client: number): string => LIST + client;
 /** Clients of the quiet document have numbers from here on, and Yjs draws others' below: so a change says by itself where it belongs. */
 const QUIET = 2 ** 32;
 
@@ -59,8 +61,8 @@ export class ChatDocument {
   readonly #quiet = new Y.Doc();
   readonly #events: DocumentEvents;
   readonly #lists = new Map([this.doc, this.#quiet].map((doc) => [doc, new Map<string, Y.Array<unknown>>()]));
-  /** The lists of this visit. */
-  readonly #own = new Map<Y.Doc, Y.Array<unknown>>();
+  /** What is added by `place` comes from it, and is not told besides. */
+  #placing: PlacedEntry[] | null = null;
 
   constructor(events: DocumentEvents) {
     this.#events = events;
@@ -75,18 +77,17 @@ export class ChatDocument {
     return [this.doc, this.#quiet];
   }
 
-  get #all(): Y.Array<unknown>[] {
-    return [...this.#lists.values()].flatMap((lists) => [...lists.values()]);
+  get #all(): [string, Y.Array<unknown>][] {
+    return [...this.#lists.values()].flatMap((lists) => [...lists]);
   }
 
   /** Every entry that is in the document now. */
   get entries(): Bytes[] {
-    return this.#all.flatMap((list) => list.toArray().filter(isBytes).map(owned));
+    return this.#placed.map(({ bytes }) => bytes);
   }
 
   /** From here on nothing that is written builds upon what was before: that is gone where newcomers come from. */
   beginAnew(): void {
-    this.#own.clear();
     const [loud, quiet] = crypto.getRandomValues(new Uint32Array(2));
     this.doc.clientID = loud!;
     this.#quiet.clientID = QUIET + quiet!;
@@ -105,11 +106,11 @@ export class ChatDocument {
   replace(gone: readonly Bytes[], others: readonly Bytes[]): Place[] {
     const places: Place[] = [];
     this.#transact(() => {
-      for (const list of this.#all) {
+      for (const [name, list] of this.#all) {
         let index = list.length;
         for (const item of itemsOf(list).reverse()) {
           index -= item.length;
-          const found = bytesIn(item).find(({ bytes }) => gone.some((entry) => same(entry, bytes)));
+          const found = entriesIn(name, item).find(({ bytes }) => gone.some((entry) => isSameEntry(entry, bytes)));
           if (found === undefined) continue;
           places.push(found.place);
           list.delete(index);
@@ -149,37 +150,74 @@ export class ChatDocument {
   }
 
   /**
-   * All of it, by the keys that its entries name: each section is a change, and all of them together are the document. What was removed
-   * is a hole, and goes with what lies beside it.
-   * @param without  what is to be left out; nothing of a client that begins there comes, else it is a hole
-   * @returns `key` as it stands in an entry; null for holes alone
+   * What a snapshot is made of: every list with how far it goes, and the entries in them; anything else in them is a hole.
+   * @param without  what is to be left out: nothing of a client that begins there comes, else it is a hole
    */
-  sections(without: Left = NOTHING): { key: Bytes | null; update: Bytes }[] {
-    const runs = new Map<string, { key: Bytes | null; updates: Bytes[] }>();
-    for (const all of this.#docs.flatMap((doc) => [...doc.store.clients.values()])) {
-      const structs = all.flatMap((struct) => {
-        if (without.before.covers(placeOf(struct))) return [];
-        return without.has(placeOf(struct)) ? [new Y.GC(struct.id, struct.length)] : [struct];
-      });
-      let from = 0;
-      let key: Bytes | null = null;
-      const end = (to: number): void => {
-        if (to === from) return;
-        const run = runs.get(String(key)) ?? { key, updates: [] };
-        runs.set(String(key), run);
-        run.updates.push(updateOf(new Map([[structs[from]!.id.client, structs.slice(from, to)]])));
-        from = to;
-      };
-      for (const [index, struct] of structs.entries()) {
-        const found = struct instanceof Y.Item && !struct.deleted ? bytesIn(struct)[0] : undefined;
-        if (found === undefined) continue;
-        const named = keyIn(found.bytes);
-        if (key !== null && !same(key, named)) end(index);
-        key = named;
+  outline(without: Left = NOTHING): { lists: ListOutline[]; entries: { list: number; clock: number; bytes: Bytes }[] } {
+    const lists: ListOutline[] = [];
+    const entries: { list: number; clock: number; bytes: Bytes }[] = [];
+    for (const [doc, client, structs] of this.#docs.flatMap((doc) =>
+      [...doc.store.clients].map(([client, structs]) => [doc, client, structs] as const),
+    )) {
+      if (structs.every((struct) => without.before.covers(placeOf(struct)))) continue;
+      const own = this.#lists.get(doc)!.get(listOf(client));
+      const list = lists.push({ client, clocks: Y.getState(doc.store, client) }) - 1;
+      for (const struct of structs) {
+        if (!(struct instanceof Y.Item) || struct.deleted || struct.parent !== own) continue;
+        for (const { bytes, place } of entriesIn(listOf(client), struct))
+          if (!without.before.covers(place) && !without.has(place)) entries.push({ list, clock: place.clock, bytes });
       }
-      end(structs.length);
     }
-    return [...runs.values()].map(({ key, updates }) => ({ key, update: mergeUpdates(updates) }));
+    return { lists, entries };
+  }
+
+  /**
+   * Puts entries where they lie for everybody, each list as far as it is given. `added` does not hear of them.
+   * @param bytes  all entries of all parts, one behind the other
+   * @returns those that were not here before. `index`: of all that were given
+   */
+  place(
+    { parts, bytes, lengths }: { parts: readonly ListPart[]; bytes: Bytes; lengths: readonly number[] },
+    origin: unknown,
+  ): (PlacedEntry & { index: number | null })[] {
+    const given = new Map<string, number>();
+    const starts: number[] = [];
+    let end = 0;
+    for (const length of lengths) {
+      starts.push(end);
+      end += length;
+    }
+    const entry = (index: number): Bytes => bytes.subarray(starts[index]!, starts[index]! + lengths[index]!);
+    let index = 0;
+    const byClient = new Map<number, Y.Item[]>();
+    for (const { client, from, to, clocks } of parts) {
+      const items: Y.Item[] = [];
+      let clock = from;
+      const add = (content: Y.ContentBinary | Y.ContentDeleted): void => {
+        const before = clock === 0 ? null : Y.createID(client, clock - 1);
+        items.push(
+          new Y.Item(Y.createID(client, clock), null, before, null, null, listOf(client) as never, null, content),
+        );
+        clock += content.getLength();
+      };
+      for (const at of clocks) {
+        if (at > clock) add(new Y.ContentDeleted(at - clock));
+        given.set(nameOf({ client, clock, length: 1 }), index);
+        add(new Y.ContentBinary(entry(index++)));
+      }
+      if (to > clock) add(new Y.ContentDeleted(to - clock));
+      if (items.length > 0) byClient.set(client, items);
+    }
+    const placed: PlacedEntry[] = (this.#placing = []);
+    try {
+      this.apply([updateOf(byClient)], origin);
+    } finally {
+      this.#placing = null;
+    }
+    return placed.map((one) => {
+      const found = given.get(nameOf(one.place));
+      return { ...one, index: found !== undefined && same(entry(found), one.bytes) ? found : null };
+    });
   }
 
   /** Whether it has every entry that is here, and can show it. @param without  what it need not have */
@@ -188,7 +226,7 @@ export class ChatDocument {
     const there = new Map(theirs.#placed.map(({ place, bytes }) => [nameOf(place), bytes]));
     return this.#placed.every(({ place, bytes }) => {
       const other = there.get(nameOf(place));
-      return without.before.covers(place) || without.has(place) || (other !== undefined && same(other, bytes));
+      return without.before.covers(place) || without.has(place) || (other !== undefined && isSameEntry(other, bytes));
     });
   }
 
@@ -202,7 +240,7 @@ export class ChatDocument {
   }
 
   get #placed(): PlacedEntry[] {
-    return this.#all.flatMap((list) => itemsOf(list).flatMap(bytesIn));
+    return this.#all.flatMap(([name, list]) => itemsOf(list).flatMap((item) => entriesIn(name, item)));
   }
 
   /** Changes came that build upon others which did not. */
@@ -237,9 +275,8 @@ export class ChatDocument {
   }
 
   #ownList(doc: Y.Doc): Y.Array<unknown> {
-    const list = this.#own.get(doc) ?? this.#take(doc, `${LIST}${crypto.randomUUID()}`);
-    this.#own.set(doc, list);
-    return list;
+    const name = listOf(doc.clientID);
+    return this.#lists.get(doc)!.get(name) ?? this.#take(doc, name);
   }
 
   /** Lists that came with a change. */
@@ -248,8 +285,7 @@ export class ChatDocument {
     if (doc.share.size === lists.size) return;
     for (const name of [...doc.share.keys()]) {
       if (!name.startsWith(LIST) || lists.has(name)) continue;
-      const added = itemsOf(this.#take(doc, name)).flatMap(bytesIn);
-      if (added.length > 0) this.#events.added(added);
+      this.#added(itemsOf(this.#take(doc, name)).flatMap((item) => entriesIn(name, item)));
     }
   }
 
@@ -257,11 +293,16 @@ export class ChatDocument {
     const list = doc.getArray<unknown>(name);
     this.#lists.get(doc)!.set(name, list);
     list.observe((_event, transaction) => {
-      const { added, removed } = changesOf(transaction, list);
-      if (added.length > 0) this.#events.added(added);
+      const { added, removed } = changesOf(transaction, { name, list });
+      this.#added(added);
       if (removed.length > 0) this.#events.removed(removed);
     });
     return list;
+  }
+
+  #added(entries: readonly PlacedEntry[]): void {
+    if (this.#placing !== null) this.#placing.push(...entries);
+    else if (entries.length > 0) this.#events.added(entries);
   }
 
   destroy(): void {
@@ -297,6 +338,14 @@ export class Vector {
   /** Counts everything that a document has as theirs. */
   cover(document: ChatDocument): void {
     for (const [client, clock] of document.vector.clocks) this.#clocks.set(client, clock);
+  }
+
+  /** Whoever had this much has these stretches of lists too. */
+  reach(parts: readonly ListPart[]): void {
+    for (const { client, from, to } of parts) {
+      const known = this.#clocks.get(client) ?? 0;
+      if (from <= known && to > known) this.#clocks.set(client, to);
+    }
   }
 
   /** Whoever had this much has this change too. */
@@ -378,9 +427,29 @@ function updateOf(
   return owned(encoder.toUint8Array());
 }
 
-/** The key that an entry names in the clear (crypto/chatEntry.ts). */
-function keyIn(entry: Bytes): Bytes {
-  return entry.slice(1, 17);
+/** How an entry ends that bears its author's signature (crypto/chatEntry.ts: kinds 3 and 4 are 1 and 2 without it). */
+const SIGNATURE_BYTES = 64;
+
+/** The same entry, signed or vouched for. */
+export function isSameEntry(a: Bytes, b: Bytes): boolean {
+  const [kind, length] = coreOf(a);
+  const [otherKind, otherLength] = coreOf(b);
+  if (kind !== otherKind || length !== otherLength) return false;
+  for (let at = 1; at < length; at++) if (a[at] !== b[at]) return false;
+  return true;
+}
+
+/** As a key of sets: the same for the same entry. */
+export function entryName(entry: Bytes): string {
+  const [kind, length] = coreOf(entry);
+  return `${kind} ${entry.subarray(1, length).join()}`;
+}
+
+/** @returns its kind if it had no signature, and where that would begin */
+function coreOf(entry: Bytes): [number, number] {
+  const kind = entry[0] ?? 0;
+  const isSigned = kind === 1 || kind === 2;
+  return [isSigned ? kind + 2 : kind, entry.length - (isSigned ? SIGNATURE_BYTES : 0)];
 }
 
 function structsOf(update: Bytes): (Y.GC | Y.Item)[] {
@@ -405,7 +474,10 @@ function within(transaction: Y.Transaction, client: number, clock: number, lengt
 }
 
 /** What `event.changes` of Yjs says of a list, which walks all of it for each change: here only what is new or gone is looked at. */
-function changesOf(transaction: Y.Transaction, list: Y.Array<unknown>): { added: PlacedEntry[]; removed: Bytes[] } {
+function changesOf(
+  transaction: Y.Transaction,
+  { name, list }: { name: string; list: Y.Array<unknown> },
+): { added: PlacedEntry[]; removed: Bytes[] } {
   const { doc, beforeState, afterState, deleteSet } = transaction;
   const added: PlacedEntry[] = [];
   for (const [client, end] of afterState) {
@@ -414,14 +486,14 @@ function changesOf(transaction: Y.Transaction, list: Y.Array<unknown>): { added:
     const structs = doc.store.clients.get(client) ?? [];
     for (let index = Y.findIndexSS(structs, start); index < structs.length; index++) {
       const struct = structs[index]!;
-      if (struct instanceof Y.Item && struct.parent === list && !struct.deleted) added.push(...bytesIn(struct));
+      if (struct instanceof Y.Item && struct.parent === list && !struct.deleted) added.push(...entriesIn(name, struct));
     }
   }
   const removed: Bytes[] = [];
   Y.iterateDeletedStructs(transaction, deleteSet, (struct) => {
     const isOld = struct.id.clock < (beforeState.get(struct.id.client) ?? 0);
     if (isOld && struct instanceof Y.Item && struct.parent === list)
-      removed.push(...bytesIn(struct).map(({ bytes }) => bytes));
+      removed.push(...entriesIn(name, struct).map(({ bytes }) => bytes));
   });
   return { added, removed };
 }
@@ -432,8 +504,10 @@ function itemsOf(list: Y.Array<unknown>): Y.Item[] {
   return items;
 }
 
-function bytesIn(item: Y.Item): PlacedEntry[] {
+/** @param name of the list in which it lies */
+function entriesIn(name: string, item: Y.Item): PlacedEntry[] {
   const { client, clock } = item.id;
+  if (name !== listOf(client)) return [];
   // What it held before it was removed is still there while observers look.
   const contents: unknown[] = item.content instanceof Y.ContentBinary ? [item.content.content] : [];
   return contents

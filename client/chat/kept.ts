@@ -57,6 +57,11 @@ export class Kept {
       });
   }
 
+  /** The document is another now, and that is not kept yet: until it is, nothing else is. The next change that is kept brings all of it. */
+  defer(): void {
+    this.#isBehind = true;
+  }
+
   /** What is under way is still kept. */
   close(): void {
     this.#isClosed = true;

@@ -187,6 +187,12 @@ export class Thread {
     return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
   };
 
+  /** When an entry counts as written: of one writer never later than what came after it. Null where it is not here. */
+  timeOf(id: string): number | null {
+    const entry = this.#entries.get(id);
+    return entry === undefined ? null : this.#timeOf(entry);
+  }
+
   #timeOf({ id, at }: ReadEntry): number {
     return this.#earlier.get(id) ?? at;
   }

@@ -198,6 +198,7 @@ export class CallDesk {
       'chat.unsay': (params) => this.#needChat().unsay(params),
       'chat.pack': (params) => this.#needChat().pack(params),
       'chat.unpack': (params) => this.#needChat().unpack(params),
+      'chat.block': (params) => this.#needChat().block(params),
       'chat.tell': (params) => this.#needChat().tell(params),
       'chat.erase': (params) => this.#needChat().erase(params),
       'chat.whisper': (params) => this.#needChat().whisper(params),

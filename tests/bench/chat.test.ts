@@ -11,13 +11,16 @@ test('two clocks that differ by a constant change no time of a message', () => {
 });
 
 test('a history is compared with y-webrtc and with Yjs alone, round by round', () => {
-  const [webrtc, alone] = figuresOf(10_000, { ours: [200, 400], stock: [100, 400], alone: [50, 100] });
+  const [webrtc, alone, log] = figuresOf(10_000, {
+    ...{ snapshot: [200, 400], log: [500, 1000], stock: [100, 400], alone: [50, 100] },
+  });
   expect(webrtc).toMatchObject({ ours: 300, other: 250, ratio: 1.5, target: '≤ 300 ms', met: true });
   expect(alone).toMatchObject({ other: 75, ratio: 4, target: '', met: null });
+  expect(log).toMatchObject({ ours: 750, other: 75, ratio: 10, target: '', met: null });
 });
 
 test('where y-webrtc never has it all there is no ratio', () => {
-  const [webrtc] = figuresOf(50_000, { ours: [1600], stock: [Infinity], alone: [100] });
+  const [webrtc] = figuresOf(50_000, { snapshot: [1600], log: [9000], stock: [Infinity], alone: [100] });
   expect(webrtc).toMatchObject({ other: null, ratio: null, against: 'y-webrtc: not within 20 s', met: false });
 });
 

@@ -4,12 +4,13 @@ import { closePages } from './appCall.ts';
 import { openChatSite } from './chatSite.ts';
 import { fillLog } from './filledLog.ts';
 import type { Bench, Figure } from './measure.ts';
-import { plainDocument, plainEntry, sumOfTexts, TEXT_LENGTH } from './plainChat.ts';
+import { plainDocument, plainEntry, randomTextOf, sumOfTexts, TEXT_LENGTH } from './plainChat.ts';
 
 /** Enough for what there is once, as the ring and a database's first pages, not to count. */
 const ENTRIES = 5000;
 /** Of plain Yjs. */
 const LIMIT = 1.6;
+const SNAPSHOT_LIMIT = 1.1;
 
 /** Bytes of each entry in plain Yjs that says who, when and what: as updates, one for each, and as one document. */
 export function plainBytes(count: number): { updates: number; document: number } {
@@ -42,15 +43,21 @@ export const entryBytes: Bench = {
       const entrance = await maker.evaluate(() => productChat.create());
       await closePages([maker]);
       const filled = await fillLog(site.dataDir, entrance, count);
+      filled.show('snapshot');
       const page = await site.product();
       await page.evaluate((entrance) => productChat.enter(entrance, null), entrance);
       const { sum } = await page.evaluate((count) => productChat.readAll(count), count);
       if (sum !== sumOfTexts(count)) throw new Error('the browser has another history');
       const kept = await page.evaluate(() => productChat.keptBytes());
       await closePages([page]);
+      const other = await site.product();
+      const random = await other.evaluate(() => productChat.create());
+      await closePages([other]);
+      const drawn = await fillLog(site.dataDir, random, count, randomTextOf);
       const plain = plainBytes(count);
       say(`${count} entries: ${filled.bodies} B of bodies, ${filled.database} B of the database, ${kept} B kept`);
       const updates = { against: 'plain Yjs, an update for each', limit: LIMIT };
+      const snapshot = { against: 'plain Yjs, one document', limit: SNAPSHOT_LIMIT };
       const document = { against: 'plain Yjs, one document', limit: null };
       return {
         figures: [
@@ -60,14 +67,16 @@ export const entryBytes: Bench = {
             limit: null,
           }),
           bytesFigure('this browser: sealed changes, as a newcomer keeps them', kept / count, plain.document, document),
+          bytesFigure('server: a snapshot', filled.snapshot / count, plain.document, snapshot),
+          bytesFigure('server: a snapshot of texts drawn at random', drawn.snapshot / count, plain.document, snapshot),
           bytesFigure(
-            'the document alone, as a snapshot would hold it',
-            filled.document / count,
+            'server: the former in its database, as base64url',
+            filled.stored / count,
             plain.document,
             document,
           ),
         ],
-        checked: ['a newcomer read every text of the log before its store was measured'],
+        checked: ['a newcomer read every text from the snapshot before its store was measured'],
       };
     } finally {
       await site.close();

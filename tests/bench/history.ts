@@ -1,9 +1,9 @@
-/** Row 19: a newcomer's chat history, from the server's log, against y-webrtc from a peer and against Yjs without a network. */
+/** Row 19: a newcomer's chat history, from the server's snapshot or log, against y-webrtc from a peer and against Yjs without a network. */
 import type { Page } from 'playwright-core';
 import { closePages } from './appCall.ts';
 import type { ChatSite } from './chatSite.ts';
 import { openChatSite } from './chatSite.ts';
-import { fillLog } from './filledLog.ts';
+import { fillLog, type Filled } from './filledLog.ts';
 import type { Bench, Figure } from './measure.ts';
 import { figure, median, takeTurns } from './measure.ts';
 import { AT_A_TIME, AUTHORS, sumOfTexts } from './plainChat.ts';
@@ -17,12 +17,13 @@ const TARGETS = new Map([
 /** Whoever has nothing after this gets nothing. */
 const NEVER_MS = 20_000;
 /** Sides of one round, in their order. */
-const SIDES = ['ours', 'stock', 'alone'] as const;
+const SIDES = ['snapshot', 'stock', 'log', 'alone'] as const;
 type Side = (typeof SIDES)[number];
 
 /** What everybody needs before a newcomer of a size can come. */
 interface Prepared {
   readonly entrance: Awaited<ReturnType<typeof productChat.create>>;
+  readonly filled: Filled;
   readonly room: string;
   readonly holder: Page;
 }
@@ -31,7 +32,7 @@ async function prepare(site: ChatSite, count: number): Promise<Prepared> {
   const page = await site.product();
   const entrance = await page.evaluate(() => productChat.create());
   await closePages([page]);
-  await fillLog(site.dataDir, entrance, count);
+  const filled = await fillLog(site.dataDir, entrance, count);
   const room = `history ${count}`;
   const holder = await site.stock();
   await holder.evaluate(
@@ -41,10 +42,15 @@ async function prepare(site: ChatSite, count: number): Promise<Prepared> {
     },
     [site.signaling, room, count] as const,
   );
-  return { entrance, room, holder };
+  return { entrance, filled, room, holder };
 }
 
-async function oursReads(site: ChatSite, { entrance }: Prepared, count: number): Promise<number> {
+async function oursReads(
+  site: ChatSite,
+  { entrance, filled }: Prepared,
+  { count, from }: { count: number; from: 'snapshot' | 'log' },
+): Promise<number> {
+  filled.show(from);
   const page = await site.product();
   await page.evaluate((entrance) => productChat.enter(entrance, null), entrance);
   const { ms, sum, authors, alarms } = await page.evaluate((count) => productChat.readAll(count), count);
@@ -73,17 +79,19 @@ async function aloneReads(site: ChatSite, count: number): Promise<number> {
 
 /** Rounds of one size as figures; y-webrtc's are Infinity where it never had it all. */
 export function figuresOf(count: number, results: Record<Side, readonly number[]>): Figure[] {
-  const { ours, stock, alone } = results;
+  const { snapshot: ours, log, stock, alone } = results;
   const limit = TARGETS.get(count);
   const ms = median(ours);
   const what = `${count.toLocaleString('en')} entries`;
+  const againstAlone = { against: 'Y.applyUpdate alone' };
   const isNever = stock.some((ms) => ms === Infinity);
   const against: Figure = isNever
     ? { ...figure(what, 'ms', ours, ours, { against: 'y-webrtc: not within 20 s' }), other: null, ratio: null }
     : figure(what, 'ms', ours, stock, { against: 'y-webrtc' });
   return [
     { ...against, target: limit === undefined ? '' : `≤ ${limit} ms`, met: limit === undefined ? null : ms <= limit },
-    figure(what, 'ms', ours, alone, { against: 'Y.applyUpdate alone' }),
+    figure(what, 'ms', ours, alone, againstAlone),
+    figure(`${what}, where nobody has made a snapshot`, 'ms', log, alone, againstAlone),
   ];
 }
 
@@ -105,7 +113,7 @@ export const history: Bench = {
         say(`${count}: filled`);
         let isNever = false;
         const read = async (side: Side): Promise<number> => {
-          if (side === 'ours') return oursReads(site, prepared, count);
+          if (side === 'snapshot' || side === 'log') return oursReads(site, prepared, { count, from: side });
           if (side === 'alone') return aloneReads(site, count);
           // Once is enough to know it.
           const ms = isNever ? Infinity : await stockReads(site, prepared, count);

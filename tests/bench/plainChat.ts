@@ -13,6 +13,14 @@ export function textOf(index: number): string {
   return `Entry ${index} ${FILLING}`.slice(0, TEXT_LENGTH);
 }
 
+const LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_';
+
+/** As long, of letters drawn at random: hardly any of it can be compressed. */
+export function randomTextOf(index: number): string {
+  const letters = crypto.getRandomValues(new Uint8Array(TEXT_LENGTH));
+  return `Entry ${index} ${[...letters].map((value) => LETTERS[value % 64]).join('')}`.slice(0, TEXT_LENGTH);
+}
+
 export function authorOf(index: number): number {
   return Math.floor(index / AT_A_TIME) % AUTHORS;
 }

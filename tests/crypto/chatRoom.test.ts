@@ -22,9 +22,9 @@ test('room and password are the same for all who hold a key, and others for any 
 
 test('neither is any of the keys that seal, nor the secret', async () => {
   const { room, password } = await deriveChatRoom(given, MEETING);
-  const { id, linkKey, bodyKey, itemKey } = await deriveChatKey(given, MEETING);
-  const secrets = [given.secret, id, linkKey, bodyKey, itemKey].map(base64url);
+  const { id, entryKey, erasedKey, itemKey } = await deriveChatKey(given, MEETING);
+  const secrets = [given.secret, id, entryKey, erasedKey, itemKey].map(base64url);
   for (const one of [room, password])
     for (const secret of secrets) expect(secret.startsWith(one.slice(0, 10))).toBe(false);
-  wipe(linkKey, bodyKey, itemKey);
+  wipe(entryKey, erasedKey, itemKey);
 });

@@ -121,6 +121,46 @@ describe('newcomers see the last hours', () => {
   });
 });
 
+describe('a snapshot took the place of the log', () => {
+  const opensOf = async (who: Chatter) => (await chat.opens(who, anna)).sort();
+
+  test.each<[string, Parameters<ChatScene['decide']>[1], { late: string[]; stranger: string[] }]>([
+    ['all', { see: 'all' }, { late: ['one', 'two', 'three', 'now'], stranger: ['one', 'two', 'three', 'now'] }],
+    ['nothing', { see: 'nothing' }, { late: ['now'], stranger: [] }],
+    ['the last two hours', { see: 'hours', hours: 2 }, { late: ['two', 'three', 'now'], stranger: [] }],
+  ])(
+    'newcomers see %s: a late joiner reads that of it, and holds no key for the rest',
+    async (_name, newcomers, seen) => {
+      chat.snapshotAfter = 6;
+      const ben = await begin(newcomers);
+      await chat.write(ben, 'one');
+      await chat.pass(3);
+      await chat.write(anna, 'two');
+      await chat.write(ben, 'three');
+      const { seq } = chat.log.head;
+      for (let i = 0; i < 9 && chat.log.base < seq; i++) {
+        await chat.react(i % 2 ? anna : ben);
+        await chat.scene.world.advance(30_000);
+      }
+      expect(chat.log.base).toBeGreaterThanOrEqual(seq);
+      const eve = await chat.visitor('Eve');
+      const cem = await chat.come('Cem');
+      await chat.write(anna, 'now');
+      await chat.scene.world.advance(20_000);
+      expect(cem.device.texts).toEqual(seen.late);
+      expect(await opensOf(cem)).toEqual([...seen.late].sort());
+      expect(await opensOf(eve)).toEqual([...seen.stranger].sort());
+      expect(anna.device.texts).toEqual(['one', 'two', 'three', 'now']);
+      // What they cannot open is not lost: whoever gives them the keys gives them that.
+      for (const one of anna.device.keys.ring.all)
+        await cem.device.keys.ring.add(one, { heard: one.heard, place: one.place, told: false, from: one.from });
+      cem.device.chat.keysMoved();
+      await chat.scene.world.advance(20_000);
+      expect(cem.device.texts).toEqual(['one', 'two', 'three', 'now']);
+    },
+  );
+});
+
 describe('the host thinks again', () => {
   test('from everything to nothing and back: each time holds for what is written in it', async () => {
     const ben = await begin({ see: 'all' });

@@ -15,7 +15,7 @@ import type { ChatDocument, Place } from '../document.ts';
 import { hasRemovals, mergeUpdates, nameOf, Vector } from '../document.ts';
 import type { ChatAlarm } from '../view.ts';
 import type { ChatProvider, ProviderState } from './provider.ts';
-import { Snapshots } from './snapshots.ts';
+import { Snapshots, type SnapshotBlock } from './snapshots.ts';
 import type { ChatLine, ChatPort } from './ways.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -58,6 +58,10 @@ export interface SignalTerms {
   readonly random: () => number;
   /** Names of places of what was written longer ago. */
   readonly old: (days: number) => ReadonlySet<string>;
+  /** Entries of a snapshot that the log goes on from, for the document. */
+  readonly place: (block: SnapshotBlock) => void;
+  /** All of it is placed. */
+  readonly placed: () => void;
   /** So many items are worth a snapshot. */
   readonly snapshotAfter: number;
 }
@@ -276,6 +280,8 @@ export class SignalProvider implements ChatProvider {
       this.#terms.document.beginAnew();
       this.#apply(late);
       this.#terms.ringCame();
+      const { confirmed } = this.#snapshots;
+      if (this.#lacks && confirmed !== null) await this.#takeSnapshot(confirmed);
       if (isPast) this.#readAgain();
     });
     // Whoever comes by the new link opens no snapshot of the former one.
@@ -369,11 +375,15 @@ export class SignalProvider implements ChatProvider {
 
   /** The log goes on from this one. */
   async #takeSnapshot(snapshot: ChatSnapshot): Promise<void> {
-    const { alarm, ringCame } = this.#terms;
-    const opened = await this.#snapshots.load(snapshot, true);
+    const { alarm, ringCame, place, placed } = this.#terms;
+    const each = (block: SnapshotBlock): void => {
+      this.#vector.reach(block.parts);
+      place(block);
+    };
+    const opened = await this.#snapshots.load(snapshot, { take: true, each });
     if (opened === null) alarm('forged');
     this.#lacks = opened === null || opened.hidden > 0;
-    this.#apply(opened?.updates ?? []);
+    placed();
     if (this.#lacks) return;
     // Its keys are told by it.
     this.#isBase = false;

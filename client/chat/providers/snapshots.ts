@@ -4,17 +4,15 @@
  * Whoever is level and finds many items makes one, after a time drawn at random, so that seldom two do. Everybody who is level looks at each: the first
  * who finds in it all that they know, and nothing that was erased, confirms it. One that was confirmed and lacks something is said aloud, what it lacks is
  * given to the log again, and another takes its place; so it is with one that holds what was erased since. Entries lie in it under the keys
- * that they were sealed with (sections of one key each), so it opens nothing to anybody that the log does not.
+ * that they were sealed with (e2ee/chat/snapshot.ts), so it opens nothing to anybody that the log does not.
  */
 import type { ChatHead, ChatSnapshot } from '../../../signal/protocol/chat.ts';
-import type { SealedItem } from '../../e2ee/chat/messages.ts';
+import type { ChatCalls, SealedItem } from '../../e2ee/chat/messages.ts';
 import { ProtocolError } from '../../../signal/protocol/errors.ts';
 import type { ChatDocument } from '../document.ts';
 import { ChatDocument as Document, type Left, type Vector } from '../document.ts';
 import type { ChatAlarm } from '../view.ts';
 import type { ChatLine, ChatPort } from './ways.ts';
-
-type Bytes = Uint8Array<ArrayBuffer>;
 
 export interface SnapshotsTerms {
   readonly line: ChatLine;
@@ -45,6 +43,8 @@ export interface SnapshotsTerms {
 const MAKE_MS = 20_000;
 const CHECK_MS = 4000;
 const RETRY_MS = 15_000;
+/** Parts that are asked for at once. */
+const PARTS_AHEAD = 4;
 
 export class Snapshots {
   readonly #terms: SnapshotsTerms;
@@ -126,19 +126,42 @@ export class Snapshots {
   }
 
   /**
-   * The one that the log goes on from.
-   * @returns what opens of it; null: it cannot be had, is not what it says, or is of a link that is not today's
+   * Opens one and gives out what it holds, block by block: each is worked on while the worker makes the next one ready.
+   * @param read  with what its entries say
+   * @returns how many sections do not open here; null, and nothing is given out: it cannot be had, or is not what it says
    */
-  async load(snapshot: ChatSnapshot, take: boolean): Promise<Result | null> {
+  async load(
+    { id, parts: count, hash, covers }: ChatSnapshot,
+    { take, each }: { take: boolean; each: (block: SnapshotBlock) => void },
+  ): Promise<{ hidden: number } | null> {
+    const { line, port } = this.#terms;
+    const asked: Promise<string>[] = [];
     const parts: string[] = [];
-    for (let part = 0; part < snapshot.parts; part++) {
-      const { body } = await this.#patiently(() =>
-        this.#terms.line.request('chat.part', { snapshot: snapshot.id, part }),
-      );
-      parts.push(body);
+    while (parts.length < count) {
+      while (asked.length < PARTS_AHEAD && parts.length + asked.length < count) {
+        const part = parts.length + asked.length;
+        const answer = this.#patiently(() => line.request('chat.part', { snapshot: id, part }));
+        asked.push(answer.then(({ body }) => body));
+        // Where one is missing, nobody waits for those after it.
+        asked.at(-1)!.catch(() => undefined);
+      }
+      parts.push(await asked.shift()!);
     }
-    const { hash, covers } = snapshot;
-    return this.#terms.port.call('chat.unpack', { parts, hash, covers, take });
+    const found = await port.call('chat.unpack', { parts, hash, covers, take });
+    if (found === null) return null;
+    const { opened, blocks, hidden } = found;
+    const ask = (index: number) => {
+      const answer = port.call('chat.block', { opened, index, read: take });
+      answer.catch(() => undefined);
+      return answer;
+    };
+    let next = blocks > 0 ? ask(0) : null;
+    for (let index = 1; next !== null; index++) {
+      const block: SnapshotBlock = await next;
+      next = index < blocks ? ask(index) : null;
+      each(block);
+    }
+    return { hidden };
   }
 
   close(): void {
@@ -181,7 +204,7 @@ export class Snapshots {
   async #make(): Promise<void> {
     const { line, port, document, level, left } = this.#terms;
     const covers = level()!;
-    const { keys, packed } = await port.call('chat.pack', { covers, sections: document.sections(left()) });
+    const { keys, packed } = await port.call('chat.pack', { covers, ...document.outline(left()) });
     // Others have to hold the key before they can look into what it seals.
     for (const one of keys) await this.#terms.append(one);
     if (keys.length > 0) return;
@@ -233,12 +256,11 @@ export class Snapshots {
     const { covers } = snapshot;
     const known = hashAt(covers.seq);
     if (known !== undefined && known !== covers.hash) return { is: 'forged' };
-    const opened = await this.load(snapshot, false);
-    if (opened === null) return { is: 'forged' };
-    if (opened.hidden > 0) return { is: 'outdated' };
     const theirs = new Document(SILENT);
     try {
-      if (!theirs.apply(opened.updates, null)) return { is: 'forged' };
+      const opened = await this.load(snapshot, { take: false, each: (block) => theirs.place(block, null) });
+      if (opened === null) return { is: 'forged' };
+      if (opened.hidden > 0) return { is: 'outdated' };
       const holds = theirs.vector;
       // Before what came after it, which may remove something that it holds.
       const isOutdated = document.hasLeft(theirs, left());
@@ -277,10 +299,7 @@ export class Snapshots {
   }
 }
 
-interface Result {
-  readonly updates: Bytes[];
-  readonly hidden: number;
-}
+export type SnapshotBlock = ChatCalls['chat.block']['out'];
 
 type Found =
   | { readonly is: 'right' | 'outdated' | 'forged' | 'later' }

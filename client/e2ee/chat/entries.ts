@@ -7,8 +7,8 @@
  */
 import type { Bytes } from '../../../crypto/bytes.ts';
 import { base64url } from '../../../crypto/bytes.ts';
-import type { OpenedLink } from '../../../crypto/chatEntry.ts';
-import { entryKeyId, isSignedByAuthor, openBody, openLink } from '../../../crypto/chatEntry.ts';
+import type { OpenedEntry } from '../../../crypto/chatEntry.ts';
+import { entryKeyId, isSignedByAuthor, openEntry } from '../../../crypto/chatEntry.ts';
 import type { ChatKey } from '../../../crypto/chatKey.ts';
 import { ready } from '../../../crypto/primitives.ts';
 import type { EntryVerdict } from './messages.ts';
@@ -16,11 +16,8 @@ import type { OpenedBody, PrivateMessages } from './private.ts';
 import type { Ring } from './ring.ts';
 
 interface Opened {
-  readonly bytes: Bytes;
   readonly key: ChatKey;
-  readonly link: OpenedLink;
-  readonly id: string;
-  readonly author: string;
+  readonly entry: OpenedEntry;
 }
 
 export class EntryReader {
@@ -47,12 +44,52 @@ export class EntryReader {
       else opened.push({ ...found, index });
     }
     // From the newest of each chain down, so that each vouches for the next.
-    opened.sort((a, b) => b.link.sequence - a.link.sequence);
-    for (const one of opened) {
-      const verdict = this.#prove(one, isTrying);
-      verdicts[one.index] = verdict instanceof Promise ? await verdict : verdict;
+    opened.sort((a, b) => b.entry.sequence - a.entry.sequence);
+    for (const { index, key, entry } of opened) {
+      const verdict = this.isProven(entry)
+        ? this.said(key, entry, isTrying)
+        : ({ is: entry.signature === null ? 'unproven' : 'forged' } as const);
+      verdicts[index] = verdict instanceof Promise ? await verdict : verdict;
     }
     return verdicts;
+  }
+
+  /** One that has been proven, or is now; else why not. libsodium has to be `ready`. */
+  prove(bytes: Bytes): Opened | 'hidden' | 'none' {
+    const found = this.#open(bytes);
+    if (typeof found === 'string') return found === 'hidden' ? 'hidden' : 'none';
+    return this.isProven(found.entry) ? found : 'none';
+  }
+
+  /** What an entry says that is proven; it vouches for the one before it from now on. */
+  said(key: ChatKey, opened: OpenedEntry, isTrying = false): EntryVerdict | Promise<EntryVerdict> {
+    const [id, author, previous] = [opened.id, opened.author, opened.previous].map(base64url) as [
+      string,
+      string,
+      string,
+    ];
+    this.#vouched.set(previous, author);
+    this.#vouched.set(id, author);
+    const { sequence, at, content } = opened;
+    const entry = { id, author, writer: base64url(opened.writer), sequence, previous, at };
+    if (content.is === 'erased') return { is: 'read', entry: { ...entry, body: null, to: null }, isLocked: false };
+    const said = ({ text, to, isLocked }: OpenedBody): EntryVerdict => ({
+      is: 'read',
+      entry: { ...entry, body: text, to },
+      isLocked,
+    });
+    try {
+      const { body } = content;
+      const found = this.#private.open({ author: opened.author, ringKey: key.name, body }, isTrying);
+      return found instanceof Promise ? found.then(said, () => ({ is: 'forged' })) : said(found);
+    } catch {
+      return { is: 'forged' };
+    }
+  }
+
+  /** A proven entry of the same author's names it, or its author has signed it. */
+  isProven(entry: OpenedEntry): boolean {
+    return this.#vouched.get(base64url(entry.id)) === base64url(entry.author) || isSignedByAuthor(entry);
   }
 
   #open(bytes: Bytes): Opened | 'hidden' | 'forged' | 'malformed' {
@@ -61,32 +98,9 @@ export class EntryReader {
     const key = this.#ring.find(keyId);
     if (key === null) return 'hidden';
     try {
-      const link = openLink(key, this.#meeting, bytes);
-      return { bytes, key, link, id: base64url(link.id), author: base64url(link.author) };
+      return { key, entry: openEntry(key, this.#meeting, bytes) };
     } catch {
       return 'forged';
-    }
-  }
-
-  #prove(one: Opened, isTrying: boolean): EntryVerdict | Promise<EntryVerdict> {
-    const { bytes, key, link, id, author } = one;
-    if (this.#vouched.get(id) !== author && !isSignedByAuthor(link)) return { is: 'forged' };
-    const previous = base64url(link.previous);
-    this.#vouched.set(previous, author);
-    this.#vouched.set(id, author);
-    const entry = { id, author, writer: base64url(link.writer), sequence: link.sequence, previous, at: link.at };
-    try {
-      const body = openBody(key, this.#meeting, bytes);
-      if (body === null) return { is: 'read', entry: { ...entry, body, to: null }, isLocked: false };
-      const said = ({ text, to, isLocked }: OpenedBody): EntryVerdict => ({
-        is: 'read',
-        entry: { ...entry, body: text, to },
-        isLocked,
-      });
-      const opened = this.#private.open({ author: link.author, ringKey: key.name, body }, isTrying);
-      return opened instanceof Promise ? opened.then(said, () => ({ is: 'forged' })) : said(opened);
-    } catch {
-      return { is: 'forged' };
     }
   }
 }

@@ -6,7 +6,7 @@
  */
 import type { Bytes } from '../../../crypto/bytes.ts';
 import { base64url, equal, fromBase64url, fromUtf8, labelled, utf8 } from '../../../crypto/bytes.ts';
-import { eraseEntry, NO_PREVIOUS, sealEntry, WRITER_BYTES } from '../../../crypto/chatEntry.ts';
+import { entryKeyId, eraseEntry, NO_PREVIOUS, sealEntry, WRITER_BYTES } from '../../../crypto/chatEntry.ts';
 import { itemHead, openItem, sealItem } from '../../../crypto/chatItem.ts';
 import type { ChatKey } from '../../../crypto/chatKey.ts';
 import { CHAT_KEY_ID_BYTES } from '../../../crypto/chatKey.ts';
@@ -24,7 +24,7 @@ import type { ChatCalls, OpenedItem, SealedItem, WrittenEntry } from './messages
 import { cut, PART_BYTES, Parts } from './parts.ts';
 import { PrivateMessages } from './private.ts';
 import type { ChatShelf } from './shelf.ts';
-import { isSealed, packSnapshot, snapshotKeyId, unpackSnapshot } from './snapshot.ts';
+import { SnapshotKeeper } from './snapshots.ts';
 import { openWhisper, sealWhisper } from './whispers.ts';
 
 export interface ChatTerms {
@@ -70,6 +70,7 @@ export class ChatKeeper {
   readonly #keys: ChatKeys;
   readonly #private: PrivateMessages;
   readonly #reader: EntryReader;
+  readonly #snapshots: SnapshotKeeper;
   readonly #parts = new Parts();
   /** Items that no key of ours opens, oldest first. */
   readonly #hidden: ChatItem[] = [];
@@ -82,6 +83,7 @@ export class ChatKeeper {
     this.#keys = terms.keys;
     this.#private = new PrivateMessages(terms);
     this.#reader = new EntryReader(terms.meeting, terms.keys.ring, this.#private);
+    this.#snapshots = new SnapshotKeeper(terms.meeting, terms.keys, this.#reader);
   }
 
   async begin(): Promise<ChatCalls['chat.begin']['out']> {
@@ -244,56 +246,22 @@ export class ChatKeeper {
     return { body: base64url(item), token: base64url(await this.#eraseToken(fromBase64url(hash))) };
   }
 
-  async pack({ covers, sections }: ChatCalls['chat.pack']['in']): Promise<ChatCalls['chat.pack']['out']> {
-    const { meeting } = this.#terms;
+  async pack(params: ChatCalls['chat.pack']['in']): Promise<ChatCalls['chat.pack']['out']> {
     const { ring, generation } = this.#keys;
     const now = await this.#sealing();
-    // One that whoever has the link holds, where there is one.
-    const seal = ring.openOf(generation)?.key ?? now;
     const keys = await this.#untold();
     if (keys.length > 0) return { keys, packed: null };
-    const found = sections.map(({ key, update }) => ({ key: key === null ? seal : ring.find(key), update }));
-    const keyed = found.flatMap(({ key, update }) => (key === null ? [] : [{ key, update }]));
-    if (keyed.length < sections.length) return { keys, packed: null };
-    const packed = await packSnapshot(seal, meeting, { covers, keys: await this.#keys.told(), sections: keyed });
+    // One that whoever has the link holds, where there is one.
+    const packed = await this.#snapshots.pack(ring.openOf(generation)?.key ?? now, params);
     return { keys, packed: packed && { id: base64url(random(16)), ...packed } };
   }
 
-  async unpack({
-    parts,
-    hash,
-    covers,
-    take,
-  }: ChatCalls['chat.unpack']['in']): Promise<ChatCalls['chat.unpack']['out']> {
-    const { meeting } = this.#terms;
-    const { ring, generation } = this.#keys;
-    try {
-      await ready();
-      const snapshot = await unpackSnapshot(parts, hash);
-      if (snapshot === null) return null;
-      const heads = snapshot.keys.map(itemHead);
-      const hidden = { updates: [], hidden: snapshot.sections.length };
-      if (heads.some((head) => (head?.kind !== 'ring' && head?.kind !== 'forward') || head.generation > generation))
-        return null;
-      if (heads.some((head) => 'generation' in head! && head.generation < generation)) return hidden;
-      // Older keys would end later for whoever takes it than they did.
-      if (covers.seq < (ring.beginnings.get(generation) ?? 0)) return null;
-      for (const [i, head] of take ? heads.entries() : []) {
-        if (head?.kind === 'ring') await this.#keys.openRing(snapshot.keys[i]!, generation, covers.seq);
-        else await this.#keys.openForward(snapshot.keys[i]!, generation);
-      }
-      const key = ring.find(snapshotKeyId(snapshot.seal) ?? new Uint8Array());
-      if (key === null) return hidden;
-      if (ring.generationOf(key.id) !== generation) return null;
-      if (!(await isSealed(key, meeting, snapshot, covers))) return null;
-      const keys = snapshot.sections.map((section) => ring.find(snapshotKeyId(section) ?? new Uint8Array()));
-      const updates = snapshot.sections.flatMap((section, i) =>
-        keys[i] === null ? [] : [openItem(keys[i]!, meeting, 'snapshot', section)],
-      );
-      return { updates, hidden: keys.filter((one) => one === null).length };
-    } catch {
-      return null;
-    }
+  unpack(params: ChatCalls['chat.unpack']['in']): Promise<ChatCalls['chat.unpack']['out']> {
+    return this.#snapshots.unpack(params);
+  }
+
+  block(params: ChatCalls['chat.block']['in']): Promise<ChatCalls['chat.block']['out']> {
+    return this.#snapshots.block(params);
   }
 
   async tell({ isBase }: ChatCalls['chat.tell']['in']): Promise<ChatCalls['chat.tell']['out']> {
@@ -302,7 +270,10 @@ export class ChatKeeper {
   }
 
   async erase({ entry }: ChatCalls['chat.erase']['in']): Promise<ChatCalls['chat.erase']['out']> {
-    return { entry: await eraseEntry(entry) };
+    await ready();
+    const key = this.#keys.ring.find(entryKeyId(entry) ?? new Uint8Array());
+    if (key === null) throw new Refused('notReady', 'an entry that does not open here');
+    return { entry: eraseEntry(key, this.#terms.meeting, entry) };
   }
 
   async whisper({ body }: ChatCalls['chat.whisper']['in']): Promise<ChatCalls['chat.whisper']['out']> {

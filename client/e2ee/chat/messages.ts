@@ -19,10 +19,28 @@ export interface ReadEntry {
   readonly to: string | null;
 }
 
-/** `hidden`: sealed under a key that this browser does not hold. `isLocked`: it may be for us alone, and has to be tried. */
+/**
+ * `hidden`: sealed under a key that this browser does not hold. `unproven`: without a signature, and no later entry of its author's has come that
+ * names it. `isLocked`: it may be for us alone, and has to be tried.
+ */
 export type EntryVerdict =
   | { readonly is: 'read'; readonly entry: ReadEntry; readonly isLocked: boolean }
-  | { readonly is: 'hidden' | 'forged' | 'malformed' };
+  | { readonly is: 'hidden' | 'unproven' | 'forged' | 'malformed' };
+
+/** A list of the document, which its client alone writes, and how many clocks that has used. */
+export interface ListOutline {
+  readonly client: number;
+  readonly clocks: number;
+}
+
+/** A stretch of one, with an entry at each of `clocks` and holes elsewhere: what was removed. */
+export interface ListPart {
+  readonly client: number;
+  readonly from: number;
+  /** Not itself in it. */
+  readonly to: number;
+  readonly clocks: readonly number[];
+}
 
 /** What an item of the log holds. `isNews`: keys, which the worker keeps; entries that were hidden may open now. */
 export type OpenedItem =
@@ -96,20 +114,30 @@ export interface ChatCalls {
   /** Keys that the log does not have yet: for link and password of today, or for who was there and is away. */
   'chat.tell': { in: { isBase: boolean }; out: { keys: SealedItem[] } };
   /**
-   * Seals a snapshot, each section under the key that its entries name; with all keys as the log tells them, and with what it covers under a key of today. `keys`: have to be told first, and
-   * nothing was made. Null without any: a key is missing here, or it is too large. Parts are base64url.
+   * Seals a snapshot of these lists: of what is proven in them, each under the key that most of it is sealed under; with all keys as the log tells
+   * them, and with what it covers under a key of today. `list`: by its index. `keys`: have to be told first, and nothing was made. Null without any:
+   * a key is missing here, or it is too large. Parts are base64url.
    */
   'chat.pack': {
-    in: { covers: ChatHead; sections: { key: Bytes | null; update: Bytes }[] };
+    in: { covers: ChatHead; lists: ListOutline[]; entries: { list: number; clock: number; bytes: Bytes }[] };
     out: { keys: SealedItem[]; packed: { id: string; hash: string; parts: string[] } | null };
   };
   /**
-   * Opens one: null where it is not what it says. `take`: the log goes on from it, so its keys are taken. `hidden`: sections whose keys we lack; all of them,
-   * and nothing opened, where it was made under another link than today's or under a key that we lack.
+   * Opens one, and checks every author's signature in it: null where it is not what it says. `take`: the log goes on from it, so its keys are taken.
+   * `hidden`: sections whose keys we lack; all of them, and no block, where it was made under another link than today's or under a key that we lack.
+   * `opened`: its number for `chat.block`, which gives out each of its blocks once, the last one last.
    */
   'chat.unpack': {
     in: { parts: string[]; hash: string; covers: ChatHead; take: boolean };
-    out: { updates: Bytes[]; hidden: number } | null;
+    out: { opened: number; blocks: number; hidden: number } | null;
+  };
+  /**
+   * Entries as they lie in the document, one behind the other in the order of `parts`. `verdicts`: of each, if `read`; null for one that comes with
+   * nothing that proves it, and has to be read like any other.
+   */
+  'chat.block': {
+    in: { opened: number; index: number; read: boolean };
+    out: { parts: ListPart[]; bytes: Bytes; lengths: number[]; verdicts: (EntryVerdict | null)[] };
   };
   /** The same entry without its body. */
   'chat.erase': { in: { entry: Bytes }; out: { entry: Bytes } };

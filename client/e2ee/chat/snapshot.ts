@@ -3,18 +3,34 @@
  *
  *     snapshot = count(2) ‖ (opaque32 ring or forward item)… ‖ opaque32 seal ‖ count(2) ‖ (opaque32 section)…
  *     seal     = item of kind `snapshot` under a key of today's link: covers' sequence(8) ‖ covers' hash(32) ‖ SHA-256 of the sections(32)
- *     section  = item of kind `snapshot` under the key of its entries: a change of the document
+ *     section  = item of kind `snapshot` under one key: count(4) ‖ (client(8) ‖ clocks(4))… ‖ length(4) ‖ opaque32 deflated plain, or plain of that length ‖ rest
  *
- * The seal says by whom at least: only who holds a key of today's link can have made it, so whoever was removed makes none. What its
- * entries say and whose they are, their own boxes and signatures say (crypto/chatEntry.ts).
+ * A section has lists of the document whose entries are sealed under its key, and these as a block (crypto/chatBlock.ts). One that was sealed under
+ * another lies in it as it is. Sections are compressed one by one: whoever can write into one can read all of it, so its length tells nobody what
+ * they do not know. The seal says by whom at least: only who holds a key of today's link can have made it, so whoever was removed makes none. Whose
+ * entries are, and what they say, their authors' signatures say.
  */
 import type { Bytes } from '../../../crypto/bytes.ts';
 import { base64url, concat, equal, fromBase64url } from '../../../crypto/bytes.ts';
+import type { Block } from '../../../crypto/chatBlock.ts';
 import { itemHead, openItem, sealItem } from '../../../crypto/chatItem.ts';
 import type { ChatKey } from '../../../crypto/chatKey.ts';
 import { Reader, Writer } from '../../../crypto/codec.ts';
 import { sha256 } from '../../../crypto/primitives.ts';
 import { MAX_PART_BYTES, MAX_PARTS, type ChatHead } from '../../../signal/protocol/chat.ts';
+import { deflate, inflate } from './deflate.ts';
+import type { ListOutline } from './messages.ts';
+
+/** Of one section before it is compressed: some hundred thousand messages. */
+const MAX_PLAIN_BYTES = 64 * 1024 * 1024;
+/** Less is not worth compressing. */
+const WORTH_BYTES = 2048;
+
+export interface Section {
+  readonly key: ChatKey;
+  readonly lists: readonly ListOutline[];
+  readonly block: Block;
+}
 
 export interface Unpacked {
   readonly keys: readonly Bytes[];
@@ -22,14 +38,14 @@ export interface Unpacked {
   readonly sections: readonly Bytes[];
 }
 
-/** @param sections  each with the key of its entries @returns parts; null: more than the server takes */
+/** @returns parts; null: more than the server takes */
 export async function packSnapshot(
   key: ChatKey,
   meeting: string,
-  given: { covers: ChatHead; keys: readonly Bytes[]; sections: readonly { key: ChatKey; update: Bytes }[] },
+  given: { covers: ChatHead; keys: readonly Bytes[]; sections: readonly Section[] },
 ): Promise<{ hash: string; parts: string[] } | null> {
   const sealed = new Writer().u16(given.sections.length);
-  for (const one of given.sections) sealed.opaque32(await sealItem(one.key, meeting, 'snapshot', one.update));
+  for (const one of given.sections) sealed.opaque32(await sealSection(meeting, one));
   const sections = sealed.done();
   const seal = await sealItem(key, meeting, 'snapshot', sealContent(given.covers, await sha256(sections)));
   const head = new Writer().u16(given.keys.length);
@@ -71,6 +87,30 @@ export async function isSealed(
 export function snapshotKeyId(item: Bytes): Bytes | null {
   const head = itemHead(item);
   return head?.kind === 'snapshot' ? head.keyId : null;
+}
+
+async function sealSection(meeting: string, { key, lists, block }: Section): Promise<Bytes> {
+  const content = new Writer().u32(lists.length);
+  for (const { client, clocks } of lists) content.u64(client).u32(clocks);
+  const { plain, rest } = block;
+  const deflated = plain.length < WORTH_BYTES ? plain : await deflate(plain);
+  content
+    .u32(plain.length)
+    .opaque32(deflated.length < plain.length ? deflated : plain)
+    .fixed(rest);
+  return sealItem(key, meeting, 'snapshot', content.done());
+}
+
+/** @throws CryptoError · TypeError · RangeError */
+export async function openSection(key: ChatKey, meeting: string, section: Bytes): Promise<Section> {
+  const reader = new Reader(openItem(key, meeting, 'snapshot', section));
+  const lists: ListOutline[] = [];
+  for (let left = reader.u32(); left > 0; left--) lists.push({ client: reader.u64(), clocks: reader.u32() });
+  const length = reader.u32();
+  if (length > MAX_PLAIN_BYTES) throw new RangeError('more than a chat has');
+  const given = reader.opaque32();
+  const plain = given.length === length ? given : await inflate(given, length);
+  return { key, lists, block: { plain, rest: reader.rest() } };
 }
 
 function sealContent({ seq, hash }: ChatHead, sections: Bytes): Bytes {

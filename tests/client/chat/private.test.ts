@@ -7,7 +7,7 @@ import { Thread } from '../../../client/chat/thread.ts';
 import { memoryChatStore } from '../../../client/e2ee/chat/store.ts';
 import type { Bytes } from '../../../crypto/bytes.ts';
 import { base64url, concat, fromBase64url, utf8 } from '../../../crypto/bytes.ts';
-import { NO_PREVIOUS, openBody, sealEntry } from '../../../crypto/chatEntry.ts';
+import { NO_PREVIOUS, openEntry, sealEntry } from '../../../crypto/chatEntry.ts';
 import { wrappedRing } from '../../../crypto/chatItem.ts';
 import type { ChatKey } from '../../../crypto/chatKey.ts';
 import { deriveChatKey, openRing } from '../../../crypto/chatKey.ts';
@@ -95,7 +95,7 @@ describe('between two of three', () => {
     const all = opened.flatMap((one) => (one.is === 'update' ? [one.update] : []));
     const again = await device(cy, { store: c.store });
     const entries = await entriesOf(c);
-    const bodies = entries.map((entry) => openBody(key, MEETING, entry));
+    const bodies = entries.map((entry) => bodyOf(openEntry(key, MEETING, entry)));
     const { verdicts } = await again.keeper.read({ entries, unlock: true });
     const seen = [concat(...all, ...updates, ...last, ...bodies.flatMap((body) => body ?? []))].map((bytes) =>
       Buffer.from(bytes).toString('latin1'),
@@ -116,7 +116,7 @@ describe('between two of three', () => {
     await a.chat.write([say('canary')], b.chat.self);
     await settle();
     const key = await ringKey();
-    const bodies = (await entriesOf(c)).map((entry) => openBody(key, MEETING, entry));
+    const bodies = (await entriesOf(c)).map((entry) => bodyOf(openEntry(key, MEETING, entry)));
     const body = bodies.find((one) => one?.[0] === 1)!;
     const link = { writer: random(8), sequence: 0, at: time.now, previous: NO_PREVIOUS };
     const copy = await sealEntry(key, MEETING, { identity: cy.identity, ...link, body });
@@ -407,3 +407,7 @@ test('a card of garbage, or a private entry of garbage, harms nobody', async () 
   expect(verdicts.map((one) => one.is === 'read' && one.entry.body)).toEqual(['', '', '', '']);
   expect(b.chat.alarms).toEqual([]);
 });
+
+function bodyOf({ content }: ReturnType<typeof openEntry>): Uint8Array<ArrayBuffer> | null {
+  return content.is === 'full' ? content.body : null;
+}

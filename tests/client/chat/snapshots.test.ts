@@ -4,7 +4,9 @@ import { base64url, fromBase64url } from '../../../crypto/bytes.ts';
 import { random } from '../../../crypto/primitives.ts';
 import type { ChatSnapshot } from '../../../signal/protocol/chat.ts';
 import { ChatDocument } from '../../../client/chat/document.ts';
-import { accessOf, Device, Log, person, Time, type Person } from './world.ts';
+import { accessOf, Device, Log, opened, person, Time, type Person } from './world.ts';
+
+const NOTHING = { lists: [], entries: [] };
 
 let log: Log;
 let time: Time;
@@ -44,9 +46,9 @@ async function talk(count: number, more: Partial<ConstructorParameters<typeof De
 }
 
 /** A document of one's own making in the place of the confirmed one, by two who are in league, past all checks of theirs. */
-async function plant(by: Device, sections: { key: Uint8Array<ArrayBuffer> | null; update: Uint8Array<ArrayBuffer> }[]) {
+async function plant(by: Device, outline: ReturnType<ChatDocument['outline']>) {
   const covers = log.head;
-  const { packed } = await by.keeper.pack({ covers, sections });
+  const { packed } = await by.keeper.pack({ covers, ...outline });
   const { id, hash, parts } = packed!;
   const snapshot: ChatSnapshot = { id, covers, parts: parts.length, hash, confirmed: false };
   log.parts.set(id, parts);
@@ -56,10 +58,8 @@ async function plant(by: Device, sections: { key: Uint8Array<ArrayBuffer> | null
 
 /** What lies in the confirmed one, as a document. */
 async function held(by: Device): Promise<string[]> {
-  const { id, hash, covers } = log.snapshot!;
-  const opened = await by.keeper.unpack({ parts: log.parts.get(id)!, hash, covers, take: false });
-  const document = new ChatDocument({ added: () => undefined, removed: () => undefined, updated: () => undefined });
-  document.apply(opened!.updates, null);
+  const snapshot = log.snapshot!;
+  const { document } = (await opened(by, log.parts.get(snapshot.id)!, snapshot))!;
   const { verdicts } = await by.keeper.read({ entries: document.entries });
   return verdicts.flatMap((one) => (one.is === 'read' && one.entry.body !== null ? [one.entry.body] : []));
 }
@@ -134,7 +134,7 @@ describe('a snapshot', () => {
   test('that lacks what others know is not confirmed', async () => {
     const [a, b] = (await talk(6)) as [Device, Device];
     const other = new ChatDocument({ added: () => undefined, removed: () => undefined, updated: () => undefined });
-    const snapshot = await plant(a, other.sections());
+    const snapshot = await plant(a, other.outline());
     b.pushed({ type: 'snapshot', snapshot });
     await settle();
     expect(log.snapshot).toBeNull();
@@ -144,7 +144,7 @@ describe('a snapshot', () => {
   test('that lacks something and was confirmed by two in league is said aloud, filled again, and replaced', async () => {
     const [a, b] = (await talk(6)) as [Device, Device];
     a.disconnect();
-    const planted = await plant(a, []);
+    const planted = await plant(a, NOTHING);
     const confirmed = log.confirm(planted.id, b)!;
     b.pushed({ type: 'snapshot', snapshot: confirmed });
     await settle();
@@ -184,7 +184,7 @@ describe('a snapshot', () => {
     c.disconnect();
     // Cy writes under the former key, and puts that into a snapshot that covers all there is.
     await c.chat.write([say('still here')]);
-    const planted = await plant(c, [{ key: null, update: new Uint8Array([0, 0]) }]);
+    const planted = await plant(c, NOTHING);
     const confirmed = log.confirm(planted.id, b)!;
     for (const one of [a, b]) one.pushed({ type: 'snapshot', snapshot: confirmed });
     await settle();
@@ -210,9 +210,9 @@ describe('a snapshot', () => {
     const late = await newcomer();
     expect(late.texts).toEqual(a.texts);
     expect(late.chat.alarms).toEqual([]);
-    const { hash, covers, id } = log.snapshot!;
-    const seen = await stranger.keeper.unpack({ parts: log.parts.get(id)!, hash, covers, take: true });
-    expect(seen?.updates ?? []).toEqual([]);
+    const snapshot = log.snapshot!;
+    const seen = await opened(stranger, log.parts.get(snapshot.id)!, snapshot, true);
+    expect(seen?.document.entries ?? []).toEqual([]);
     expect(stranger.texts).toEqual([]);
   });
 
@@ -228,25 +228,29 @@ describe('a snapshot', () => {
     await settle();
     for (let i = 0; i < 12; i++) await b.chat.write([say(`more ${i}`)]);
     await settle();
-    const sections: { key: Uint8Array | null; update: Uint8Array }[] = [];
-    const document = new ChatDocument({ added: () => undefined, removed: () => undefined, updated: () => undefined });
-    const { opened } = await b.keeper.items({ head: null, items: log.items });
-    document.apply(
-      opened.flatMap((one) => (one.is === 'update' ? [one.update] : [])),
-      null,
-    );
-    sections.push(...document.sections());
-    const keys = sections.map(({ key }) => String(key));
-    expect(new Set(keys).size).toBe(keys.length);
-    expect(keys.length).toBe(2);
-    for (const { key, update } of sections) {
-      const alone = new ChatDocument({ added: () => undefined, removed: () => undefined, updated: () => undefined });
-      alone.apply([update as Uint8Array<ArrayBuffer>], null);
-      for (const entry of alone.entries) expect(String(entry.slice(1, 17))).toBe(String(key));
-      // Each section is of use by itself.
-      expect(alone.isWaiting).toBe(false);
-      expect(alone.entries.length).toBeGreaterThan(0);
+    const snapshot = log.snapshot!;
+    const parts = log.parts.get(snapshot.id)!;
+    const keys = a.keys.ring.all.map(({ key }) => key);
+    expect(keys).toHaveLength(2);
+    // Whoever holds but one of the keys opens what lies under it, whole, and of the other not even where it lies.
+    const all = (await opened(b, parts, snapshot))!;
+    const counts = [];
+    for (const missing of keys) {
+      const one = await device(people[2]!);
+      for (const held of a.keys.ring.all)
+        if (held.key !== missing) await one.keys.ring.add(held, { heard: 0, place: 0, told: false, from: null });
+      const seen = (await opened(one, parts, snapshot))!;
+      // Sealed under the newer one as a whole.
+      if (a.keys.ring.generationOf(missing.id) === 1) expect([seen.hidden, seen.document.entries]).toEqual([2, []]);
+      else {
+        expect(seen.hidden).toBe(1);
+        for (const entry of seen.document.entries) expect(String(entry.slice(1, 17))).not.toBe(String(missing.id));
+        expect(seen.document.isWaiting).toBe(false);
+        counts.push(seen.document.entries.length);
+      }
     }
+    expect(counts).toEqual([15]);
+    expect([all.hidden, all.document.entries.length]).toEqual([0, 21]);
   });
 
   test('that the host has deleted, with the log, comes back by nobody', async () => {

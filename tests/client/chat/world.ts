@@ -3,6 +3,7 @@
  * that moves when nothing else is left to do.
  */
 import { Chat } from '../../../client/chat/chat.ts';
+import { ChatDocument } from '../../../client/chat/document.ts';
 import type { DirectTerms } from '../../../client/chat/providers/direct.ts';
 import type { ChatLine, ChatPort } from '../../../client/chat/providers/signal.ts';
 import type { Access } from '../../../client/e2ee/access.ts';
@@ -349,6 +350,16 @@ export class Device {
   #tell(push: ChatPush): void {
     for (const other of this.#log.open) if (other !== this) other.pushed(push);
   }
+}
+
+/** What lies in a snapshot, as this device opens it; null: it is not what it says. */
+export async function opened(by: Device, parts: string[], { hash, covers }: ChatSnapshot, take = false) {
+  const document = new ChatDocument({ added: () => undefined, removed: () => undefined, updated: () => undefined });
+  const found = await by.keeper.unpack({ parts, hash, covers, take });
+  if (found === null) return null;
+  for (let index = 0; index < found.blocks; index++)
+    document.place(await by.keeper.block({ opened: found.opened, index, read: false }), null);
+  return { document, hidden: found.hidden };
 }
 
 /** The worker's end, without the worker. */

@@ -3,6 +3,7 @@ import { ChatDocument } from '../../../client/chat/document.ts';
 import type { Access } from '../../../client/e2ee/access.ts';
 import { ChatInGroup } from '../../../client/e2ee/chat/group.ts';
 import type { Newcomers } from '../../../client/e2ee/chat/policy.ts';
+import { unpackSnapshot } from '../../../client/e2ee/chat/snapshot.ts';
 import { fromBase64url, type Bytes } from '../../../crypto/bytes.ts';
 import { openForward, olderIdOf } from '../../../crypto/chatForward.ts';
 import { edgesOf, itemHead, wrappedRing } from '../../../crypto/chatItem.ts';
@@ -26,6 +27,8 @@ export class ChatScene {
   readonly scene: Scene;
   readonly log = new Log();
   readonly chatters: Chatter[] = [];
+  /** So many items are worth a snapshot to whoever comes from now on; null: no number is. */
+  snapshotAfter: number | null = null;
 
   private constructor(scene: Scene) {
     this.scene = scene;
@@ -49,6 +52,7 @@ export class ChatScene {
       time: world,
       access,
       random: () => world.random(),
+      ...(this.snapshotAfter === null ? {} : { snapshotAfter: this.snapshotAfter }),
     });
     const chatter: Chatter = { device, person: null };
     device.newcomers = () => newcomersOf(chatter.person ?? this.#knowing());
@@ -103,6 +107,12 @@ export class ChatScene {
     await this.scene.world.advance(5000);
   }
 
+  /** A sign under the first message. */
+  async react({ device }: Chatter): Promise<void> {
+    await device.chat.write([{ is: 'react', of: device.chat.thread.said[0]!.id, emoji: '👍', on: true }]);
+    await this.scene.world.advance(5000);
+  }
+
   /** To another hour. */
   async pass(hours: number): Promise<void> {
     this.scene.world.now += hours * HOUR;
@@ -122,8 +132,8 @@ export class ChatScene {
     const found = new Map<string, RingSecret>(device.keys.ring.all.map((one) => [one.key.name, one]));
     for (let before = -1; before < found.size;) {
       before = found.size;
-      for (const { body } of this.log.items) {
-        for (const one of await hoarded(fromBase64url(body!), [...found.values()], links))
+      for (const item of [...this.log.items.map(({ body }) => fromBase64url(body!)), ...(await this.#snapshotKeys())]) {
+        for (const one of await hoarded(item, [...found.values()], links))
           found.set((await deriveChatKey(one, MEETING)).name, one);
       }
     }
@@ -141,6 +151,12 @@ export class ChatScene {
       const body = one.is === 'read' ? (JSON.parse(one.entry.body!) as { text?: string }) : {};
       return body.text ?? [];
     });
+  }
+
+  /** What the snapshot tells of keys. */
+  async #snapshotKeys(): Promise<readonly Bytes[]> {
+    const { snapshot, parts } = this.log;
+    return snapshot === null ? [] : (await unpackSnapshot(parts.get(snapshot.id)!, snapshot.hash))!.keys;
   }
 
   async #entries({ device }: Chatter): Promise<Bytes[]> {
