@@ -49,12 +49,19 @@ export interface App {
   close(): Promise<void>;
 }
 
-/**
- * @param now    milliseconds since 1970
- * @param given  a relay in place of the embedded one; the app closes it
- * @throws StoreError
- */
-export async function createApp(config: Config, now: () => number = Date.now, given?: RelayPort): Promise<App> {
+/** What tests put in place of what the app would have. */
+export interface Given {
+  /** Milliseconds since 1970. */
+  now?: (() => number) | undefined;
+  /** In place of the embedded one; the app closes it. */
+  relay?: RelayPort | undefined;
+  /** How long a meeting is small enough before it goes back from the relay to the mesh, milliseconds. */
+  calmMs?: number | undefined;
+}
+
+/** @throws StoreError */
+export async function createApp(config: Config, given: Given = {}): Promise<App> {
+  const { now = Date.now, calmMs } = given;
   const store = await openStore(config.dataDir);
   const blobs = await FileBlobs.open(join(config.dataDir, 'blobs'));
   const app = Fastify({
@@ -68,12 +75,12 @@ export async function createApp(config: Config, now: () => number = Date.now, gi
   const onError = (error: unknown, meeting?: string) => app.log.error({ err: error, meeting }, 'internal error');
   const bus = new LocalBus(onError);
   const { meetingTtlMs, maxCapacity, chatQuota, filesQuota, proxies } = config;
-  const relays = openRelays(config, { error: onError, log: (words) => app.log.warn(words) }, given);
+  const relays = openRelays(config, { error: onError, log: (words) => app.log.warn(words) }, given.relay);
   // Meetings that begin with the server find it.
   await relays?.looked;
   const relay = relays?.pool ?? null;
   const limits = { meetingTtlMs, maxCapacity, chatQuota, filesQuota };
-  const service = new MeetingService({ store, blobs, bus, relay, ...limits, now, onError });
+  const service = new MeetingService({ store, blobs, bus, relay, calmMs, ...limits, now, onError });
   const handlers = { ...entry, ...group, ...messages, ...relayHandlers, ...host, ...chat };
   const context: Context = { service, attempts: new Attempts(), handlers, ice: config.ice, now, onError };
   const origins = [config.publicUrl, config.devOrigin].filter((origin) => origin !== null);

@@ -13,6 +13,7 @@ import { disown } from './claims.ts';
 import { createGroup, invalid, memberPeers, ordered, pendingRequests, REQUEST_MS, requestAdd, tell } from './epochs.ts';
 import type { Effect, Input, Peer, Room, Step } from './roomTypes.ts';
 import {
+  CALM_MS,
   placesIn,
   relayLost,
   reportBurden,
@@ -32,14 +33,16 @@ export function emptyRoom(
   meeting: MeetingId,
   terms: Pick<Room, 'generation' | 'capacity' | 'locked' | 'meshLimit' | 'hasRelay'> & {
     only?: Room['only'] | undefined;
+    calmMs?: number | undefined;
   },
   group: Room['group'],
   firstTopology = 0,
 ): Room {
-  const { only = null } = terms;
+  const { only = null, calmMs = CALM_MS } = terms;
   const media = {
     topology: { number: firstTopology, at: only ?? 'mesh' },
     only,
+    calmMs,
     troubles: [],
     burdened: new Set<PeerId>(),
     hasGrown: false,

@@ -95,6 +95,8 @@ export interface Room {
   readonly burdened: ReadonlySet<PeerId>;
   /** There have been more than a mesh carries since it went to the relay. */
   readonly hasGrown: boolean;
+  /** How long a mesh has to do again before the meeting goes back to it. */
+  readonly calmMs: Ms;
   /** Since when a mesh would do again; null: it would not. */
   readonly calmSince: Ms | null;
   /** When the room at the relay is closed, after its peers have gone back to the mesh. */

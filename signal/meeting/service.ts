@@ -47,6 +47,8 @@ export interface ServiceTerms {
   readonly filesQuota: number;
   /** Null: none is configured. */
   readonly relay: RelayPort | null;
+  /** How long a meeting is small enough before it goes back from the relay to the mesh; undefined: as topology.ts says. */
+  readonly calmMs?: number | undefined;
   readonly now: () => number;
   readonly onError: (error: unknown, meeting?: MeetingId) => void;
 }
@@ -266,6 +268,7 @@ export class MeetingService {
         capacity: this.placesFor(terms.settings),
         locked: state?.locked ?? false,
         hasRelay: this.relaying.isReady,
+        calmMs: this.terms.calmMs,
       },
       group,
       // Higher than any that a process before this one has told.

@@ -8,8 +8,8 @@
 import type { PeerId } from '../protocol/ids.ts';
 import type { Effect, Room, Step } from './roomTypes.ts';
 
-/** A meeting that was too large for a mesh has been small enough for this long. */
-const CALM_MS = 30_000;
+/** A meeting that was too large for a mesh has been small enough for this long, unless a test's server says otherwise. */
+export const CALM_MS = 30_000;
 /** Peers that go down to the mesh have their new path by then, or report trouble; the relay's room stays open meanwhile. */
 const FAREWELL_MS = 30_000;
 /** Without a relay a mesh may grow to this, whatever its limit: more pictures than a phone can send. */
@@ -42,7 +42,7 @@ export function settleTopology([room, effects]: Step, now: number): Step {
   const hasGrown = room.hasGrown || room.peers.size > room.meshLimit;
   const isCalm = !needsRelay && room.peers.size <= room.meshLimit - (hasGrown ? 1 : 0);
   const calmSince = isCalm ? (room.calmSince ?? now) : null;
-  if (calmSince !== null && now - calmSince >= CALM_MS) return become(settled, 'mesh', effects, now);
+  if (calmSince !== null && now - calmSince >= room.calmMs) return become(settled, 'mesh', effects, now);
   if (calmSince === room.calmSince && hasGrown === room.hasGrown && kept === room.troubles) return [room, effects];
   return [{ ...settled, hasGrown, calmSince }, effects];
 }
@@ -75,8 +75,8 @@ export function relayLost(room: Room, now: number): Step {
 }
 
 /** When the clock has something to do; Infinity: nothing. */
-export function topologyDueAt({ calmSince, relayClosesAt, topology }: Room): number {
-  const calm = topology.at === 'relay' && calmSince !== null ? calmSince + CALM_MS : Infinity;
+export function topologyDueAt({ calmSince, calmMs, relayClosesAt, topology }: Room): number {
+  const calm = topology.at === 'relay' && calmSince !== null ? calmSince + calmMs : Infinity;
   return Math.min(calm, relayClosesAt ?? Infinity);
 }
 

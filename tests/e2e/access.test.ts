@@ -6,15 +6,29 @@ import { People } from '../support/person.ts';
 import type { App } from '../support/servedApp.ts';
 import { serveApp } from '../support/servedApp.ts';
 
+const PASSWORD = 'correct horse battery';
+
 let app: App;
+/** Anna and Ben are in one meeting with a password all the time; in each test somebody else tries to get in. */
+let inside: People;
 let here: People;
+let link: string;
+let anna: Person;
+let ben: Person;
 
 beforeAll(async () => {
   app = await serveApp();
-  here = new People(app.origin);
+  [inside, here] = [new People(app.origin), new People(app.origin)];
+  const met = await inside.meet(['Anna', 'Ben'], { password: PASSWORD });
+  ({ link } = met);
+  [anna, ben] = met.people as [Person, Person];
+  await anna.waitForOthers('Ben');
 });
 afterEach(() => here.close());
-afterAll(() => app?.close());
+afterAll(async () => {
+  await inside?.close();
+  await app?.close();
+});
 
 /** What the server hands out only to who has proven something: the record to who has the link, the rest to who has all. */
 const OF_THE_LINK = ['record', 'salt', 'title'];
@@ -55,7 +69,6 @@ const handedOut = (answers: readonly WireAnswer[], fields: readonly string[]): s
 };
 
 test('the link with a wrong password: told so, nothing of who is in, and the right password still works', async () => {
-  const { link } = await here.meet(['Anna'], { password: 'correct horse battery' });
   const carla = await here.invite('Carla');
   const received = listen(carla);
   await carla.open(link);
@@ -67,9 +80,9 @@ test('the link with a wrong password: told so, nothing of who is in, and the rig
   expect(handedOut(received, OF_ACCESS)).toEqual([]);
   expect(handedOut(received, OF_THE_LINK)).toEqual(OF_THE_LINK);
 
-  await carla.enterPassword('correct horse battery');
+  await carla.enterPassword(PASSWORD);
   await carla.join();
-  await carla.waitForOthers('Anna');
+  await carla.waitForOthers('Anna', 'Ben');
   // Control: these fields are heard when they come.
   expect(handedOut(received, OF_ACCESS)).toEqual(expect.arrayContaining(['peers', 'group', 'token', 'welcome']));
   // The access key's document is the server's alone: it follows from link and password.
@@ -77,7 +90,6 @@ test('the link with a wrong password: told so, nothing of who is in, and the rig
 });
 
 test('a wrong link: refused at once, before any password is asked for', async () => {
-  const { link } = await here.meet(['Anna']);
   const carla = await here.invite('Carla');
   const received = listen(carla);
   const [address, secret] = link.split('#') as [string, string];
@@ -89,7 +101,6 @@ test('a wrong link: refused at once, before any password is asked for', async ()
 });
 
 test('only the id: the link is asked for, and not even a connection is made', async () => {
-  const { link } = await here.meet(['Anna']);
   const carla = await here.invite('Carla');
   const received = listen(carla);
   await carla.open(link.split('#')[0]!);
@@ -99,14 +110,11 @@ test('only the id: the link is asked for, and not even a connection is made', as
   // Control: with the link there is something to hear, on the same page.
   await carla.page.goto('about:blank');
   await carla.open(link);
-  await carla.by('lobby-join').waitFor({ timeout: 30_000 });
+  await carla.by('lobby-password').waitFor({ timeout: 30_000 });
   expect(handedOut(received, OF_THE_LINK)).toEqual(expect.arrayContaining(['record', 'title']));
 });
 
 test('a meeting that the host has ended: everybody is out, and the old link opens nothing', async () => {
-  const { people, link } = await here.meet(['Anna', 'Ben']);
-  const [anna, ben] = people as [Person, Person];
-  await anna.waitForOthers('Ben');
   await anna.endForAll();
   expect(await ben.closedReason()).toBe('ended');
   const carla = await here.invite('Carla');

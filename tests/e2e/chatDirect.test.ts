@@ -6,14 +6,14 @@ import { cameSince, channelScript, directConnections, sentBy } from '../support/
 import { type HostileServer, startHostileServer } from '../support/hostileServer.ts';
 import { type Name, People, type Person, type PersonOptions, until } from '../support/person.ts';
 import { type App, serveApp } from '../support/servedApp.ts';
-import { WITH_RELAY } from '../support/startApp.ts';
+import { SOON_CALM, WITH_RELAY } from '../support/startApp.ts';
 
 let app: App;
 let server: HostileServer;
 let here: People;
 
 beforeAll(async () => {
-  app = await serveApp(hasWorker() ? WITH_RELAY : {});
+  app = await serveApp(hasWorker() ? WITH_RELAY : {}, SOON_CALM);
 });
 afterEach(async () => {
   await here.close();

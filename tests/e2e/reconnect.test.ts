@@ -1,6 +1,5 @@
 /** Sockets are lost and servers restart; the media does not care. */
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import type { HostileServer } from '../support/hostileServer.ts';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { startHostileServer } from '../support/hostileServer.ts';
 import { isTone } from '../support/media/readers.ts';
 import type { Person } from '../support/person.ts';
@@ -10,20 +9,19 @@ import { serveApp } from '../support/servedApp.ts';
 import { longestGap } from '../support/watching.ts';
 
 let app: App;
-let server: HostileServer | undefined;
 let here: People;
 
 beforeAll(async () => {
   app = await serveApp();
 });
-afterEach(async () => {
-  await here?.close();
-  await server?.close();
-});
 afterAll(() => app?.close());
 
 test('a socket that dies comes back without a frame lost: keys and media are kept', async () => {
-  server = await startHostileServer(app.origin);
+  const server = await startHostileServer(app.origin);
+  onTestFinished(async () => {
+    await here.close();
+    await server.close();
+  });
   here = new People(server.origin);
   const { people } = await here.meet(['Anna', 'Ben']);
   const [anna, ben] = people as [Person, Person];
@@ -35,7 +33,7 @@ test('a socket that dies comes back without a frame lost: keys and media are kep
   await server.cut(2000);
   await anna.by('banner-reconnecting').waitFor({ timeout: 10_000 });
   await until(
-    async () => server!.lines.length > lines && !(await anna.by('banner-reconnecting').isVisible()),
+    async () => server.lines.length > lines && !(await anna.by('banner-reconnecting').isVisible()),
     () => 'Anna is online again',
   );
   await new Promise((resolve) => setTimeout(resolve, 2000));
@@ -47,79 +45,81 @@ test('a socket that dies comes back without a frame lost: keys and media are kep
   expect(await anna.others()).toEqual(['Ben']);
 });
 
-test('who mutes, and then switches the camera off, is not taken for a path that is lost', async () => {
-  server = undefined;
-  here = new People(app.origin);
-  const { people } = await here.meet(['Anna', 'Ben']);
-  const [anna, ben] = people as [Person, Person];
-  await Promise.all([anna.see('Ben'), ben.see('Anna')]);
-  // RFC 8445 §9: whoever restarts ICE draws another name.
-  const names = (): Promise<string[]> =>
-    anna.page.evaluate(() =>
-      parleyProbe.connections
-        .filter(({ connectionState }) => connectionState === 'connected')
-        .map(({ localDescription }) => /a=ice-ufrag:(\S+)/.exec(localDescription?.sdp ?? '')?.[1] ?? ''),
-    );
-  const before = await names();
-  expect(before).toHaveLength(1);
-  for (const control of ['control-microphone', 'control-camera']) {
-    await ben.by(control).click();
-    await new Promise((resolve) => setTimeout(resolve, 4000));
-    expect(await names(), control).toEqual(before);
-  }
-});
+describe('in one call', () => {
+  let anna: Person;
+  let ben: Person;
+  let link: string;
 
-test('a connection that fails gets a successor, which is seen and heard, though the browser gives the tracks of both the same ids', async () => {
-  server = undefined;
-  here = new People(app.origin);
-  const { people } = await here.meet(['Anna', 'Ben']);
-  const [anna, ben] = people as [Person, Person];
-  await Promise.all([anna.see('Ben'), ben.see('Anna')]);
-  const before = await anna.page.evaluate(() => {
-    const failed = parleyProbe.connections.findLast(({ connectionState }) => connectionState === 'connected')!;
-    Object.defineProperty(failed, 'connectionState', { value: 'failed' });
-    failed.dispatchEvent(new Event('connectionstatechange'));
-    return parleyProbe.connections.length;
-  });
-  await until(
-    () =>
-      anna.page.evaluate(
-        (before) => parleyProbe.connections.slice(before).some((one) => one.connectionState === 'connected'),
-        before,
-      ),
-    async () => `there is another connection; instead: ${await anna.situation()}`,
-  );
-  // Both have changed over.
-  await new Promise((resolve) => setTimeout(resolve, 1000));
-  await Promise.all([anna.see('Ben'), ben.see('Anna')]);
-  expect(isTone(await ben.hear('Anna'), CAST.Anna.tone)).toBe(true);
-  expect(isTone(await anna.hear('Ben'), CAST.Ben.tone)).toBe(true);
-  for (const person of people) expect(person.watched.consoleErrors, person.name).toEqual([]);
-});
-
-test(
-  'the server restarts in mid-call: the call goes on, and somebody new can still join',
-  { timeout: 240_000 },
-  async () => {
+  beforeAll(async () => {
     here = new People(app.origin);
-    server = undefined;
-    const { people, link } = await here.meet(['Anna', 'Ben']);
-    const [anna, ben] = people as [Person, Person];
+    const met = await here.meet(['Anna', 'Ben']);
+    [anna, ben] = met.people as [Person, Person];
+    ({ link } = met);
     await Promise.all([anna.see('Ben'), ben.see('Anna')]);
-    await ben.watch('Anna');
-    await app.restart();
+  });
+  afterAll(() => here.close());
+
+  test('who mutes, and then switches the camera off, is not taken for a path that is lost', async () => {
+    // RFC 8445 §9: whoever restarts ICE draws another name.
+    const names = (): Promise<string[]> =>
+      anna.page.evaluate(() =>
+        parleyProbe.connections
+          .filter(({ connectionState }) => connectionState === 'connected')
+          .map(({ localDescription }) => /a=ice-ufrag:(\S+)/.exec(localDescription?.sdp ?? '')?.[1] ?? ''),
+      );
+    const before = await names();
+    expect(before).toHaveLength(1);
+    for (const control of ['control-microphone', 'control-camera']) {
+      await ben.by(control).click();
+      await new Promise((resolve) => setTimeout(resolve, 4000));
+      expect(await names(), control).toEqual(before);
+    }
+    for (const control of ['control-microphone', 'control-camera']) await ben.by(control).click();
+    await anna.see('Ben');
+  });
+
+  test('a connection that fails gets a successor, which is seen and heard, though the browser gives the tracks of both the same ids', async () => {
+    const before = await anna.page.evaluate(() => {
+      const failed = parleyProbe.connections.findLast(({ connectionState }) => connectionState === 'connected')!;
+      Object.defineProperty(failed, 'connectionState', { value: 'failed' });
+      failed.dispatchEvent(new Event('connectionstatechange'));
+      return parleyProbe.connections.length;
+    });
     await until(
-      async () =>
-        !(await anna.by('banner-reconnecting').isVisible()) && !(await ben.by('banner-reconnecting').isVisible()),
-      () => 'both are online again',
-      60_000,
+      () =>
+        anna.page.evaluate(
+          (before) => parleyProbe.connections.slice(before).some((one) => one.connectionState === 'connected'),
+          before,
+        ),
+      async () => `there is another connection; instead: ${await anna.situation()}`,
     );
-    expect(await longestGap(ben, anna)).toBeLessThan(500);
-    await Promise.all([ben.see('Anna'), anna.see('Ben')]);
-    const carla = await here.invite('Carla');
-    await carla.come(link);
-    await carla.waitForOthers('Anna', 'Ben');
-    await Promise.all([carla.see('Anna', 10), carla.see('Ben', 10), anna.see('Carla', 10)]);
-    for (const person of [anna, ben]) expect((await person.totals()).unopened).toBe(0);
-  },
-);
+    // Both have changed over.
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    await Promise.all([anna.see('Ben'), ben.see('Anna')]);
+    expect(isTone(await ben.hear('Anna'), CAST.Anna.tone)).toBe(true);
+    expect(isTone(await anna.hear('Ben'), CAST.Ben.tone)).toBe(true);
+    for (const person of [anna, ben]) expect(person.watched.consoleErrors, person.name).toEqual([]);
+  });
+
+  test(
+    'the server restarts in mid-call: the call goes on, and somebody new can still join',
+    { timeout: 240_000 },
+    async () => {
+      await ben.watch('Anna');
+      await app.restart();
+      await until(
+        async () =>
+          !(await anna.by('banner-reconnecting').isVisible()) && !(await ben.by('banner-reconnecting').isVisible()),
+        () => 'both are online again',
+        60_000,
+      );
+      expect(await longestGap(ben, anna)).toBeLessThan(500);
+      await Promise.all([ben.see('Anna'), anna.see('Ben')]);
+      const carla = await here.invite('Carla');
+      await carla.come(link);
+      await carla.waitForOthers('Anna', 'Ben');
+      await Promise.all([carla.see('Anna', 10), carla.see('Ben', 10), anna.see('Carla', 10)]);
+      for (const person of [anna, ben]) expect((await person.totals()).unopened).toBe(0);
+    },
+  );
+});

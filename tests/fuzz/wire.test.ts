@@ -31,7 +31,7 @@ const said: string[] = [];
 beforeAll(async () => {
   clientDir = await mkdtemp(inFolder(tmpdir(), 'parley-fuzz-'));
   await writeFile(inFolder(clientDir, 'index.html'), '');
-  server = await startApp({ PARLEY_CLIENT: clientDir }, undefined, new FakeRelay());
+  server = await startApp({ PARLEY_CLIENT: clientDir }, { relay: new FakeRelay() });
   meeting = new TestMeeting();
   meeting.settings = { meshLimit: 4, capacity: 100 };
   await create(server.url, meeting);

@@ -20,7 +20,7 @@ let meeting: TestMeeting;
 let clock = 0;
 
 beforeAll(async () => {
-  app = await startApp({ PARLEY_FILES_MB: '8', PARLEY_PROXIES: '1' }, () => Date.now() + clock);
+  app = await startApp({ PARLEY_FILES_MB: '8', PARLEY_PROXIES: '1' }, { now: () => Date.now() + clock });
 });
 afterAll(() => app.close());
 beforeEach(async () => {

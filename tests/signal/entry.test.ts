@@ -13,8 +13,7 @@ let clock = 0;
 beforeAll(async () => {
   server = await startApp(
     { PARLEY_PROXIES: '1', PARLEY_STUN_URLS: 'stun:stun.example.org' },
-    () => Date.now() + clock,
-    new FakeRelay(),
+    { now: () => Date.now() + clock, relay: new FakeRelay() },
   );
   url = server.url;
 });
@@ -203,7 +202,7 @@ describe('joining', () => {
   });
 
   test('is refused beyond what the operator allows, also in a meeting that was made for more', async () => {
-    const narrow = await startApp({ PARLEY_MAX_CAPACITY: '2' }, undefined, new FakeRelay());
+    const narrow = await startApp({ PARLEY_MAX_CAPACITY: '2' }, { relay: new FakeRelay() });
     try {
       const large = new TestMeeting();
       large.settings = { meshLimit: 4, capacity: 100 };

@@ -11,7 +11,7 @@ let url: string;
 let meeting: TestMeeting;
 let clock = 0;
 beforeAll(async () => {
-  server = await startApp({}, () => Date.now() + clock, new FakeRelay());
+  server = await startApp({}, { now: () => Date.now() + clock, relay: new FakeRelay() });
   url = server.url;
 });
 afterAll(() => server.close());
@@ -313,7 +313,7 @@ describe('what is sent on to many', () => {
   /** Eight members, on a clock that stands still: nothing is granted anew. */
   async function crowd() {
     let at = Date.now();
-    const still = await startApp({}, () => at, new FakeRelay());
+    const still = await startApp({}, { now: () => at, relay: new FakeRelay() });
     await create(still.url, meeting);
     const people = await Promise.all(Array.from({ length: 8 }, () => join(still.url, meeting)));
     const [first, ...rest] = people as [Person, ...Person[]];

@@ -356,7 +356,7 @@ test('a certificate that cannot be used is told once, not every minute', () => {
 test('meetings that nobody uses are forgotten; those in use are not', async () => {
   let clock = 0;
   const day = 86_400_000;
-  const short = await startApp({ PARLEY_MEETING_TTL: '2' }, () => Date.now() + clock);
+  const short = await startApp({ PARLEY_MEETING_TTL: '2' }, { now: () => Date.now() + clock });
   const [unused, used] = [new TestMeeting(), new TestMeeting()];
   await create(short.url, unused);
   await create(short.url, used);

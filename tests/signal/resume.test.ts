@@ -11,7 +11,7 @@ let meeting: TestMeeting;
 let clock = 0;
 beforeEach(async () => {
   clock = 0;
-  server = await startApp({}, () => Date.now() + clock);
+  server = await startApp({}, { now: () => Date.now() + clock });
   url = server.url;
   meeting = new TestMeeting();
   await create(url, meeting);
@@ -75,7 +75,7 @@ describe('a lost socket', () => {
   test('comes back to servers for ICE with new credentials: the old ones expire', async () => {
     const turn = await startApp(
       { PARLEY_TURN_URLS: 'turn:turn.example.org', PARLEY_TURN_SECRET: 'hush' },
-      () => Date.now() + clock,
+      { now: () => Date.now() + clock },
     );
     await create(turn.url, meeting);
     const anna = await join(turn.url, meeting);

@@ -11,7 +11,7 @@ class Meeting {
   now = 1_000_000;
   effects: Effect[] = [];
 
-  constructor(terms: Partial<Pick<Room, 'meshLimit' | 'capacity' | 'hasRelay' | 'only'>> = {}) {
+  constructor(terms: Partial<Pick<Room, 'meshLimit' | 'capacity' | 'hasRelay' | 'only' | 'calmMs'>> = {}) {
     const all = { generation: 0, capacity: 100, locked: false, meshLimit: 4, hasRelay: true, ...terms };
     this.room = emptyRoom('aaaa-bbbb-cccc-dddd' as MeetingId, all, null);
   }
@@ -47,6 +47,13 @@ test('the fifth takes the meeting to the relay, and everybody is told, the fifth
   const meeting = new Meeting().join(1, 2, 3, 4);
   expect(meeting.told).toEqual([]);
   expect(meeting.join(5).told).toEqual(['1 relay to 5']);
+});
+
+test('how long that is, the server may be told', () => {
+  const meeting = new Meeting({ calmMs: 3000 }).join(1, 2, 3, 4, 5).leave(4, 5);
+  expect(dueAt(meeting.room)).toBe(meeting.now + 3000);
+  expect(meeting.after(2999).room.topology.at).toBe('relay');
+  expect(meeting.after(1).room.topology.at).toBe('mesh');
 });
 
 test('it goes back when it has been below the limit for half a minute, and no sooner', () => {

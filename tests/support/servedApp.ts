@@ -1,6 +1,7 @@
 /** The real server with the built client, for browsers. PARLEY_CLIENT names another build than dist/. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Given } from '../../signal/app.ts';
 import type { Environment } from '../../signal/config.ts';
 import { startApp } from './startApp.ts';
 
@@ -15,9 +16,9 @@ export function clientFolder(): string {
   return process.env['PARLEY_CLIENT'] ?? join(import.meta.dirname, '../../dist');
 }
 
-export async function serveApp(options: Environment = {}): Promise<App> {
+export async function serveApp(options: Environment = {}, given: Given = {}): Promise<App> {
   const client = clientFolder();
   if (!existsSync(join(client, 'index.html'))) throw new Error(`no built client in ${client}: npm test builds it`);
-  const started = await startApp({ PARLEY_CLIENT: client, ...options });
+  const started = await startApp({ PARLEY_CLIENT: client, ...options }, given);
   return { origin: started.url, restart: () => started.restart(), close: () => started.close() };
 }

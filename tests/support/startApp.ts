@@ -7,9 +7,8 @@ import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type App, createApp } from '../../signal/app.ts';
+import { type App, createApp, type Given } from '../../signal/app.ts';
 import { type Environment, readConfig } from '../../signal/config.ts';
-import type { RelayPort } from '../../signal/protocol/relayControl.ts';
 
 export interface StartedApp {
   /** Origin, `http://localhost:PORT`. */
@@ -28,11 +27,11 @@ export const WITH_RELAY: Environment = { PARLEY_RELAY: 'embedded', PARLEY_RELAY_
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/**
- * @param now    milliseconds since 1970, for tests that need a clock of their own
- * @param relay  in place of the embedded one: FakeRelay where meetings are larger than a mesh, and no media flows
- */
-export async function startApp(options: Environment = {}, now?: () => number, relay?: RelayPort): Promise<StartedApp> {
+/** Half a minute, for whoever waits for it (tests/signal/topology.test.ts has the real one). */
+export const SOON_CALM = { calmMs: 3000 };
+
+/** @param given  a clock of the test's own; FakeRelay where meetings are larger than a mesh, and no media flows; a shorter calm */
+export async function startApp(options: Environment = {}, given: Given = {}): Promise<StartedApp> {
   const dataDir = options['PARLEY_DATA'] ?? (await mkdtemp(join(tmpdir(), 'parley-')));
   const start = async (port: number): Promise<{ app: App; port: number }> => {
     const env: Environment = {
@@ -47,8 +46,7 @@ export async function startApp(options: Environment = {}, now?: () => number, re
     };
     const app = await createApp(
       readConfig(env, ROOT, (path) => readFileSync(path, 'utf8')),
-      now,
-      relay,
+      given,
     );
     return { app, port: await app.listen() };
   };

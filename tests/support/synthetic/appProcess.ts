@@ -27,7 +27,7 @@ let relay: Awaited<ReturnType<typeof startLocalRelay>>;
 const handlers = {
   start: async ({ workers }: { workers: number }): Promise<string> => {
     relay = await startLocalRelay(workers);
-    app = await startApp({ PARLEY_CLIENT: clientFolder() }, undefined, relay);
+    app = await startApp({ PARLEY_CLIENT: clientFolder() }, { relay });
     return app.url;
   },
   held: async (_: object): Promise<Held> => {
