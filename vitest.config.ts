@@ -1,6 +1,7 @@
 /**
- * Three projects: everything that runs in a process, two files at a time; then the browsers, one file at a time, because
- * what they show depends on timing and the machine may have two cores. Last those in which a single failure is a fault.
+ * Two files at a time, since the machine may have two cores: everything that runs in a process, and those with browsers that wait for
+ * things to happen rather than measure how long they take. Then, one file at a time, the browsers whose timing is what is shown. Last,
+ * likewise, those in which a single failure is a fault.
  */
 import { stripTypeScriptTypes } from 'node:module';
 import { compileModule } from 'svelte/compiler';
@@ -11,6 +12,7 @@ import type { Plugin } from 'vite';
 /** `npm run soak`: seeded tests try many more seeds. */
 const isSoak = Boolean(process.env['PARLEY_SOAK']);
 const browsers = ['tests/e2e/**/*.test.ts', 'tests/**/*.browser.test.ts'];
+const inE2e = (name: string): string => `tests/e2e/${name}.test.ts`;
 /** What these promise holds always: a frame that could not be opened, or could be, once in two tries is one too many. */
 const noSecondTry = [
   'access',
@@ -20,18 +22,33 @@ const noSecondTry = [
   'removed',
   'unsealed',
   'whatTheServerHears',
-].map((name) => `tests/e2e/${name}.test.ts`);
+].map(inE2e);
+/** What these show is how long something takes, or what a browser has time for: nothing else may run meanwhile. */
+const timed = [
+  ...['badLines', 'badLinesNarrow', 'crowd', 'networks', 'outages', 'reconnect', 'relay', 'relayTap'].map(inE2e),
+  'tests/client/transport/*.browser.test.ts',
+];
 
 /** Of those that run two at a time, what takes longest: first, so that neither has to wait for the other in the end. */
 const longest = [
   'client/ui/states',
-  'crypto/groupWalk',
   'client/chat/walk',
   'client/ui/behaviour',
+  'crypto/groupWalk',
+  'client/ui/chat.browser',
+  'e2e/devices',
+  'e2e/firefox',
   'client/ui/build',
+  'e2e/chatDirect',
+  'e2e/onlyRelay',
+  'e2e/browserFacts',
   'client/ui/gallery',
+  'e2e/meet',
+  'e2e/offline',
   'fuzz/wire',
+  'e2e/surface',
   'client/ui/floating',
+  'e2e/wiretap',
   'signal/process',
   'scenario/randomWalk',
   'scenario/realServer',
@@ -66,7 +83,10 @@ const svelteForBrowsers = [
   { find: /^svelte\/reactivity$/, replacement: 'svelte/src/reactivity/index-client.js' },
 ].map(({ find, replacement }) => ({ find, replacement: `${import.meta.dirname}/node_modules/${replacement}` }));
 
-const inBrowsers = { fileParallelism: false, testTimeout: 120_000, hookTimeout: 120_000 };
+const inBrowsers = { testTimeout: 120_000, hookTimeout: 120_000 };
+const alone = { ...inBrowsers, fileParallelism: false };
+/** Calls in real time on machines that CI shares with others: what fails twice is a fault. */
+const secondTry = { retry: process.env['CI'] ? 1 : 0 };
 
 export default defineConfig({
   plugins: [runes],
@@ -93,17 +113,21 @@ export default defineConfig({
         extends: true,
         test: {
           ...inBrowsers,
+          ...secondTry,
           name: 'e2e',
           include: browsers,
-          exclude: [...configDefaults.exclude, ...noSecondTry],
-          // Calls in real time on machines that CI shares with others: what fails twice is a fault.
-          retry: process.env['CI'] ? 1 : 0,
-          sequence: { groupOrder: 1 },
+          exclude: [...configDefaults.exclude, ...noSecondTry, ...timed],
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
         },
       },
       {
         extends: true,
-        test: { ...inBrowsers, name: 'privacy', include: noSecondTry, retry: 0, sequence: { groupOrder: 2 } },
+        test: { ...alone, ...secondTry, name: 'timed', include: timed, sequence: { groupOrder: 1 } },
+      },
+      {
+        extends: true,
+        test: { ...alone, retry: 0, name: 'privacy', include: noSecondTry, sequence: { groupOrder: 2 } },
       },
     ],
   },
