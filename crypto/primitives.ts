@@ -1,8 +1,8 @@
 /**
  * The only file that touches libsodium, and the home of every primitive outside of media frames.
  *
- * Ed25519 (RFC 8032), BLAKE2b (RFC 7693), XChaCha20-Poly1305-IETF and Argon2id (RFC 9106) by libsodium; HKDF-SHA-512
- * (RFC 5869) and SHA-256 by WebCrypto. libsodium is loaded by the first call that needs it, its far larger `sumo` build only
+ * Ed25519 (RFC 8032), X25519 (RFC 7748), BLAKE2b (RFC 7693), XChaCha20-Poly1305-IETF, ChaCha20-Poly1305 (RFC 8439) and Argon2id (RFC 9106)
+ * by libsodium; HKDF (RFC 5869), HMAC and SHA-256 by WebCrypto. libsodium is loaded by the first call that needs it, its far larger `sumo` build only
  * where a password is stretched. Frames are sealed in sframe.ts by WebCrypto alone.
  */
 import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
@@ -102,11 +102,65 @@ export function sha256Now(data: Bytes): Bytes {
 }
 
 /** Extract and expand with SHA-512, RFC 5869 §2. @param options.length 1 to 255 · 64 bytes */
-export async function hkdf(ikm: Bytes, options: { salt: Bytes; info: Bytes; length: number }): Promise<Bytes> {
-  const { salt, info, length } = options;
-  if (length < 1 || length > 255 * 64) throw new CryptoError('usage', 'HKDF-SHA-512 gives 1 to 16,320 bytes');
+export async function hkdf(ikm: Bytes, options: HkdfOptions): Promise<Bytes> {
+  if (options.length < 1 || options.length > 255 * 64)
+    throw new CryptoError('usage', 'HKDF-SHA-512 gives 1 to 16,320 bytes');
+  return expand('SHA-512', ikm, options);
+}
+
+interface HkdfOptions {
+  salt: Bytes;
+  info: Bytes;
+  length: number;
+}
+
+/** The same with SHA-256: for age alone. */
+export function hkdfSha256(ikm: Bytes, options: HkdfOptions): Promise<Bytes> {
+  return expand('SHA-256', ikm, options);
+}
+
+async function expand(hash: string, ikm: Bytes, { salt, info, length }: HkdfOptions): Promise<Bytes> {
   const key = await crypto.subtle.importKey('raw', ikm, 'HKDF', false, ['deriveBits']);
-  return new Uint8Array(await crypto.subtle.deriveBits({ name: 'HKDF', hash: 'SHA-512', salt, info }, key, length * 8));
+  return new Uint8Array(await crypto.subtle.deriveBits({ name: 'HKDF', hash, salt, info }, key, length * 8));
+}
+
+/** HMAC with SHA-256, RFC 2104. */
+export async function hmacSha256(key: Bytes, data: Bytes): Promise<Bytes> {
+  const algorithm = { name: 'HMAC', hash: 'SHA-256' };
+  const imported = await crypto.subtle.importKey('raw', key, algorithm, false, ['sign']);
+  return new Uint8Array(await crypto.subtle.sign(algorithm, imported, data));
+}
+
+/** RFC 7748 §5. @param point 32 bytes @throws CryptoError 'malformed' for a point of small order */
+export async function x25519(scalar: Bytes, point: Bytes): Promise<Bytes> {
+  checkLength(scalar, 32, 'X25519 scalar');
+  checkLength(point, 32, 'X25519 point');
+  const library = await sodium();
+  try {
+    return owned(library.crypto_scalarmult(scalar, point));
+  } catch (cause) {
+    throw new CryptoError('malformed', 'a point of small order', { cause });
+  }
+}
+
+/**
+ * ChaCha20-Poly1305 without additional data: for age alone, whose nonces are counters. At once.
+ * @param nonce  12 bytes, never again with this key and another plaintext
+ */
+export function chachaSealNow(key: Bytes, nonce: Bytes, plaintext: Bytes): Bytes {
+  checkLength(key, AEAD_KEY_BYTES, 'AEAD key');
+  return owned(sodiumNow().crypto_aead_chacha20poly1305_ietf_encrypt(plaintext, null, null, nonce, key));
+}
+
+/** @throws CryptoError 'forged' */
+export function chachaOpenNow(key: Bytes, nonce: Bytes, sealed: Bytes): Bytes {
+  checkLength(key, AEAD_KEY_BYTES, 'AEAD key');
+  const library = sodiumNow();
+  try {
+    return owned(library.crypto_aead_chacha20poly1305_ietf_decrypt(null, sealed, null, nonce, key));
+  } catch (cause) {
+    throw new CryptoError('forged', 'does not open', { cause });
+  }
 }
 
 /**

@@ -3,10 +3,11 @@
  * believed beyond its author. Unknown kinds are of a newer version, and are left alone.
  */
 import * as z from 'zod/mini';
+import { BlobId } from '../../signal/protocol/blobs.ts';
 import { ChatHead } from '../../signal/protocol/chat.ts';
 import { bytesText, fixedBytesText } from '../../signal/protocol/ids.ts';
 import { MAX_UPDATE } from '../notes/limits.ts';
-import { MAX_TEXT } from './view.ts';
+import { MAX_FILE_BYTES, MAX_FILES, MAX_TEXT } from './view.ts';
 
 const EntryId = fixedBytesText(32);
 const Text = z.string().check(z.minLength(1), z.maxLength(MAX_TEXT));
@@ -17,8 +18,34 @@ const name = z.optional(z.string().check(z.minLength(1), z.maxLength(80)));
 
 const NotesPage = z.object({ at: z.int().check(z.nonnegative()), id: fixedBytesText(8) });
 
+/** Of a picture, JPEG: all of it is in the entry, so that nothing is fetched to show it. */
+export const MAX_THUMBNAIL_BYTES = 6 * 1024;
+const Pixels = z.int().check(z.positive(), z.maximum(100_000));
+
+/** A file that lies on the server, sealed: where, and what opens it. Nobody has to believe name and type. */
+export const FileBody = z.object({
+  blob: BlobId,
+  /** Of crypto/age.ts: its identity. */
+  key: fixedBytesText(32),
+  name: z.string().check(z.minLength(1), z.maxLength(255)),
+  type: z.string().check(z.maxLength(100), z.regex(/^[a-z0-9.+-]+\/[a-z0-9.+-]+$/)),
+  size: z.int().check(z.nonnegative(), z.maximum(MAX_FILE_BYTES)),
+  picture: z.optional(z.object({ width: Pixels, height: Pixels, thumbnail: bytesText(MAX_THUMBNAIL_BYTES) })),
+});
+export type FileBody = z.infer<typeof FileBody>;
+const Files = z.array(FileBody).check(z.minLength(1), z.maxLength(MAX_FILES));
+
 export const Body = z.discriminatedUnion('is', [
-  z.object({ is: z.literal('say'), text: Text, reply: z.optional(EntryId), name }),
+  /** Words, files, or both. */
+  z
+    .object({
+      is: z.literal('say'),
+      text: z.string().check(z.maxLength(MAX_TEXT)),
+      reply: z.optional(EntryId),
+      files: z.optional(Files),
+      name,
+    })
+    .check(z.refine(({ text, files }) => text !== '' || files !== undefined)),
   /** Another text for one's own entry. */
   z.object({ is: z.literal('edit'), of: EntryId, text: Text, name }),
   /**

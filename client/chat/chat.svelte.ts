@@ -2,13 +2,17 @@
 import { DEFAULT_CHAT_TERMS, type ChatTerms } from '../../signal/protocol/documents.ts';
 import { m } from '../paraglide/messages.js';
 import { CallError } from '../e2ee/port.ts';
-import type { Body } from './bodies.ts';
+import type { Body, FileBody } from './bodies.ts';
 import { Chat } from './chat.ts';
+import { pictureType } from './fileNames.ts';
+import { OutgoingFiles } from './outgoing.ts';
+import { readPicture } from './pictures.ts';
 import { exportJson, exportText, Presenter } from './present.ts';
 import type { DirectTerms } from './providers/direct.ts';
 import type { ChatLine, ChatPort } from './providers/signal.ts';
 import type { Said } from './thread.ts';
-import { MAX_TEXT, type ChatFacade, type ChatView, type Written } from './view.ts';
+import { FileError } from './files.ts';
+import { MAX_TEXT, type FileTransfer, type ChatFacade, type ChatView, type Written } from './view.ts';
 
 export interface ChatFacadeOptions {
   readonly port: ChatPort;
@@ -36,6 +40,8 @@ const EMPTY: ChatView = {
   host: false,
   canWrite: true,
   alarms: [],
+  staged: [],
+  outgoing: [],
   used: 0,
 };
 
@@ -47,6 +53,7 @@ export class ChatOnScreen implements ChatFacade {
   #view = $state.raw<ChatView>(EMPTY);
   #chat: Chat | null = null;
   #presenter: Presenter | null = null;
+  #outgoing: OutgoingFiles | null = null;
   #isDrawing = false;
   #isUp = false;
   #isLookedAt = false;
@@ -77,6 +84,16 @@ export class ChatOnScreen implements ChatFacade {
     if (this.#isClosed) return chat.close();
     this.#chat = chat;
     this.#presenter = new Presenter(chat, m.chat_unnamed());
+    this.#outgoing = new OutgoingFiles({
+      files: chat.files,
+      isOnline: () => chat.signal.state === 'online',
+      readPicture,
+      write: async ({ text, replyTo, to }, files) => (await this.#say(text, { replyTo, to, files })) === 'written',
+      changed: () => {
+        this.#guard();
+        this.#changed();
+      },
+    });
     chat.allowDirect(this.#servers);
     if (this.#isUp) chat.up();
     this.#draw();
@@ -94,11 +111,20 @@ export class ChatOnScreen implements ChatFacade {
   async send({ text, replyTo = null, to = null }: Parameters<ChatFacade['send']>[0]): Promise<Written> {
     if (!this.#view.canWrite) return 'failed';
     const trimmed = text.trim().slice(0, MAX_TEXT);
-    if (trimmed === '') return 'written';
+    if ((this.#outgoing?.staged.length ?? 0) > 0) {
+      this.#outgoing!.send({ text: trimmed, replyTo, to });
+      return 'written';
+    }
+    return trimmed === '' ? 'written' : this.#say(trimmed, { replyTo, to, files: [] });
+  }
+
+  #say(text: string, given: { replyTo: string | null; to: string | null; files: FileBody[] }): Promise<Written> {
+    const { replyTo, to, files } = given;
     const answered = replyTo === null ? null : (this.#chat?.thread.one(replyTo) ?? null);
     // All would see that there was something which two alone can read.
     const isOurs = answered === null || answered.to === null || this.#other(answered) === to;
-    return this.#write({ is: 'say', text: trimmed, ...(replyTo !== null && isOurs ? { reply: replyTo } : {}) }, to);
+    const more = { ...(replyTo !== null && isOurs ? { reply: replyTo } : {}), ...(files.length > 0 ? { files } : {}) };
+    return this.#write({ is: 'say', text, ...more }, to);
   }
 
   async edit(id: string, text: string): Promise<Written> {
@@ -106,6 +132,33 @@ export class ChatOnScreen implements ChatFacade {
     const before = this.#chat?.thread.one(id);
     if (trimmed === '' || !before || before.text === trimmed) return 'written';
     return this.#write({ is: 'edit', of: id, text: trimmed }, before.to);
+  }
+
+  attach(files: readonly File[]): number {
+    return this.#outgoing?.add(files) ?? files.length;
+  }
+
+  asOriginal(file: string, original: boolean): void {
+    this.#outgoing?.asOriginal(file, original);
+  }
+
+  detach(file: string): void {
+    this.#outgoing?.remove(file);
+  }
+
+  resend(id: string): void {
+    this.#outgoing?.retry(id);
+  }
+
+  giveUp(id: string): void {
+    this.#outgoing?.giveUp(id);
+  }
+
+  async fetchFile(message: string, index: number, transfer: FileTransfer): Promise<Blob> {
+    const file = this.#chat?.thread.one(message)?.files[index];
+    if (!this.#chat || !file) throw new FileError('gone');
+    const parts = await this.#chat.files.get(file, transfer);
+    return new Blob(parts, { type: pictureType(file.type) ?? 'application/octet-stream' });
   }
 
   remove(id: string): void {
@@ -188,6 +241,8 @@ export class ChatOnScreen implements ChatFacade {
   /** Idempotent. */
   close(): void {
     this.#isClosed = true;
+    this.#outgoing?.close();
+    removeEventListener('beforeunload', stay);
     this.#chat?.close();
   }
 
@@ -212,6 +267,12 @@ export class ChatOnScreen implements ChatFacade {
     if (this.#isOpened || !this.#isLookedAt || !this.#chat?.canWrite || !this.#options.isLive()) return;
     this.#isOpened = true;
     this.#chat.opened();
+  }
+
+  /** A message that waits for its files ends with the page: whoever leaves is asked. */
+  #guard(): void {
+    if ((this.#outgoing?.waiting ?? 0) > 0) addEventListener('beforeunload', stay);
+    else removeEventListener('beforeunload', stay);
   }
 
   #changed(): void {
@@ -247,7 +308,13 @@ export class ChatOnScreen implements ChatFacade {
       host: chat.isHost && this.#options.isLive(),
       canWrite: chat.canWrite,
       alarms: chat.alarms,
+      staged: this.#outgoing?.staged ?? [],
+      outgoing: this.#outgoing?.outgoing((id) => presenter.person(id)) ?? [],
       used: signal.used,
     };
   }
+}
+
+function stay(event: BeforeUnloadEvent): void {
+  event.preventDefault();
 }

@@ -9,6 +9,7 @@ import { Notes } from '../notes/notes.ts';
 import { bodyFrom, isNote, type Body } from './bodies.ts';
 import type { PlacedEntry } from './document.ts';
 import { ChatDocument, entryName, isSameEntry, LOCAL, nameOf, type Place } from './document.ts';
+import { FileError, type FilePlace, Files } from './files.ts';
 import { Kept, memoryFrom, type Memory } from './kept.ts';
 import { Presence } from './presence.ts';
 import { Direct, type DirectTerms } from './providers/direct.ts';
@@ -58,6 +59,8 @@ export interface ChatOptions {
   readonly random: () => number;
   /** So many items of the log are worth a snapshot. */
   readonly snapshotAfter?: number;
+  /** Where files are put and fetched; without: at the page's own server. */
+  readonly files?: Files;
   /** Opens the direct way; null: there is none. */
   readonly openDirect: DirectTerms['open'] | null;
 }
@@ -67,6 +70,7 @@ export class Chat {
   readonly signal: SignalProvider;
   readonly presence: Presence;
   readonly notes: Notes;
+  readonly files: Files;
   readonly #direct: Direct | null;
   readonly #options: ChatOptions;
   readonly #document: ChatDocument;
@@ -83,6 +87,9 @@ export class Chat {
   #notesSeen: number;
   #unsaid: Place[];
   #unsaying = false;
+  /** Of entries that were erased: to be deleted. */
+  #unfiled: Pick<FilePlace, 'blob' | 'key'>[];
+  #isUnfiling = false;
   #writing: Promise<void> = Promise.resolve();
   #reading: Promise<void> = Promise.resolve();
   readonly #kept: Kept;
@@ -112,6 +119,8 @@ export class Chat {
     this.#seen = memory?.seen ?? null;
     this.#notesSeen = memory?.notesSeen ?? 0;
     this.#unsaid = [...(memory?.unsaid ?? [])];
+    this.#unfiled = [...(memory?.files ?? [])];
+    this.files = options.files ?? new Files(options);
     this.#document = new ChatDocument({
       added: (entries) => this.#added(entries),
       removed: (entries) => this.#removed(entries),
@@ -125,7 +134,9 @@ export class Chat {
       memory: memory?.signal ?? null,
       moved: () => {
         this.#keep(null);
+        this.files.moved(this.signal.state === 'online');
         this.#unsay();
+        this.#unfile();
         this.#direct?.moved();
         options.changed();
       },
@@ -336,6 +347,7 @@ export class Chat {
     const entry = this.thread.entry(id);
     if (!this.#bytes.has(id) || entry?.author !== this.self) return;
     const { to } = entry;
+    const files = this.thread.one(id)?.files ?? [];
     // Its other texts go with it. Where only one could read it, that one alone sees that it is gone.
     const ids = [id, ...this.thread.editsOf(id)].filter((one) => this.#bytes.has(one));
     const bodies = ids.map((of): Body => ({ is: 'erase', of, ...(of === id && to === null ? {} : { quiet: true }) }));
@@ -347,8 +359,11 @@ export class Chat {
     this.#unsaid.push(
       ...this.#document.replace(gone, [...tombstones.map((one) => one.entry), ...written.map(({ bytes }) => bytes)]),
     );
+    this.#unfiled.push(...files.map(({ blob, key }) => ({ blob, key })));
     await this.#kept.done;
+    this.#keep(null);
     this.#unsay();
+    this.#unfile();
     this.#options.changed();
   }
 
@@ -588,6 +603,25 @@ export class Chat {
     );
   }
 
+  /** Once it is in the log that their entries are gone, files leave the server. */
+  #unfile(): void {
+    const [next] = this.#unfiled;
+    if (next === undefined || this.#isUnfiling || !this.signal.isLevel) return;
+    this.#isUnfiling = true;
+    const end = (isDone: boolean): void => {
+      this.#isUnfiling = false;
+      if (isDone) this.#unfiled = this.#unfiled.filter((one) => one !== next);
+      if (this.#isClosed) return;
+      this.#keep(null);
+      this.#unfile();
+    };
+    this.files.delete(next.blob, next.key).then(
+      () => end(true),
+      // What the server refuses it would refuse again: with its time it goes too.
+      (error: unknown) => this.#options.after(UNSAY_MS, () => end(error instanceof FileError)),
+    );
+  }
+
   #soon(run: () => void | Promise<void>): void {
     this.#options.after(RESTORE_MS * this.#options.random(), () => {
       if (!this.#isClosed) void Promise.resolve(run()).catch(() => undefined);
@@ -626,6 +660,7 @@ export class Chat {
       seen: this.#seen,
       notesSeen: this.#notesSeen,
       unsaid: this.#unsaid,
+      files: this.#unfiled,
     });
   }
 

@@ -4,6 +4,7 @@
  * In order, one after the other. Invariant: what is said to have been taken in is never further than what is kept.
  */
 import * as z from 'zod/mini';
+import { BlobId } from '../../signal/protocol/blobs.ts';
 import type { ChatDocument } from './document.ts';
 import type { ChatPort } from './providers/signal.ts';
 import { SignalMemory } from './providers/signal.ts';
@@ -11,12 +12,13 @@ import { SignalMemory } from './providers/signal.ts';
 /** Kept changes are brought together when they are so many. */
 const MANY = 64;
 
-/** Beside the changes. `seen`: the newest entry that was read. `notesSeen`: until when the notes were. `unsaid`: where things lay that have still to leave the log. */
+/** Beside the changes. `seen`: the newest entry that was read. `notesSeen`: until when the notes were. `unsaid`: where things lay that have still to leave the log. `files`: of erased entries, still to leave the server. */
 const Memory = z.object({
   signal: z.nullable(SignalMemory),
   seen: z.nullable(z.string()),
   notesSeen: z.int(),
   unsaid: z.array(z.object({ client: z.int(), clock: z.int(), length: z.int() })),
+  files: z.array(z.object({ blob: BlobId, key: z.string() })),
 });
 export type Memory = z.infer<typeof Memory>;
 

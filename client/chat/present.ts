@@ -2,9 +2,11 @@
  * What is shown of a chat, from what is known of it. Views of messages that are as they were are the same objects, so that a screen
  * with ten thousand of them draws what has changed.
  */
+import type { FileBody } from './bodies.ts';
 import type { Chat } from './chat.ts';
+import { cleanName, pictureType } from './fileNames.ts';
 import type { Said } from './thread.ts';
-import type { ChatMessage, ChatPerson, Delivery, ReactionView } from './view.ts';
+import type { ChatFile, ChatMessage, ChatPerson, Delivery, ReactionView } from './view.ts';
 
 const QUOTE = 140;
 
@@ -47,8 +49,9 @@ export class Presenter {
       const key = JSON.stringify([author, delivery, quoted, reactions, own, to]);
       if (drawn?.said === said && drawn.key === key) return drawn.view;
       const { id, at, text, edited, erased } = said;
+      const files = said.files.map(fileOf);
       const more = { delivery, replyTo: quoted, reactions, mentionsMe: mentions(text, own), to };
-      const view: ChatMessage = { id, author, at, text, edited, deleted: erased, ...more };
+      const view: ChatMessage = { id, author, at, text, files, edited, deleted: erased, ...more };
       this.#drawn.set(id, { said, key, own, view });
       return view;
     });
@@ -104,8 +107,9 @@ export class Presenter {
     const said = this.#chat.thread.quoted(answer);
     if (said === null || said === 'hidden') return null;
     if (said === 'unknown') return { id: answer.reply!, name: '', text: '', gone: true };
-    const { id, author, text, erased } = said;
-    return { id, name: this.person(author).name, text: text.slice(0, QUOTE), gone: erased };
+    const { id, author, text, files, erased } = said;
+    const words = text || files.map(({ name }) => cleanName(name)).join(', ');
+    return { id, name: this.person(author).name, text: words.slice(0, QUOTE), gone: erased };
   }
 
   #reaction(emoji: string, who: readonly string[]): ReactionView {
@@ -114,6 +118,24 @@ export class Presenter {
     const mine = who.includes(self);
     return { emoji, names: mine ? [this.person(self).name, ...others] : others, mine };
   }
+}
+
+/** As its author says, as far as that can be shown. */
+function fileOf({ name, size, type, picture }: FileBody): ChatFile {
+  const isShown = picture !== undefined && pictureType(type) !== null;
+  return {
+    name: cleanName(name),
+    size,
+    type,
+    picture: isShown
+      ? {
+          width: picture.width,
+          height: picture.height,
+          // Its type is ours to say: whatever is in it, a browser shows a picture or nothing.
+          thumbnail: `data:image/jpeg;base64,${picture.thumbnail.replaceAll('-', '+').replaceAll('_', '/')}`,
+        }
+      : null,
+  };
 }
 
 /** Of somebody else for all, answers nothing, and nobody has reacted to it. */
@@ -149,11 +171,12 @@ export function exportText(
 ): string {
   const lines = messages
     .filter(({ deleted }) => !deleted)
-    .map(({ at, author, text, replyTo, to }) => {
+    .map(({ at, author, text, files, replyTo, to }) => {
       const quote =
         replyTo === null || replyTo.gone ? '' : `> ${replyTo.name}: ${replyTo.text.replaceAll('\n', ' ')}\n`;
       const only = to === null ? '' : ` (${onlyTo(to.name)})`;
-      return `[${timeOf(at)}] ${author.name}${only}\n${quote}${text}\n`;
+      const said = [text, ...files.map(({ name }) => `[${name}]`)].filter((line) => line !== '').join('\n');
+      return `[${timeOf(at)}] ${author.name}${only}\n${quote}${said}\n`;
     });
   return lines.join('\n');
 }
@@ -162,12 +185,13 @@ export function exportText(
 export function exportJson(messages: readonly ChatMessage[]): string {
   const all = messages
     .filter(({ deleted }) => !deleted)
-    .map(({ id, at, author, text, edited, replyTo, reactions, to }) => ({
+    .map(({ id, at, author, text, files, edited, replyTo, reactions, to }) => ({
       id,
       at: new Date(at).toISOString(),
       author: { identity: author.id, name: author.name },
       onlyTo: to && { identity: to.id, name: to.name },
       text,
+      files: files.map(({ name, size, type }) => ({ name, size, type })),
       edited,
       replyTo: replyTo?.id ?? null,
       reactions: reactions.map(({ emoji, names }) => ({ emoji, names })),

@@ -6,7 +6,7 @@
  * sign and quoted between the same two alone. Pure: no clock, no I/O. Invariant: `add` is commutative and idempotent.
  */
 import type { ReadEntry } from '../e2ee/chat/messages.ts';
-import type { Body } from './bodies.ts';
+import type { Body, FileBody } from './bodies.ts';
 import { bodyFrom } from './bodies.ts';
 
 export interface Said {
@@ -14,6 +14,7 @@ export interface Said {
   readonly author: string;
   readonly at: number;
   readonly text: string;
+  readonly files: readonly FileBody[];
   readonly edited: boolean;
   readonly erased: boolean;
   readonly reply: string | null;
@@ -308,7 +309,7 @@ function viewOf(entry: ReadEntry, { topic, at, order }: { topic: Topic; at: numb
   const { say, edits, erasers, markers, reactions } = topic;
   if (say === null || erasers.has(author)) {
     const to = (say === null ? markers.get(author) : say.entry.to) ?? null;
-    return { id, author, at, to, text: '', edited: false, erased: true, reply: null, reactions: new Map() };
+    return { id, author, at, to, text: '', files: [], edited: false, erased: true, reply: null, reactions: new Map() };
   }
   const { to } = say.entry;
   const own = edits.filter((edit) => edit.entry.author === author && edit.entry.to === to);
@@ -319,6 +320,7 @@ function viewOf(entry: ReadEntry, { topic, at, order }: { topic: Topic; at: numb
     at,
     to,
     text: own.at(-1)?.body.text ?? say.body.text,
+    files: say.body.files ?? [],
     edited: own.length > 0,
     erased: false,
     reply: say.body.reply ?? null,

@@ -29,6 +29,57 @@ export interface ReactionView {
   mine: boolean;
 }
 
+/** A file of a message, as its author named it: cleaned of whatever could deceive. Nothing of it is here until it is fetched. */
+export interface ChatFile {
+  name: string;
+  /** In bytes. */
+  size: number;
+  /** As its author says; for icons alone. */
+  type: string;
+  /** Of one that can be shown here: its size in pixels, and a small picture of it, `data:`. */
+  picture: null | { width: number; height: number; thumbnail: string };
+}
+
+/** Why a file does not get where it should; each has its own words. */
+export type FileFault =
+  /** Larger than files may be. */
+  | 'tooLarge'
+  /** The server keeps no more files of this meeting. */
+  | 'full'
+  /** It takes no more of ours for a while. */
+  | 'busy'
+  /** It is not on the server any more. */
+  | 'gone'
+  /** The file on the disk is another by now, or cannot be read. */
+  | 'changed'
+  /** What the server gave is not what was sent. */
+  | 'forged'
+  /** Anything else. */
+  | 'refused';
+
+/** A file that goes with what is being written, or waits with it. It goes up at once. */
+export interface StagedFile {
+  id: string;
+  name: string;
+  size: number;
+  /** Small, `blob:` or `data:`; null where it is no picture. */
+  thumbnail: string | null;
+  /** Of a picture: whether it goes as it is, with the place and camera that may be in it; null where there is no choice. */
+  original: boolean | null;
+  /** `share`: 0 … 1. */
+  state:
+    { at: 'preparing' | 'waiting' | 'ready' } | { at: 'uploading'; share: number } | { at: 'failed'; why: FileFault };
+}
+
+/** A message that is written as soon as its files are up. `failed`: one of them did not get there, or it could not be written. */
+export interface Outgoing {
+  id: string;
+  text: string;
+  to: ChatPerson | null;
+  files: readonly StagedFile[];
+  failed: boolean;
+}
+
 export interface ChatMessage {
   /** Hash of the entry, base64url; it stays while edits come. */
   id: string;
@@ -37,6 +88,7 @@ export interface ChatMessage {
   at: number;
   /** As written; empty where deleted. */
   text: string;
+  files: readonly ChatFile[];
   edited: boolean;
   deleted: boolean;
   replyTo: null | { id: string; name: string; text: string; gone: boolean };
@@ -83,6 +135,10 @@ export interface ChatView {
   /** False for who was never in a meeting whose newcomers do not see everything: it opens once they have been. */
   canWrite: boolean;
   alarms: readonly ChatAlarm[];
+  /** Files that go with what is being written. */
+  staged: readonly StagedFile[];
+  /** Messages that wait for their files. */
+  outgoing: readonly Outgoing[];
   /** Share of the server's room that is used, 0 … 1. */
   used: number;
 }
@@ -90,12 +146,37 @@ export interface ChatView {
 /** `noCard`: it cannot be locked for this one person. `failed`: this browser kept nothing. Then nothing was written. */
 export type Written = 'written' | 'noCard' | 'failed';
 
+export interface FileTransfer {
+  /** How much of it is here, 0 … 1. */
+  progress: (share: number) => void;
+  signal: AbortSignal;
+}
+
 export interface ChatFacade {
   readonly view: ChatView;
   /** Somebody looks at it. Idempotent. */
   look(): void;
-  /** @param to only for this person: never for anybody else */
+  /**
+   * With what is staged; then it is taken over, and written once that is up.
+   * @param to only for this person: never for anybody else
+   */
   send(message: { text: string; replyTo?: string | null; to?: string | null }): Promise<Written>;
+  /** Stages files; those beyond `MAX_FILES` are left. @returns how many were */
+  attach(files: readonly File[]): number;
+  /** A picture goes as it is, or anew without what the camera wrote into it. */
+  asOriginal(file: string, original: boolean): void;
+  /** Takes a staged file back. */
+  detach(file: string): void;
+  /** Tries a staged file, or a message that waits, again. */
+  resend(id: string): void;
+  /** Gives up a message that waits for its files. */
+  giveUp(id: string): void;
+  /**
+   * Fetches and opens a message's file, all of it.
+   * @returns a blob of no type that a browser runs
+   * @throws with `fault`, or the signal's reason
+   */
+  fetchFile(message: string, index: number, transfer: FileTransfer): Promise<Blob>;
   /** One's own. */
   edit(id: string, text: string): Promise<Written>;
   /** One's own, for everybody and for good. */
@@ -115,5 +196,9 @@ export interface ChatFacade {
   export(format: 'text' | 'json'): string;
 }
 
+/** Largest file, in bytes: 100 MiB. */
+export const MAX_FILE_BYTES = 100 * 1024 * 1024;
+/** Of one message. */
+export const MAX_FILES = 8;
 /** Longest text of one message, in UTF-16 code units. */
 export const MAX_TEXT = 8000;

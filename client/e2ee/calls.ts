@@ -205,6 +205,12 @@ export class CallDesk {
       'chat.overhear': (params) => this.#needChat().overhear(params),
       'chat.room': () => this.#needChat().room(),
       'chat.standing': () => this.#needChat().standing(),
+      'chat.sealFile': (params) => this.#needChat().files.sealFile(params),
+      'chat.sealed': (params) => this.#needChat().files.sealed(params),
+      'chat.openFile': (params) => this.#needChat().files.openFile(params),
+      'chat.opened': (params) => this.#needChat().files.opened(params),
+      'chat.endFile': (params) => this.#needChat().files.endFile(params),
+      'chat.fileToken': (params) => this.#needChat().files.fileToken(params),
       'chat.keep': (params) => this.#needChat().keep(params),
     };
   }

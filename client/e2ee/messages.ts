@@ -121,7 +121,7 @@ export type ToWorker = { [N in CallName]: { type: 'call'; id: number; name: N; p
 
 /** Codes of a failed call. `crypto` never says why a seal did not open. */
 export type CallErrorCode =
-  'forged' | 'badPassword' | 'storage' | 'usage' | 'notHost' | 'notReady' | 'noCard' | 'internal';
+  'forged' | 'badPassword' | 'storage' | 'usage' | 'notHost' | 'notReady' | 'noCard' | 'unreadable' | 'internal';
 
 export type FromWorker =
   | { type: 'answer'; id: number; result: unknown }

@@ -18,6 +18,7 @@ import type { ChatHead, ChatItem } from '../../../signal/protocol/chat.ts';
 import type { Access } from '../access.ts';
 import { Refused } from '../refused.ts';
 import { EntryReader } from './entries.ts';
+import { ChatFiles } from './files.ts';
 import { keepAccess } from './kept.ts';
 import type { ChatKeys } from './keys.ts';
 import type { ChatCalls, OpenedItem, SealedItem, WrittenEntry } from './messages.ts';
@@ -74,6 +75,7 @@ export class ChatKeeper {
   readonly #parts = new Parts();
   /** Items that no key of ours opens, oldest first. */
   readonly #hidden: ChatItem[] = [];
+  readonly files = new ChatFiles((of) => this.#eraseToken(of));
   #eraseSecret: Promise<Bytes> | null = null;
   /** Of the records that `begin` has read. */
   #kept: number[] = [];

@@ -150,6 +150,20 @@ export interface ChatCalls {
    * Another key, another room; null while there is none. Of the key itself neither tells anything.
    */
   'chat.room': { in: object; out: { room: { room: string; password: string } | null } };
+  /**
+   * A file that is to be sealed, piece by piece. `key` opens it, for the entry that names it; `bytes`: how long it gets; `erase`: SHA-256 of
+   * the token that deletes it. `handle` is good until `chat.endFile`.
+   */
+  'chat.sealFile': { in: { file: Blob }; out: { handle: number; key: string; bytes: number; erase: string } };
+  /** A part of the sealed file: the same bytes each time. Fails with `unreadable` where the file is another by now. */
+  'chat.sealed': { in: { handle: number; from: number; to: number }; out: { bytes: Bytes } };
+  /** A file that is to be opened. `bytes`: how long it is, sealed. */
+  'chat.openFile': { in: { key: string; size: number }; out: { handle: number; bytes: number } };
+  /** Opens what comes next of it, in order. Fails with `forged`. Only where it `isWhole` nothing is missing. */
+  'chat.opened': { in: { handle: number; sealed: Bytes }; out: { bytes: Bytes; isWhole: boolean } };
+  'chat.endFile': { in: { handle: number }; out: object };
+  /** What deletes a file that this browser has sealed. */
+  'chat.fileToken': { in: { key: string }; out: { token: string } };
   /** Keeps a change of the document in this browser, sealed. `all`: it holds everything that was kept before. */
   'chat.keep': { in: { update: Bytes | null; state: string; all: boolean }; out: object };
 }

@@ -18,10 +18,21 @@ export function shownName(name: string): string {
 }
 
 /** What is read out as it comes. */
-export function saidWords({ author, text, to }: ChatMessage): string {
-  const said = { name: personName(author), text: visibleText(text) };
+export function saidWords(message: ChatMessage): string {
+  const { author, text, files, to } = message;
+  const names = files.map(({ name, picture }) =>
+    picture ? m.chat_said_picture({ name }) : m.chat_said_file({ name }),
+  );
+  const said = {
+    name: personName(author),
+    text: [visibleText(text), ...names.map(shownLine)].filter(Boolean).join('. '),
+  };
   return to === null ? m.chat_said(said) : m.chat_said_private(said);
 }
+
+/** What a message says in one line: of one without words, what its files are called. */
+export const wordsOf = ({ text, files }: Pick<ChatMessage, 'text' | 'files'>): string =>
+  text || files.map(({ name }) => name).join(', ');
 
 /** No more of a text than one line can show. */
 export const shownLine = (text: string): string => visibleLine(text.slice(0, 200).replace(/\s+/g, ' '));

@@ -1,10 +1,11 @@
-/** Saves text as a file of this device. It goes nowhere else. */
-export function download(name: string, type: string, text: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type }));
+/** Saves a file on this device. It goes nowhere else. */
+export function download(name: string, content: Blob): void {
+  // Of no type that a browser would show instead.
+  const url = URL.createObjectURL(new Blob([content], { type: 'application/octet-stream' }));
   const link = document.createElement('a');
   link.href = url;
   link.download = name;
   link.click();
   // The download has read it by then.
-  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }

@@ -6,7 +6,9 @@ export function foundIn(messages: readonly ChatMessage[], query: string): string
   const wanted = query.trim().toLowerCase();
   if (wanted === '') return [];
   return messages
-    .filter(({ text, author }) => text.toLowerCase().includes(wanted) || author.name.toLowerCase().includes(wanted))
+    .filter(({ text, author, files }) =>
+      [text, author.name, ...files.map(({ name }) => name)].some((one) => one.toLowerCase().includes(wanted)),
+    )
     .map(({ id }) => id);
 }
 

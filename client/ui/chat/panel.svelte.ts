@@ -18,7 +18,7 @@ export class Panel {
   /** Of one's own messages, and the text as it is being changed. `with`: who alone can read it. */
   editing = $state<{ id: string; text: string; with: string | null } | null>(null);
   /** What could not be written is in the field again, and this is why. */
-  problem = $state<Exclude<Written, 'written'> | null>(null);
+  problem = $state<Exclude<Written, 'written'> | 'tooManyFiles' | null>(null);
   /** Being written: until it is, nothing changes for whom it is. */
   #underWay = 0;
   /** Null while nobody searches. */

@@ -364,12 +364,14 @@ export async function opened(by: Device, parts: string[], { hash, covers }: Chat
 
 /** The worker's end, without the worker. */
 export function portOf(keeper: ChatKeeper): ChatPort {
-  const calls = keeper as unknown as Record<string, (params: unknown) => Promise<never>>;
+  const { files } = keeper;
+  const ends = [keeper, files] as unknown as Record<string, (params: unknown) => Promise<never>>[];
   return {
     async call(name, params) {
       underWay += 1;
       try {
-        return await calls[name.slice('chat.'.length)]!.call(keeper, params);
+        const end = ends.find((one) => name.slice('chat.'.length) in one)!;
+        return await end[name.slice('chat.'.length)]!(params);
       } finally {
         underWay -= 1;
       }

@@ -27,6 +27,7 @@ const message = (id: string, changes: Partial<ChatMessage> = {}): ChatMessage =>
   author: ben,
   at: NOON,
   text: id,
+  files: [],
   edited: false,
   deleted: false,
   replyTo: null,
