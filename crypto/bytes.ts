@@ -90,8 +90,14 @@ const CROCKFORD = alphabet(
   'abcdefghjkmnpqrstvwxyz001111',
 );
 
+/** Where the engine has it (ECMA-262 2026): ten times as fast. */
+interface Encodes {
+  toBase64?(options: { alphabet: 'base64url'; omitPadding: true }): string;
+}
+
 /** Base64url without padding. */
-export function base64url(bytes: Uint8Array): string {
+export function base64url(bytes: Uint8Array & Encodes): string {
+  if (bytes.toBase64 !== undefined) return bytes.toBase64({ alphabet: 'base64url', omitPadding: true });
   pairs ??= Array.from({ length: 4096 }, (_, i) => BASE64URL.digits.charAt(i >> 6) + BASE64URL.digits.charAt(i & 63));
   const whole = bytes.length - (bytes.length % 3);
   let text = '';

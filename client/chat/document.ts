@@ -210,7 +210,12 @@ export class ChatDocument {
     }
     const placed: PlacedEntry[] = (this.#placing = []);
     try {
-      this.apply([updateOf(byClient)], origin);
+      this.#transact(() => {
+        for (const doc of this.#docs) {
+          const own = [...byClient].filter(([client]) => client < QUIET === (doc === this.doc));
+          if (own.length > 0) Y.applyUpdate(doc, updateOf(new Map(own)), origin);
+        }
+      }, origin);
     } finally {
       this.#placing = null;
     }

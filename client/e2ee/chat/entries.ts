@@ -27,6 +27,8 @@ export class EntryReader {
   /** Ids that a proven entry names as the one before it, and by whom: entry and author have to be the same person. */
   readonly #vouched = new Map<string, string>();
 
+  readonly #texts = new WeakMap<Bytes, string>();
+
   constructor(meeting: string, ring: Ring, messages: PrivateMessages) {
     this.#meeting = meeting;
     this.#ring = ring;
@@ -63,15 +65,16 @@ export class EntryReader {
 
   /** What an entry says that is proven; it vouches for the one before it from now on. */
   said(key: ChatKey, opened: OpenedEntry, isTrying = false): EntryVerdict | Promise<EntryVerdict> {
-    const [id, author, previous] = [opened.id, opened.author, opened.previous].map(base64url) as [
-      string,
-      string,
-      string,
+    const [id, author, previous, writer] = [
+      this.#textOf(opened.id),
+      this.#textOf(opened.author),
+      this.#textOf(opened.previous),
+      this.#textOf(opened.writer),
     ];
     this.#vouched.set(previous, author);
     this.#vouched.set(id, author);
     const { sequence, at, content } = opened;
-    const entry = { id, author, writer: base64url(opened.writer), sequence, previous, at };
+    const entry = { id, author, writer, sequence, previous, at };
     if (content.is === 'erased') return { is: 'read', entry: { ...entry, body: null, to: null }, isLocked: false };
     const said = ({ text, to, isLocked }: OpenedBody): EntryVerdict => ({
       is: 'read',
@@ -89,7 +92,16 @@ export class EntryReader {
 
   /** A proven entry of the same author's names it, or its author has signed it. */
   isProven(entry: OpenedEntry): boolean {
-    return this.#vouched.get(base64url(entry.id)) === base64url(entry.author) || isSignedByAuthor(entry);
+    return this.#vouched.get(this.#textOf(entry.id)) === this.#textOf(entry.author) || isSignedByAuthor(entry);
+  }
+
+  /** Entries of a run share what they have in common. */
+  #textOf(bytes: Bytes): string {
+    const known = this.#texts.get(bytes);
+    if (known !== undefined) return known;
+    const text = base64url(bytes);
+    this.#texts.set(bytes, text);
+    return text;
   }
 
   #open(bytes: Bytes): Opened | 'hidden' | 'forged' | 'malformed' {

@@ -56,6 +56,8 @@ async function plant(by: Device, outline: ReturnType<ChatDocument['outline']>) {
   return snapshot;
 }
 
+const silent = () => new ChatDocument({ added: () => undefined, removed: () => undefined, updated: () => undefined });
+
 /** What lies in the confirmed one, as a document. */
 async function held(by: Device): Promise<string[]> {
   const snapshot = log.snapshot!;
@@ -133,7 +135,7 @@ describe('a snapshot', () => {
 
   test('that lacks what others know is not confirmed', async () => {
     const [a, b] = (await talk(6)) as [Device, Device];
-    const other = new ChatDocument({ added: () => undefined, removed: () => undefined, updated: () => undefined });
+    const other = silent();
     const snapshot = await plant(a, other.outline());
     b.pushed({ type: 'snapshot', snapshot });
     await settle();
@@ -155,6 +157,45 @@ describe('a snapshot', () => {
     expect(late.texts).toEqual(b.texts);
     expect(late.texts).toHaveLength(6);
     expect(log.snapshot!.id).not.toBe(planted.id);
+  });
+
+  test('that leaves out the end of what somebody wrote shows as soon as they write again', async () => {
+    const [a, b] = (await talk(6, { snapshotAfter: 1_000_000 })) as [Device, Device];
+    a.disconnect();
+    const document = silent();
+    const { updates } = await b.keeper.peek({ items: log.items });
+    document.apply(
+      updates.flatMap((update) => update ?? []),
+      null,
+    );
+    const last = a.chat.thread.said.findLast(({ author }) => author === a.chat.self)!;
+    const whole = document.outline();
+    const { verdicts } = await b.keeper.read({ entries: whole.entries.map(({ bytes }) => bytes) });
+    const entries = whole.entries.filter((_, i) => {
+      const verdict = verdicts[i]!;
+      return verdict.is !== 'read' || verdict.entry.id !== last.id;
+    });
+    expect(entries).toHaveLength(whole.entries.length - 1);
+    const planted = await plant(b, { ...whole, entries });
+    log.confirm(planted.id, a);
+    b.disconnect();
+    const late = await newcomer();
+    // Nobody whom they have not met is missed.
+    expect([late.texts.length, late.chat.alarms]).toEqual([5, []]);
+    const { written } = await a.keeper.write({
+      at: time.now,
+      bodies: [JSON.stringify(say('next'))],
+      to: null,
+      card: '',
+    });
+    const next = silent();
+    next.add(written.map(({ bytes }) => bytes));
+    const { items } = await a.keeper.seal({ update: next.changes() });
+    const item = log.append(base64url(random(16)), items[0]!.body);
+    late.pushed({ type: 'items', items: [item] });
+    await settle();
+    expect(late.texts).toHaveLength(6);
+    expect(late.chat.alarms).toEqual(['gap']);
   });
 
   test.each<[string, (parts: string[]) => string[]]>([
