@@ -493,8 +493,10 @@ export class SignalProvider implements ChatProvider {
   #flush(): void {
     if (this.#flushing || this.#full || this.#state !== 'online') return;
     const turn = this.#turn;
+    const wasComparing = this.#compare;
     const update = this.#next();
-    if (update === null) return;
+    // The log has all: what waited for that, perhaps since another visit, goes on.
+    if (update === null) return wasComparing ? this.#moved() : undefined;
     this.#flushing = true;
     this.#send(turn, update).then(
       () => {

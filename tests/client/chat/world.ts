@@ -4,6 +4,7 @@
  */
 import { Chat } from '../../../client/chat/chat.ts';
 import { ChatDocument } from '../../../client/chat/document.ts';
+import type { Files } from '../../../client/chat/files.ts';
 import type { DirectTerms } from '../../../client/chat/providers/direct.ts';
 import type { ChatLine, ChatPort } from '../../../client/chat/providers/signal.ts';
 import type { Access } from '../../../client/e2ee/access.ts';
@@ -186,6 +187,7 @@ export class Device {
   /** Everything that left it or came to it. */
   readonly wire: string[] = [];
   readonly #openDirect: DirectTerms['open'] | null;
+  readonly #files: Files | null;
   readonly #snapshotAfter: number;
 
   constructor(given: {
@@ -197,10 +199,12 @@ export class Device {
     random: () => number;
     store?: ChatStore;
     openDirect?: DirectTerms['open'];
+    files?: Files;
     snapshotAfter?: number;
   }) {
     this.#snapshotAfter = given.snapshotAfter ?? 1_000_000;
     this.#openDirect = given.openDirect ?? null;
+    this.#files = given.files ?? null;
     this.newcomers = given.newcomers ?? (() => ({ see: 'all' }));
     this.person = given.person;
     this.store = given.store ?? memoryChatStore();
@@ -236,6 +240,7 @@ export class Device {
       after: (ms, run) => this.#time.after(ms, run),
       random: this.#random,
       openDirect: this.#openDirect,
+      ...(this.#files ? { files: this.#files } : {}),
       snapshotAfter: this.#snapshotAfter,
     });
     return this;
