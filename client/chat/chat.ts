@@ -43,6 +43,7 @@ const SNAPSHOT_AFTER = 500;
 const UNLOCKED = 8;
 /** Whoever comes may not hold the key that our card lies under. Many come at once. */
 const CARD_MS = 5000;
+const DAY_MS = 86_400_000;
 /** What is missing in a chain may still be on its way. */
 const GAP_MS = 8000;
 
@@ -124,6 +125,7 @@ export class Chat {
     this.#document = new ChatDocument({
       added: (entries) => this.#added(entries),
       removed: (entries) => this.#removed(entries),
+      lost: (entries) => this.#found(entries),
       updated: (update, origin) => this.#updated(update, origin),
     });
     this.#kept = new Kept(options.port, this.#document, begun.kept);
@@ -400,7 +402,7 @@ export class Chat {
 
   /** With whatever nobody has signed. */
   #old(days: number): ReadonlySet<string> {
-    const from = this.#options.now() - days * 86_400_000;
+    const from = this.#options.now() - days * DAY_MS;
     const old = [...this.#places].filter(([id]) => (this.thread.timeOf(id) ?? Infinity) < from);
     const unproven = this.#unproven.map(({ place }) => nameOf(place));
     return new Set([...old.map(([, place]) => nameOf(place)), ...this.#refused, ...unproven]);
@@ -526,10 +528,8 @@ export class Chat {
 
   #proven({ bytes, place }: PlacedEntry, entry: ReadEntry): void {
     const { id, body } = entry;
-    const isNews = this.thread.add(entry);
-    if (isQuiet(entry)) {
-      if (isNews) this.#noted(entry);
-    } else this.presence.wrote(entry.author);
+    this.#take(entry);
+    if (!isQuiet(entry)) this.presence.wrote(entry.author);
     const known = this.#places.get(id);
     if (known === undefined || !this.signal.keeps(known)) this.#places.set(id, place);
     if (body !== null || !this.#bytes.has(id)) this.#bytes.set(id, bytes);
@@ -542,7 +542,8 @@ export class Chat {
     if (body === null && !this.thread.isErased(id)) this.#restore(id);
   }
 
-  #noted(entry: ReadEntry): void {
+  #take(entry: ReadEntry): void {
+    if (!this.thread.add(entry) || !isQuiet(entry)) return;
     const body = entry.body === null ? null : bodyFrom(entry.body);
     if (body?.is === 'note') this.notes.take(entry, body);
   }
@@ -554,6 +555,24 @@ export class Chat {
         for (const verdict of verdicts) {
           if (verdict.is === 'read') this.#restore(verdict.entry.id);
         }
+      })
+      .catch(() => undefined);
+  }
+
+  /** They came, and have no place in the document: somebody took it. Of what may be gone from the log by now nothing is brought back. */
+  #found(entries: readonly Bytes[]): void {
+    this.#reading = this.#reading
+      .then(async () => {
+        const from = this.#options.now() - this.signal.keepDays * DAY_MS;
+        const { verdicts } = await this.#options.port.call('chat.read', { entries: [...entries] });
+        for (const [i, verdict] of verdicts.entries()) {
+          if (verdict.is !== 'read' || verdict.entry.body === null || verdict.entry.at < from) continue;
+          const { entry } = verdict;
+          this.#take(entry);
+          if (!this.#bytes.has(entry.id)) this.#bytes.set(entry.id, entries[i]!);
+          this.#restore(entry.id);
+        }
+        this.#options.changed();
       })
       .catch(() => undefined);
   }

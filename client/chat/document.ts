@@ -2,8 +2,9 @@
  * The Yjs document of a meeting's chat: a list of sealed entries that grows, on every device the same set of them.
  *
  * Yjs brings changes together in any order and any number of times. What it does not do is believe anybody: whoever is in the
- * meeting can take others' entries out of the list. So the list only carries entries; which of them count, and in which order they
- * are shown, follows from their signatures (thread.ts), and one that vanished is put back by whoever has it (chat.ts).
+ * meeting can take others' entries out of the list, or use the numbers that another's browser gives to its changes. So the list only
+ * carries entries; which of them count, and in which order they are shown, follows from their signatures (thread.ts), and one that
+ * vanished, or came and found its place taken, is put back by whoever has it (chat.ts).
  *
  * What goes by the log alone, and never from browser to browser, lies in a second document that nothing else is given (`quiet`).
  */
@@ -52,6 +53,8 @@ export const LOCAL = Symbol('local');
 export interface DocumentEvents {
   added(entries: readonly PlacedEntry[]): void;
   removed(entries: readonly Bytes[]): void;
+  /** Came with a change, and lie nowhere here: their places were taken, or they hang upon what is no list. */
+  lost?(entries: readonly Bytes[]): void;
   /** @param origin `LOCAL`, or the provider that it came by */
   updated(update: Bytes, origin: unknown): void;
 }
@@ -121,21 +124,46 @@ export class ChatDocument {
     return places;
   }
 
-  /** Takes in what others changed. @returns false for what is no change */
+  /** Takes in what others changed. @returns false for what is no change of a chat */
   apply(updates: readonly Bytes[], origin: unknown): boolean {
     let isWhole = true;
     this.#transact(() => {
       for (const update of updates) {
         try {
-          const { loud, quiet } = halves(update);
-          if (loud !== null) Y.applyUpdate(this.doc, loud, origin);
-          if (quiet !== null) Y.applyUpdate(this.#quiet, quiet, origin);
+          if (!isOfChat(update)) isWhole = false;
+          else {
+            const { loud, quiet } = halves(update);
+            if (loud !== null) Y.applyUpdate(this.doc, loud, origin);
+            if (quiet !== null) Y.applyUpdate(this.#quiet, quiet, origin);
+          }
         } catch {
           isWhole = false;
         }
       }
     }, origin);
+    const lost = this.#events.lost && updates.filter(isOfChat).flatMap((update) => this.#lostOf(update));
+    if (lost && lost.length > 0) this.#events.lost?.(lost);
     return isWhole;
+  }
+
+  #lostOf(update: Bytes): Bytes[] {
+    return structsOf(update).flatMap((struct) => {
+      if (!(struct instanceof Y.Item) || !(struct.content instanceof Y.ContentBinary)) return [];
+      const bytes = owned(struct.content.content);
+      return this.#holds(struct.id, bytes) ? [] : [bytes];
+    });
+  }
+
+  /** It is here, where it says; or it waits for what comes before it. */
+  #holds({ client, clock }: Y.ID, bytes: Bytes): boolean {
+    const doc = client < QUIET ? this.doc : this.#quiet;
+    const structs = doc.store.clients.get(client);
+    if (structs === undefined || Y.getState(doc.store, client) <= clock) return true;
+    const struct = structs[Y.findIndexSS(structs, clock)];
+    if (!(struct instanceof Y.Item) || struct.deleted) return false;
+    const name = listOf(client);
+    const isInList = struct.parent === this.#lists.get(doc)!.get(name);
+    return isInList && entriesIn(name, struct).some((one) => isSameEntry(one.bytes, bytes));
   }
 
   /** Everything, or what somebody lacks who has come as far as `vector`. */
@@ -376,6 +404,21 @@ export function nameOf({ client, clock }: Place): string {
 
 export function mergeUpdates(updates: readonly Bytes[]): Bytes {
   return owned(Y.mergeUpdates([...updates]));
+}
+
+/** Whether a change adds nothing but entries, and holes, to lists of them. */
+export function isOfChat(update: Bytes): boolean {
+  try {
+    return structsOf(update).every((struct) => !(struct instanceof Y.Item) || isOfList(struct));
+  } catch {
+    return false;
+  }
+}
+
+function isOfList({ id, content, parent, parentSub }: Y.Item): boolean {
+  const isEntry = content instanceof Y.ContentBinary || content instanceof Y.ContentDeleted;
+  // As it was decoded: null where it follows from a neighbour.
+  return isEntry && parentSub === null && (parent === null || (parent as unknown) === listOf(id.client));
 }
 
 /** What of a change is for which document; null: nothing. */

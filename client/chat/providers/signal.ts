@@ -170,6 +170,11 @@ export class SignalProvider implements ChatProvider {
     return this.#hidden > 0;
   }
 
+  /** For how long the log keeps things, as far as we know. */
+  get keepDays(): number {
+    return this.#keepDays;
+  }
+
   /** Share of the server's room that is used. */
   get used(): number {
     return this.#used;

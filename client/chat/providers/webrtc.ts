@@ -6,9 +6,12 @@
  * between tabs) is let go of by `close`. Nothing is said of who is there: the sealed way does that, for all.
  */
 import { subscribe, unsubscribe } from 'lib0/broadcastchannel';
+import { createDecoder, readVarUint, readVarUint8Array } from 'lib0/decoding';
 import { Awareness } from 'y-protocols/awareness';
+import { messageYjsSyncStep1 } from 'y-protocols/sync';
 import { type SignalingConn, WebrtcConn, WebrtcProvider } from 'y-webrtc';
 import { CHAT_DIRECT_PATH, DirectAnswer } from '../../../signal/protocol/chatDirect.ts';
+import { isOfChat } from '../document.ts';
 import type { DirectWay, DirectWayTerms } from './direct.ts';
 import type { ProviderState } from './provider.ts';
 import { openSignal, type Signal } from './webrtcSignal.ts';
@@ -163,7 +166,7 @@ export class WebrtcWay implements DirectWay {
     peer.on('data', (data) => {
       if (this.#isClosed || data[0] !== SYNC) return;
       try {
-        read?.(data);
+        if (mayBeTaken(data)) read?.(data);
       } catch {
         // A member's browser has sent what is no message.
       }
@@ -182,6 +185,13 @@ interface Channel {
 /** simple-peer has no other way to it. */
 function connectionOf(peer: unknown): RTCPeerConnection | null {
   return (peer as { _pc?: RTCPeerConnection })._pc ?? null;
+}
+
+/** A question of how far we are, or a change of a chat. */
+function mayBeTaken(message: Uint8Array): boolean {
+  const decoder = createDecoder(message);
+  readVarUint(decoder);
+  return readVarUint(decoder) === messageYjsSyncStep1 || isOfChat(readVarUint8Array(decoder).slice());
 }
 
 function urlOf(ticket: string): string {
