@@ -155,6 +155,7 @@ export class Chat {
       old: (days) => this.#old(days),
       place: (block) => this.#takeBlock(block),
       placed: () => this.#placed(),
+      isOthers: (update) => this.#isOthers(update),
       snapshotAfter: options.snapshotAfter ?? SNAPSHOT_AFTER,
     });
     const { line, port, now, after, name, changed, openDirect: open } = options;
@@ -400,6 +401,13 @@ export class Chat {
     this.signal.changed(update);
   }
 
+  #isOthers(update: Bytes): boolean {
+    const places = new Set(this.#document.placesOf(update).map(nameOf));
+    return [...this.#places].some(
+      ([id, place]) => this.thread.entry(id)?.author !== this.self && places.has(nameOf(place)),
+    );
+  }
+
   /** With whatever nobody has signed. */
   #old(days: number): ReadonlySet<string> {
     const from = this.#options.now() - days * DAY_MS;
@@ -582,10 +590,16 @@ export class Chat {
     this.#lost.add(id);
     if (this.#lost.size > 1) return;
     this.#soon(() => {
-      const gone = [...this.#lost].filter((one) => !this.thread.isErased(one) && this.thread.entry(one)?.body !== null);
-      this.#lost.clear();
       const there = new Set(this.#document.entries.map(entryName));
-      this.#put(gone.filter((one) => !there.has(entryName(this.#bytes.get(one)!))));
+      const gone = [...this.#lost].filter((one) => !there.has(entryName(this.#bytes.get(one) ?? NO_CHANGE)));
+      this.#lost.clear();
+      this.#put(gone.filter((one) => !this.thread.isErased(one) && this.thread.entry(one)?.body !== null));
+      if (!this.signal.carries) return;
+      // Its author has erased it, and cannot take it out of what we gave to the log.
+      this.#unsaid.push(
+        ...gone.filter((one) => this.thread.isErased(one)).flatMap((one) => this.#places.get(one) ?? []),
+      );
+      this.#unsay();
     });
   }
 
@@ -595,7 +609,7 @@ export class Chat {
     const { entry } = await this.#options.port.call('chat.erase', { entry: bytes });
     this.#bytes.set(id, entry);
     const gone = this.#document.replace([bytes], [entry]);
-    if (this.thread.entry(id)?.author === this.self) this.#unsaid.push(...gone);
+    if (this.signal.carries || this.thread.entry(id)?.author === this.self) this.#unsaid.push(...gone);
   }
 
   /** Once the removal is in the log, what it said leaves the log. */

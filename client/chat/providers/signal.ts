@@ -34,6 +34,8 @@ export const SignalMemory = z.object({
   before: z.array(z.tuple([z.int(), z.int()])),
   /** Id of the confirmed snapshot that was found to hold all that we know. */
   right: z.nullable(z.string()),
+  /** Items of ours hold entries of others. */
+  carries: z.boolean(),
 });
 export type SignalMemory = z.infer<typeof SignalMemory>;
 
@@ -56,6 +58,8 @@ export interface SignalTerms {
   readonly after: (ms: number, run: () => void) => () => void;
   /** In [0, 1). */
   readonly random: () => number;
+  /** Whether a change holds entries of others. */
+  readonly isOthers: (update: Bytes) => boolean;
   /** Names of places of what was written longer ago. */
   readonly old: (days: number) => ReadonlySet<string>;
   /** Entries of a snapshot that the log goes on from, for the document. */
@@ -74,6 +78,8 @@ const CARRY_MS = 6000;
 const RENEW_MS = 3000;
 /** What another has seen of the log comes to us within this, or is kept from us. */
 const WITHHELD_MS = 10_000;
+/** Whoever finds that a log has lost something waits for a part of this, so that each gives it what those before have not. */
+const FILL_MS = 10_000;
 /** States of the log that others' words are compared with. */
 const RECENT = 512;
 
@@ -90,6 +96,9 @@ export class SignalProvider implements ChatProvider {
   /** Compare, since more may be missing than what waits. */
   #compare = true;
   #flushing = false;
+  /** Others may be filling the log at this moment. */
+  #isHeld = false;
+  #carries: boolean;
   #full = false;
   /** Items that we cannot open. */
   #hidden = 0;
@@ -115,6 +124,7 @@ export class SignalProvider implements ChatProvider {
     this.#head = terms.memory?.head ?? null;
     this.#vector = new Vector(terms.memory?.vector);
     this.#dirty = terms.memory?.dirty ?? false;
+    this.#carries = terms.memory?.carries ?? false;
     this.#base = terms.memory?.base ?? 0;
     this.#before = terms.memory?.before ?? [];
     const { line, port, document, alarm, moved, after, random, snapshotAfter: worth } = terms;
@@ -131,7 +141,8 @@ export class SignalProvider implements ChatProvider {
         refill: (holds) => {
           this.#vector = holds;
           this.#dirty = true;
-          this.retry();
+          this.#full = false;
+          this.#fillSoon();
         },
       },
       terms.memory?.right ?? null,
@@ -147,7 +158,7 @@ export class SignalProvider implements ChatProvider {
     const head = this.#isWhole ? this.#head : null;
     const vector = head === null ? this.#before : this.#vector.clocks;
     const { right } = this.#snapshots;
-    return { head, vector, dirty: this.#dirty, base: this.#base, before: this.#before, right };
+    return { head, vector, dirty: this.#dirty, base: this.#base, before: this.#before, right, carries: this.#carries };
   }
 
   /** Nothing of the log is hidden from us. */
@@ -168,6 +179,11 @@ export class SignalProvider implements ChatProvider {
   /** The log has what we cannot open. */
   get hasHidden(): boolean {
     return this.#hidden > 0;
+  }
+
+  /** Items of ours hold entries of others: of these we alone can take out what their authors erase. */
+  get carries(): boolean {
+    return this.#carries;
   }
 
   /** For how long the log keeps things, as far as we know. */
@@ -328,6 +344,7 @@ export class SignalProvider implements ChatProvider {
     if (this.#head !== null && !this.#continues(page)) {
       alarm('rolledBack');
       this.#startOver();
+      this.#fillSoon();
       page = { ...page, ...(await line.request('chat.read', { after: 0 })) };
     }
     await (this.#taking = this.#taking.then(() => this.#catchUp(turn, page)));
@@ -399,8 +416,21 @@ export class SignalProvider implements ChatProvider {
   /** Another log: nothing that we knew of the former one holds. */
   #startOver(): void {
     this.#head = null;
+    this.#isBase = true;
     this.#vector = new Vector(this.#before);
     this.#dirty = true;
+  }
+
+  /** Everybody who has the chat open finds out at once. */
+  #fillSoon(): void {
+    this.#isHeld = true;
+    this.#calls.push(
+      this.#terms.after(FILL_MS * this.#terms.random(), () => {
+        this.#isHeld = false;
+        this.#compare = true;
+        this.#flush();
+      }),
+    );
   }
 
   async #catchUp(turn: number, first: Result<'chat.read'>): Promise<void> {
@@ -418,6 +448,7 @@ export class SignalProvider implements ChatProvider {
         this.#terms.alarm(this.#head === null ? 'forged' : 'rolledBack');
         if (this.#head === null) return;
         this.#startOver();
+        this.#fillSoon();
         page = await line.request('chat.read', { after: 0 });
         await this.#begins(page.base);
         if (!(await this.#takeItems(page.items))) return this.#terms.alarm('forged');
@@ -496,7 +527,7 @@ export class SignalProvider implements ChatProvider {
   }
 
   #flush(): void {
-    if (this.#flushing || this.#full || this.#state !== 'online') return;
+    if (this.#flushing || this.#full || this.#isHeld || this.#state !== 'online') return;
     const turn = this.#turn;
     const wasComparing = this.#compare;
     const update = this.#next();
@@ -526,7 +557,10 @@ export class SignalProvider implements ChatProvider {
     this.#waiting = [];
     if (this.#compare) {
       this.#compare = false;
-      return this.#dirty || !this.#vector.isLevelWith(document) ? document.changes(this.#vector) : null;
+      if (!this.#dirty && this.#vector.isLevelWith(document)) return null;
+      const update = document.changes(this.#vector);
+      this.#carries ||= this.#terms.isOthers(update);
+      return update;
     }
     return waiting.length === 0 ? null : mergeUpdates(waiting);
   }

@@ -22,7 +22,7 @@ import { ChatFiles } from './files.ts';
 import { keepAccess } from './kept.ts';
 import type { ChatKeys } from './keys.ts';
 import type { ChatCalls, OpenedItem, SealedItem, WrittenEntry } from './messages.ts';
-import { cut, PART_BYTES, Parts } from './parts.ts';
+import { cut, joined, PART_BYTES, Parts } from './parts.ts';
 import { PrivateMessages } from './private.ts';
 import type { ChatShelf } from './shelf.ts';
 import { SnapshotKeeper } from './snapshots.ts';
@@ -230,22 +230,33 @@ export class ChatKeeper {
   async peek({ items }: ChatCalls['chat.peek']['in']): Promise<ChatCalls['chat.peek']['out']> {
     const { meeting } = this.#terms;
     await ready();
-    const open = ({ body }: ChatItem): Bytes | null => {
+    const open = ({ body }: ChatItem, kind: 'update' | 'part'): Bytes | null => {
       const item = body === null ? null : fromBase64url(body);
       const head = item && itemHead(item);
-      const key = head?.kind === 'update' ? this.#keys.ring.find(head.keyId) : null;
+      const key = head?.kind === kind ? this.#keys.ring.find(head.keyId) : null;
       try {
-        return key && item && openItem(key, meeting, 'update', item);
+        return key && item && openItem(key, meeting, kind, item);
       } catch {
         return null;
       }
     };
-    return { updates: items.map(open) };
+    const parts = items.flatMap((item, index) => {
+      const part = open(item, 'part');
+      return part === null ? [] : [{ part, index }];
+    });
+    return { updates: items.map((item) => open(item, 'update')), ...joined(parts) };
   }
 
-  async unsay({ hash, update }: ChatCalls['chat.unsay']['in']): Promise<ChatCalls['chat.unsay']['out']> {
-    const item = await sealItem(await this.#sealing(), this.#terms.meeting, 'update', update);
-    return { body: base64url(item), token: base64url(await this.#eraseToken(fromBase64url(hash))) };
+  async unsay({ hashes, update }: ChatCalls['chat.unsay']['in']): Promise<ChatCalls['chat.unsay']['out']> {
+    const { meeting } = this.#terms;
+    const key = await this.#sealing();
+    const [kind, bodies] =
+      hashes.length === 1 ? (['update', [update]] as const) : (['part', cut(update, hashes.length)] as const);
+    const items = bodies.map(async (body, i) => ({
+      body: base64url(await sealItem(key, meeting, kind, body)),
+      token: base64url(await this.#eraseToken(fromBase64url(hashes[i]!))),
+    }));
+    return { items: await Promise.all(items) };
   }
 
   async pack(params: ChatCalls['chat.pack']['in']): Promise<ChatCalls['chat.pack']['out']> {

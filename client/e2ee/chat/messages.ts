@@ -87,10 +87,16 @@ export interface ChatCalls {
     in: { head: ChatHead | null; items: ChatItem[]; isBase?: boolean };
     out: { head: ChatHead; broken: boolean; opened: OpenedItem[]; late: Bytes[]; hidden: number };
   };
-  /** The changes that items hold; null for those that hold none, or do not open. Nothing is checked but their seal. */
-  'chat.peek': { in: { items: ChatItem[] }; out: { updates: (Bytes | null)[] } };
-  /** What takes the place of an item that is to be erased, and the token that does it: it follows from the item, and from a secret of this browser. */
-  'chat.unsay': { in: { hash: string; update: Bytes }; out: { body: string; token: string } };
+  /**
+   * The changes that items hold; null for those that hold none, or do not open. Nothing is checked but their seal. `large`: those of several items,
+   * with the indexes of these; `open`: of parts whose others are not here.
+   */
+  'chat.peek': {
+    in: { items: ChatItem[] };
+    out: { updates: (Bytes | null)[]; large: { update: Bytes; of: number[] }[]; open: number[] };
+  };
+  /** What takes the place of an item that is to be erased, or of all parts of a large change, and the token that does it: it follows from the item, and from a secret of this browser. */
+  'chat.unsay': { in: { hashes: string[]; update: Bytes }; out: { items: { body: string; token: string }[] } };
   /** `unlock`: tries what may be for us alone, some milliseconds each. */
   'chat.read': { in: { entries: Bytes[]; unlock?: boolean }; out: { verdicts: EntryVerdict[] } };
   /**

@@ -17,10 +17,12 @@ const MAX_PARTS = 256;
 /** Changes that are under way at one time. */
 const MAX_OPEN = 32;
 
-/** @throws RangeError for more than there is room for */
-export function cut(bytes: Bytes): Bytes[] {
-  const count = Math.ceil(bytes.length / PART_BYTES);
-  if (count > MAX_PARTS) throw new RangeError('a change of more than 14 MiB');
+/**
+ * @param count  of them; the last may be empty
+ * @throws RangeError for more than there is room for
+ */
+export function cut(bytes: Bytes, count = Math.ceil(bytes.length / PART_BYTES)): Bytes[] {
+  if (count > MAX_PARTS || bytes.length > count * PART_BYTES) throw new RangeError('a change of more than 14 MiB');
   const id = random(8);
   return Array.from({ length: count }, (_, index) =>
     concat(
@@ -28,6 +30,25 @@ export function cut(bytes: Bytes): Bytes[] {
       bytes.subarray(index * PART_BYTES, (index + 1) * PART_BYTES),
     ),
   );
+}
+
+/** What parts come to, each with the indexes of its own in order; `open`: of those whose others are not among them. */
+export function joined(parts: readonly { part: Bytes; index: number }[]): {
+  large: { update: Bytes; of: number[] }[];
+  open: number[];
+} {
+  const known = new Parts();
+  const waiting = new Map<string, number[]>();
+  const large: { update: Bytes; of: number[] }[] = [];
+  for (const { part, index } of parts) {
+    const name = String(part.subarray(0, 8));
+    waiting.set(name, [...(waiting.get(name) ?? []), index]);
+    const update = known.take(part);
+    if (update === null) continue;
+    large.push({ update, of: waiting.get(name)! });
+    waiting.delete(name);
+  }
+  return { large, open: [...waiting.values()].flat() };
 }
 
 export class Parts {

@@ -291,7 +291,8 @@ describe('apart', () => {
     log.rollBack(0);
     a.disconnect();
     a.connect();
-    await settle();
+    // Whoever fills it draws a moment.
+    await time.pass(15_000);
     const late = await device(await person('Eve'));
     late.connect();
     await settle();
