@@ -174,7 +174,7 @@ export class Chat {
     const chat = new Chat(options, { self, host, memory: memoryFrom(state), kept: updates.length });
     // A host may be in the middle of making the next link.
     if (isPast && !host) chat.#alarm('rolledBack');
-    chat.#document.apply(updates, KEPT);
+    chat.#document.restore(updates, KEPT);
     await chat.#reading;
     await chat.#stand();
     await chat.#place(last);
@@ -608,8 +608,13 @@ export class Chat {
     if (bytes === undefined || !this.#document.entries.some((entry) => isSameEntry(entry, bytes))) return;
     const { entry } = await this.#options.port.call('chat.erase', { entry: bytes });
     this.#bytes.set(id, entry);
-    const gone = this.#document.replace([bytes], [entry]);
-    if (this.signal.carries || this.thread.entry(id)?.author === this.self) this.#unsaid.push(...gone);
+    // Its author has put that in its place already, as a rule: then there is nothing to tell anybody.
+    const isThere = this.#document.entries.some((one) => isSameEntry(one, entry));
+    const gone = this.#document.replace([bytes], isThere ? [] : [entry], isThere ? this.signal : LOCAL);
+    if (!this.signal.carries && this.thread.entry(id)?.author !== this.self) return;
+    this.#unsaid.push(...gone);
+    this.#keep(null);
+    this.#unsay();
   }
 
   /** Once the removal is in the log, what it said leaves the log. */

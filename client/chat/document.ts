@@ -2,7 +2,7 @@
  * The Yjs document of a meeting's chat: a list of sealed entries that grows, on every device the same set of them.
  *
  * Yjs brings changes together in any order and any number of times. What it does not do is believe anybody: whoever is in the
- * meeting can take others' entries out of the list, or use the numbers that another's browser gives to its changes. So the list only
+ * meeting can take others' entries out of the list (what others remove is not taken in), or use the numbers that another's browser gives to its changes. So the list only
  * carries entries; which of them count, and in which order they are shown, follows from their signatures (thread.ts), and one that
  * vanished, or came and found its place taken, is put back by whoever has it (chat.ts).
  *
@@ -104,9 +104,10 @@ export class ChatDocument {
 
   /**
    * Takes entries out for good and puts others in, in one change. What is not there is no error.
+   * @param origin  `LOCAL` is told to others
    * @returns where they lay: a page that ended in the middle may have placed one twice
    */
-  replace(gone: readonly Bytes[], others: readonly Bytes[]): Place[] {
+  replace(gone: readonly Bytes[], others: readonly Bytes[], origin: unknown = LOCAL): Place[] {
     const places: Place[] = [];
     this.#transact(() => {
       for (const [name, list] of this.#all) {
@@ -120,19 +121,28 @@ export class ChatDocument {
         }
       }
       this.add(others);
-    }, LOCAL);
+    }, origin);
     return places;
   }
 
-  /** Takes in what others changed. @returns false for what is no change of a chat */
+  /** Takes in what we kept, with what was removed. */
+  restore(updates: readonly Bytes[], origin: unknown): void {
+    this.#apply(updates, origin, true);
+  }
+
+  /** Takes in what others added. What they removed stays: its author's word removes it here (chat.ts), and nobody else's. @returns false for what is no change of a chat */
   apply(updates: readonly Bytes[], origin: unknown): boolean {
+    return this.#apply(updates, origin, false);
+  }
+
+  #apply(updates: readonly Bytes[], origin: unknown, hasRemoved: boolean): boolean {
     let isWhole = true;
     this.#transact(() => {
       for (const update of updates) {
         try {
           if (!isOfChat(update)) isWhole = false;
           else {
-            const { loud, quiet } = halves(update);
+            const { loud, quiet } = halves(hasRemoved ? update : withoutRemovals(update));
             if (loud !== null) Y.applyUpdate(this.doc, loud, origin);
             if (quiet !== null) Y.applyUpdate(this.#quiet, quiet, origin);
           }
@@ -441,6 +451,18 @@ function halves(update: Bytes): { loud: Bytes | null; quiet: Bytes | null } {
     return byClient.size + removed.length === 0 ? null : updateOf(byClient, removed);
   };
   return { loud: half((client) => client < QUIET), quiet: half((client) => client >= QUIET) };
+}
+
+/** What a change adds. */
+export function withoutRemovals(update: Bytes): Bytes {
+  if (!hasRemovals(update)) return update;
+  const byClient = new Map<number, (Y.GC | Y.Item | Y.Skip)[]>();
+  for (const struct of Y.decodeUpdate(update).structs) {
+    const ofClient = byClient.get(struct.id.client) ?? [];
+    ofClient.push(struct);
+    byClient.set(struct.id.client, ofClient);
+  }
+  return updateOf(byClient);
 }
 
 /** An update ends with the count of clients whose structs it removes, then those (Yjs's update format 1). */

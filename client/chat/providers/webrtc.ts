@@ -7,11 +7,12 @@
  */
 import { subscribe, unsubscribe } from 'lib0/broadcastchannel';
 import { createDecoder, readVarUint, readVarUint8Array } from 'lib0/decoding';
+import { encode, writeVarUint, writeVarUint8Array } from 'lib0/encoding';
 import { Awareness } from 'y-protocols/awareness';
 import { messageYjsSyncStep1 } from 'y-protocols/sync';
 import { type SignalingConn, WebrtcConn, WebrtcProvider } from 'y-webrtc';
 import { CHAT_DIRECT_PATH, DirectAnswer } from '../../../signal/protocol/chatDirect.ts';
-import { isOfChat } from '../document.ts';
+import { isOfChat, withoutRemovals } from '../document.ts';
 import type { DirectWay, DirectWayTerms } from './direct.ts';
 import type { ProviderState } from './provider.ts';
 import { openSignal, type Signal } from './webrtcSignal.ts';
@@ -166,7 +167,8 @@ export class WebrtcWay implements DirectWay {
     peer.on('data', (data) => {
       if (this.#isClosed || data[0] !== SYNC) return;
       try {
-        if (mayBeTaken(data)) read?.(data);
+        const taken = takenOf(data);
+        if (taken !== null) read?.(taken);
       } catch {
         // A member's browser has sent what is no message.
       }
@@ -187,11 +189,19 @@ function connectionOf(peer: unknown): RTCPeerConnection | null {
   return (peer as { _pc?: RTCPeerConnection })._pc ?? null;
 }
 
-/** A question of how far we are, or a change of a chat. */
-function mayBeTaken(message: Uint8Array): boolean {
+/** A question of how far we are, or what a change adds to a chat; null for anything else. */
+function takenOf(message: Uint8Array): Uint8Array | null {
   const decoder = createDecoder(message);
   readVarUint(decoder);
-  return readVarUint(decoder) === messageYjsSyncStep1 || isOfChat(readVarUint8Array(decoder).slice());
+  const type = readVarUint(decoder);
+  if (type === messageYjsSyncStep1) return message;
+  const update = readVarUint8Array(decoder).slice();
+  if (!isOfChat(update)) return null;
+  return encode((encoder) => {
+    writeVarUint(encoder, SYNC);
+    writeVarUint(encoder, type);
+    writeVarUint8Array(encoder, withoutRemovals(update));
+  });
 }
 
 function urlOf(ticket: string): string {

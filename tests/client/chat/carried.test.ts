@@ -22,7 +22,8 @@ async function changesIn(log: Log, by: Device): Promise<Bytes[]> {
   return [...updates.flatMap((update) => update ?? []), ...large.map(({ update }) => update)];
 }
 
-const holds = (updates: Bytes[], entry: Bytes): boolean => updates.some((one) => Buffer.from(one).includes(Buffer.from(entry)));
+const holds = (updates: Bytes[], entry: Bytes): boolean =>
+  updates.some((one) => Buffer.from(one).includes(Buffer.from(entry)));
 
 /** Bytes of the first entry that somebody wrote, as they left the worker. */
 async function firstEntry(of: Device, text: string): Promise<Bytes> {

@@ -1,6 +1,8 @@
 /** What a member with a changed program can do to others' changes of the document. */
 import { describe, expect, test } from 'vitest';
 import * as Y from 'yjs';
+import { base64url } from '../../../crypto/bytes.ts';
+import { random } from '../../../crypto/primitives.ts';
 import { accessOf, Device, Log, person, Time } from './world.ts';
 
 const say = (text: string) => ({ is: 'say', text }) as const;
@@ -106,4 +108,32 @@ test('what an author has erased is not found again by who hears of it late', asy
   late.connect();
   await time.pass(20_000);
   expect([ben.texts, late.texts]).toEqual([['(gone)'], ['(gone)']]);
+});
+
+test('one who takes everything out of the document again and again does not fill the log with copies of it', async () => {
+  const { log, time, devices, device } = await meeting('Ada', 'Ben', 'Mal');
+  const [ada, ben, mal] = devices as [Device, Device, Device];
+  for (let i = 0; i < 10; i++) await ada.chat.write([say(`message ${i}`)]);
+  await time.pass(5000);
+  const size = () => log.items.reduce((sum, { body }) => sum + body!.length, 0);
+  const before = size();
+  for (let round = 0; round < 5; round++) {
+    const { updates } = await mal.keeper.peek({ items: log.items });
+    const doc = new Y.Doc();
+    for (const update of updates) if (update !== null) Y.applyUpdate(doc, update);
+    const vector = Y.encodeStateVector(doc);
+    for (const name of [...doc.share.keys()]) doc.getArray(name).delete(0, doc.getArray(name).length);
+    const { items } = await mal.keeper.seal({ update: Y.encodeStateAsUpdate(doc, vector) as Uint8Array<ArrayBuffer> });
+    for (const { body, erase } of items) {
+      const item = log.append(base64url(random(16)), body, erase);
+      for (const one of [ada, ben]) one.pushed({ type: 'items', items: [item] });
+    }
+    await time.pass(30_000);
+  }
+  for (const one of devices) one.kill();
+  const late = await device('Eve');
+  late.connect();
+  await time.pass(20_000);
+  expect([ada, ben, late].map(({ texts }) => texts.length)).toEqual([10, 10, 10]);
+  expect(size()).toBeLessThan(2 * before);
 });
