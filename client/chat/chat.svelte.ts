@@ -3,6 +3,7 @@ import { DEFAULT_CHAT_TERMS, type ChatTerms } from '../../signal/protocol/docume
 import { m } from '../paraglide/messages.js';
 import { CallError } from '../e2ee/port.ts';
 import type { Body, FileBody } from './bodies.ts';
+import { NotesOnScreen } from '../notes/notes.svelte.ts';
 import { Chat } from './chat.ts';
 import { pictureType } from './fileNames.ts';
 import { OutgoingFiles } from './outgoing.ts';
@@ -51,6 +52,7 @@ const HIDDEN_MS = 1000;
 export class ChatOnScreen implements ChatFacade {
   readonly #options: ChatFacadeOptions;
   #view = $state.raw<ChatView>(EMPTY);
+  readonly notes = new NotesOnScreen();
   #chat: Chat | null = null;
   #presenter: Presenter | null = null;
   #outgoing: OutgoingFiles | null = null;
@@ -94,6 +96,7 @@ export class ChatOnScreen implements ChatFacade {
         this.#changed();
       },
     });
+    this.notes.open(chat, (id) => this.#presenter!.person(id).name);
     chat.allowDirect(this.#servers);
     if (this.#isUp) chat.up();
     this.#draw();
@@ -243,6 +246,7 @@ export class ChatOnScreen implements ChatFacade {
     this.#isClosed = true;
     this.#outgoing?.close();
     removeEventListener('beforeunload', stay);
+    this.notes.close();
     this.#chat?.close();
   }
 
@@ -291,6 +295,7 @@ export class ChatOnScreen implements ChatFacade {
     const [chat, presenter] = [this.#chat, this.#presenter];
     if (chat === null || presenter === null) return;
     this.#openUp();
+    this.notes.draw();
     const { signal } = chat;
     const messages = presenter.messages(signal.isFull);
     const from = messages.findIndex(({ id }) => id === chat.seen) + 1;

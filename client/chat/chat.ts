@@ -5,6 +5,7 @@
  * comes is shown once the worker has proven its author. Entries that somebody else took out of the document come back from here.
  */
 import type { EntryVerdict, ReadEntry } from '../e2ee/chat/messages.ts';
+import { Cursors } from '../notes/cursors.ts';
 import { Notes } from '../notes/notes.ts';
 import { bodyFrom, isNote, type Body } from './bodies.ts';
 import type { PlacedEntry } from './document.ts';
@@ -72,6 +73,7 @@ export class Chat {
   readonly presence: Presence;
   readonly notes: Notes;
   readonly files: Files;
+  readonly cursors: Cursors;
   readonly #direct: Direct | null;
   readonly #options: ChatOptions;
   readonly #document: ChatDocument;
@@ -161,9 +163,19 @@ export class Chat {
     const { line, port, now, after, name, changed, openDirect: open } = options;
     const { self, signal } = this;
     const [seen, came] = [() => this.#publicSeen, () => this.#cardSoon()];
-    this.presence = new Presence({ self, port, signal, name, seen, came, changed, now, after });
     const write = (body: Body) => this.write([body]);
-    this.notes = new Notes({ self, write, changed, forged: () => this.#alarm('forged'), now, after });
+    const notesChanged = (): void => {
+      this.cursors.look();
+      changed();
+    };
+    this.notes = new Notes({ self, write, changed: notesChanged, forged: () => this.#alarm('forged'), now, after });
+    const whisper = (said: Parameters<Presence['note']>[0]): void => this.presence.note(said);
+    this.cursors = new Cursors({ notes: this.notes, whisper, changed, now, after });
+    const notes = {
+      own: () => this.cursors.own,
+      heard: (author: string, said: Parameters<Cursors['heard']>[1]) => this.cursors.heard(author, said),
+    };
+    this.presence = new Presence({ self, port, signal, name, seen, notes, came, changed, now, after });
     const sealed = () => this.signal.state;
     this.#direct = open && new Direct({ line, port, document: this.#document, sealed, open, now, after });
   }
@@ -282,6 +294,7 @@ export class Chat {
   down(): void {
     this.signal.down();
     this.presence.down();
+    this.cursors.clear();
     this.#options.changed();
   }
 

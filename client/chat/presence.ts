@@ -18,6 +18,8 @@ export interface PresenceTerms {
   readonly name: () => string;
   /** The newest entry that we have read, of those that all can read. */
   readonly seen: () => string | null;
+  /** What we say of the notes, and what others do. */
+  readonly notes: { own(): Whisper['notes']; heard(author: string, said: NonNullable<Whisper['notes']>): void };
   /** Somebody is here who was not. */
   readonly came: () => void;
   readonly changed: () => void;
@@ -66,6 +68,11 @@ export class Presence {
     this.#whisper(this.#mark());
   }
 
+  /** Where we are in the notes. */
+  note(notes: NonNullable<Whisper['notes']>): void {
+    this.#whisper({ notes });
+  }
+
   /** Something of theirs has come: what was being typed is here. */
   wrote(author: string): void {
     this.#typing.delete(author);
@@ -96,6 +103,7 @@ export class Presence {
     }
     if (whisper.seen !== undefined) this.#marks.set(author, whisper.seen);
     if (whisper.head !== undefined) signal.compare(whisper.head);
+    if (whisper.notes !== undefined) this.#terms.notes.heard(author, whisper.notes);
     if (whisper.hello) this.mark();
     changed();
   }
@@ -110,7 +118,7 @@ export class Presence {
 
   #mark(): Whisper {
     const seen = this.#terms.seen();
-    return seen === null ? {} : { seen };
+    return { ...(seen === null ? {} : { seen }), notes: this.#terms.notes.own() };
   }
 
   #whisper(whisper: Whisper): void {

@@ -2,6 +2,7 @@
  * What the screens see of a meeting's chat, and what they may ask of it. Types only: `chat.svelte.ts` makes them true, the
  * components render them and forward intent. Texts are what people wrote, to be shown as text or through `markdown.ts`, never as HTML.
  */
+import type { NotesFacade } from '../notes/view.ts';
 import type { ChatTerms } from '../../signal/protocol/documents.ts';
 
 /** Somebody who has written here, or is here: known by their lasting identity. */
@@ -154,6 +155,7 @@ export interface FileTransfer {
 
 export interface ChatFacade {
   readonly view: ChatView;
+  readonly notes: NotesFacade;
   /** Somebody looks at it. Idempotent. */
   look(): void;
   /**

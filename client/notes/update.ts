@@ -144,7 +144,11 @@ function isAllowed(content: Y.Item['content'], spot: Spot): boolean {
   if (spot.in === 'blocks') {
     if (!(content instanceof Y.ContentType) || spot.depth >= MAX_DEPTH) return false;
     const { type } = content;
-    return isText(content) || (type.constructor === Y.XmlElement && NODES.includes((type as Y.XmlElement).nodeName));
+    // A page has blocks, and only these have lines: y-prosemirror breaks at a line without.
+    return (
+      (isText(content) && spot.depth > 0) ||
+      (type.constructor === Y.XmlElement && NODES.includes((type as Y.XmlElement).nodeName))
+    );
   }
   if (content instanceof Y.ContentFormat) return MARKS.includes(content.key.replace(/--.*$/s, ''));
   return content instanceof Y.ContentString;

@@ -8,6 +8,7 @@ export interface ShortcutTargets {
   screen: () => void;
   hand: () => void;
   chat: () => void;
+  notes: () => void;
   view: () => void;
   earlier: () => void;
   later: () => void;

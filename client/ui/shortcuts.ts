@@ -1,7 +1,7 @@
 /** Keys of the meeting, and what each does. Letters of the layout count, not places on the keyboard. */
 
 export type ShortcutAction =
-  'talk' | 'microphone' | 'camera' | 'screen' | 'hand' | 'chat' | 'view' | 'earlier' | 'later' | 'help';
+  'talk' | 'microphone' | 'camera' | 'screen' | 'hand' | 'chat' | 'notes' | 'view' | 'earlier' | 'later' | 'help';
 
 /** What of a keyboard event decides. */
 export interface KeyPress {
@@ -29,6 +29,7 @@ const LETTERS: Record<string, ShortcutAction> = {
   s: 'screen',
   h: 'hand',
   c: 'chat',
+  n: 'notes',
   g: 'view',
   '?': 'help',
 };
