@@ -17,7 +17,7 @@ const POLICY: Record<string, string> = {
   'form-action': "'none'",
   'frame-ancestors': "'none'",
   'require-trusted-types-for': "'script'",
-  'trusted-types': 'svelte-trusted-html parley',
+  'trusted-types': 'svelte-trusted-html parley ProseMirrorClipboard',
 };
 
 const HEADERS: Record<string, string> = {

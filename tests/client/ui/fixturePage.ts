@@ -14,7 +14,7 @@ const root = join(import.meta.dirname, '../../..');
 export const CSP =
   "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self'; img-src 'self' blob: data:; " +
   "media-src 'self' blob:; worker-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; " +
-  "require-trusted-types-for 'script'; trusted-types svelte-trusted-html parley";
+  "require-trusted-types-for 'script'; trusted-types svelte-trusted-html parley ProseMirrorClipboard";
 
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
