@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { MeetingId } from '../../signal/protocol/ids.ts';
 import { openDatabase, openStore, StoreError } from '../../signal/store/open.ts';
+import { blobStoreContract } from './blobStore.contract.ts';
 import { chatStoreContract } from './chatStore.contract.ts';
 import { storeContract } from './store.contract.ts';
 
@@ -14,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-for (const contract of [storeContract, chatStoreContract]) {
+for (const contract of [storeContract, chatStoreContract, blobStoreContract]) {
   contract('SQLite in memory', () => openDatabase(':memory:'));
   contract('SQLite on disk', () => openStore(join(folder, `contract-${count++}`)));
 }
