@@ -5,8 +5,6 @@
 import type { NotesFacade } from '../notes/view.ts';
 import type { ChatTerms } from '../../signal/protocol/documents.ts';
 
-export { DEFAULT_CHAT_TERMS } from '../../signal/protocol/documents.ts';
-
 /** Somebody who has written here, or is here: known by their lasting identity. */
 export interface ChatPerson {
   /** Identity key, base64url. */

@@ -3,7 +3,7 @@
  */
 import { ProtocolError } from '../../signal/protocol/errors.ts';
 import type { MeetingId } from '../../signal/protocol/ids.ts';
-import type { Settings } from '../../signal/protocol/documents.ts';
+import { DEFAULT_CHAT_TERMS, type Settings } from '../../signal/protocol/documents.ts';
 import type { Port } from '../e2ee/port.ts';
 import { createMeeting } from '../net/api.ts';
 import { inviteUrl, readInvite } from '../net/links.ts';
@@ -13,6 +13,7 @@ import { settingsOf } from './settings.ts';
 import type { HomeFacade, KnownMeeting, RelayState } from './view.ts';
 
 class Home implements HomeFacade {
+  readonly usualChat = DEFAULT_CHAT_TERMS;
   #known = $state.raw<readonly KnownMeeting[]>(knownMeetings());
   #creating = $state(false);
   #problem = $state<HomeFacade['problem']>(null);

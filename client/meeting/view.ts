@@ -254,7 +254,9 @@ export interface HomeFacade {
   readonly creating: boolean;
   /** `code` is what people may quote. */
   readonly problem: null | { reason: 'offline' | 'tooMany' | 'internal' | 'storage'; code: string };
-  /** Makes a meeting and answers its URL with the fragment. `chat`: null for the terms where nothing is chosen. */
+  /** The terms of a chat where nothing is chosen. */
+  readonly usualChat: ChatTerms;
+  /** Makes a meeting and answers its URL with the fragment. `chat`: null for the usual. */
   create(options: {
     title: string;
     password: string | null;
