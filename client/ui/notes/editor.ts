@@ -81,7 +81,8 @@ export class Editor {
         'data-testid': 'notes-text',
       }),
       nodeViews: { check: checkView(terms) },
-      transformPasted: (slice) => this.#pasted(slice),
+      handlePaste: (_view, _event, slice) => this.#isTooLong(slice),
+      handleDrop: (_view, _event, slice) => this.#isTooLong(slice),
       handleClick: (_view, _pos, event) => followed(event),
       // Also while it is being made: what is written already comes so.
       dispatchTransaction(this: EditorView, transaction) {
@@ -179,10 +180,11 @@ export class Editor {
     }
   }
 
-  #pasted(slice: Slice): Slice {
-    if (slice.content.size <= MAX_PASTE) return slice;
+  /** Then it is not taken in, and what is selected stays. */
+  #isTooLong({ content }: Slice): boolean {
+    if (content.size <= MAX_PASTE) return false;
     this.#terms.tooLong();
-    return slice.content.size === 0 ? slice : (slice.constructor as typeof Slice).empty;
+    return true;
   }
 
   #moved(): void {
