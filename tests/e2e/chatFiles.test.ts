@@ -77,10 +77,9 @@ async function contentOf(saving: Promise<Download>): Promise<Buffer> {
 }
 const blobs = (): Promise<string[]> => readdir(join(folder, 'data/blobs'));
 const share = (person: Person): Promise<number> =>
-  person.page
-    .locator('[data-testid=chat-staged] progress')
-    .evaluate((bar: HTMLProgressElement) => bar.value, undefined, { timeout: 200 })
-    .catch(() => 0);
+  person.page.evaluate(
+    () => document.querySelector<HTMLProgressElement>('[data-testid=chat-staged] progress')?.value ?? 0,
+  );
 
 test('a pasted picture comes without its place, and 20 MB come whole though the server was killed in the middle; it has read nothing, and what is deleted is gone', async () => {
   const anna = await writer('Anna', null);
@@ -106,6 +105,17 @@ test('a pasted picture comes without its place, and 20 MB come whole though the 
 
   const content = Buffer.concat([Buffer.from(CANARY), randomBytes(20 * MB), Buffer.from(CANARY)]);
   await writeFile(join(folder, NAME), content);
+  // A line on which it takes a few seconds: else it is there before anybody can look.
+  const line = await anna.context.newCDPSession(anna.page);
+  await line.send('Network.enable');
+  const speed = (uploadThroughput: number) =>
+    line.send('Network.emulateNetworkConditions', {
+      offline: false,
+      latency: 10,
+      downloadThroughput: -1,
+      uploadThroughput,
+    });
+  await speed(5 * MB);
   await anna.by('chat-attach-input').setInputFiles(join(folder, NAME));
   await until(
     async () => (await share(anna)) > 0.2,
@@ -118,6 +128,7 @@ test('a pasted picture comes without its place, and 20 MB come whole though the 
   await anna.by('chat-input').press('Enter');
   await anna.shows('chat-outgoing');
   await signal.start();
+  await speed(-1);
   await ben.shows('chat-file');
   expect(await anna.by('chat-outgoing').count()).toBe(0);
   // The very upload that was begun.
