@@ -130,7 +130,7 @@ export interface ChatCalls {
   };
   /**
    * Opens one, and checks every author's signature in it: null where it is not what it says. `take`: the log goes on from it, so its keys are taken.
-   * `hidden`: sections whose keys we lack; all of them, and no block, where it was made under another link than today's or under a key that we lack.
+   * `hidden`: sections whose keys we lack; 1, and no block, where it was made under another link than today's or its seal under a key that we lack.
    * `opened`: its number for `chat.block`, which gives out each of its blocks once, the last one last.
    */
   'chat.unpack': {

@@ -1,14 +1,14 @@
 /**
  * A snapshot as it is sealed:
  *
- *     snapshot = count(2) ‖ (opaque32 ring or forward item)… ‖ opaque32 seal ‖ count(2) ‖ (opaque32 section)…
- *     seal     = item of kind `snapshot` under a key of today's link: covers' sequence(8) ‖ covers' hash(32) ‖ SHA-256 of the sections(32)
+ *     snapshot = count(2) ‖ (opaque32 ring or forward item)… ‖ opaque32 seal
+ *     seal     = item of kind `snapshot` under a key of today's link: covers' sequence(8) ‖ covers' hash(32) ‖ count(2) ‖ (opaque32 section)…
  *     section  = item of kind `snapshot` under one key: count(4) ‖ (client(8) ‖ clocks(4))… ‖ length(4) ‖ opaque32 deflated plain, or plain of that length ‖ rest
  *
  * A section has lists of the document whose entries are sealed under its key, and these as a block (crypto/chatBlock.ts). One that was sealed under
  * another lies in it as it is. Sections are compressed one by one: whoever can write into one can read all of it, so its length tells nobody what
- * they do not know. The seal says by whom at least: only who holds a key of today's link can have made it, so whoever was removed makes none. Whose
- * entries are, and what they say, their authors' signatures say.
+ * they do not know. The seal lets in nobody who was removed: they make none, and open nothing of one, though it may have what somebody wrote before
+ * hearing of the removal. Whose entries are, and what they say, their authors' signatures say.
  */
 import type { Bytes } from '../../../crypto/bytes.ts';
 import { base64url, concat, equal, fromBase64url } from '../../../crypto/bytes.ts';
@@ -35,7 +35,6 @@ export interface Section {
 export interface Unpacked {
   readonly keys: readonly Bytes[];
   readonly seal: Bytes;
-  readonly sections: readonly Bytes[];
 }
 
 /** @returns parts; null: more than the server takes */
@@ -44,13 +43,11 @@ export async function packSnapshot(
   meeting: string,
   given: { covers: ChatHead; keys: readonly Bytes[]; sections: readonly Section[] },
 ): Promise<{ hash: string; parts: string[] } | null> {
-  const sealed = new Writer().u16(given.sections.length);
-  for (const one of given.sections) sealed.opaque32(await sealSection(meeting, one));
-  const sections = sealed.done();
-  const seal = await sealItem(key, meeting, 'snapshot', sealContent(given.covers, await sha256(sections)));
+  const content = new Writer().fixed(headOf(given.covers)).u16(given.sections.length);
+  for (const one of given.sections) content.opaque32(await sealSection(meeting, one));
   const head = new Writer().u16(given.keys.length);
   for (const one of given.keys) head.opaque32(one);
-  const whole = concat(head.opaque32(seal).done(), sections);
+  const whole = head.opaque32(await sealItem(key, meeting, 'snapshot', content.done())).done();
   const count = Math.ceil(whole.length / MAX_PART_BYTES);
   if (count > MAX_PARTS) return null;
   const parts = Array.from({ length: count }, (_, i) =>
@@ -66,21 +63,21 @@ export async function unpackSnapshot(parts: readonly string[], hash: string): Pr
   const reader = new Reader(whole);
   const keys = Array.from({ length: reader.u16() }, () => reader.opaque32());
   const seal = reader.opaque32();
-  const sections = Array.from({ length: reader.u16() }, () => reader.opaque32());
   reader.end();
-  return { keys, seal, sections };
+  return { keys, seal };
 }
 
-/** Whether a holder of this key says that these sections are what everything up to `covers` came to. @throws CryptoError */
-export async function isSealed(
-  key: ChatKey,
-  meeting: string,
-  { seal, sections }: Unpacked,
-  covers: ChatHead,
-): Promise<boolean> {
-  const writer = new Writer().u16(sections.length);
-  for (const section of sections) writer.opaque32(section);
-  return equal(openItem(key, meeting, 'snapshot', seal), sealContent(covers, await sha256(writer.done())));
+/**
+ * What a holder of this key says that everything up to `covers` came to.
+ * @returns its sections; null: it covers something else
+ * @throws CryptoError
+ */
+export function openSeal(key: ChatKey, meeting: string, { seal }: Unpacked, covers: ChatHead): Bytes[] | null {
+  const reader = new Reader(openItem(key, meeting, 'snapshot', seal));
+  if (!equal(reader.fixed(HEAD_BYTES), headOf(covers))) return null;
+  const sections = Array.from({ length: reader.u16() }, () => reader.opaque32());
+  reader.end();
+  return sections;
 }
 
 /** @returns the key that it names; null for none */
@@ -113,6 +110,5 @@ export async function openSection(key: ChatKey, meeting: string, section: Bytes)
   return { key, lists, block: { plain, rest: reader.rest() } };
 }
 
-function sealContent({ seq, hash }: ChatHead, sections: Bytes): Bytes {
-  return new Writer().u64(seq).fixed(fromBase64url(hash)).fixed(sections).done();
-}
+const HEAD_BYTES = 8 + 32;
+const headOf = ({ seq, hash }: ChatHead): Bytes => new Writer().u64(seq).fixed(fromBase64url(hash)).done();

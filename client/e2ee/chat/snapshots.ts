@@ -17,7 +17,7 @@ import type { EntryReader } from './entries.ts';
 import type { ChatKeys } from './keys.ts';
 import type { ChatCalls, EntryVerdict, ListOutline, ListPart } from './messages.ts';
 import type { Section } from './snapshot.ts';
-import { isSealed, openSection, packSnapshot, snapshotKeyId, unpackSnapshot } from './snapshot.ts';
+import { openSeal, openSection, packSnapshot, snapshotKeyId, unpackSnapshot } from './snapshot.ts';
 
 /** Entries that are given out at a time: some ten milliseconds. */
 const BLOCK = 1000;
@@ -102,7 +102,7 @@ export class SnapshotKeeper {
       const snapshot = await unpackSnapshot(parts, hash);
       if (snapshot === null) return null;
       const heads = snapshot.keys.map(itemHead);
-      const hidden = { opened: 0, blocks: 0, hidden: snapshot.sections.length };
+      const hidden = { opened: 0, blocks: 0, hidden: 1 };
       if (heads.some((head) => (head?.kind !== 'ring' && head?.kind !== 'forward') || head.generation > generation))
         return null;
       if (heads.some((head) => 'generation' in head! && head.generation < generation)) return hidden;
@@ -112,11 +112,12 @@ export class SnapshotKeeper {
       const key = ring.find(snapshotKeyId(snapshot.seal) ?? new Uint8Array());
       if (key === null) return hidden;
       if (ring.generationOf(key.id) !== generation) return null;
-      if (!(await isSealed(key, this.#meeting, snapshot, covers))) return null;
+      const sections = openSeal(key, this.#meeting, snapshot, covers);
+      if (sections === null) return null;
       const lists: { outline: ListOutline; entries: Found[] }[] = [];
       let missing = 0;
       const turns = new TurnTaking();
-      for (const section of snapshot.sections) {
+      for (const section of sections) {
         const key = ring.find(snapshotKeyId(section) ?? new Uint8Array());
         if (key === null) missing += 1;
         else lists.push(...(await this.#listsOf(await openSection(key, this.#meeting, section), turns)));
