@@ -86,7 +86,7 @@ const sentDevice = (person: Person, kind: 'audio' | 'video'): Promise<string | n
 async function switchDevice(person: Person, kind: 'camera' | 'microphone'): Promise<string> {
   const before = await sentDevice(person, kind === 'camera' ? 'video' : 'audio');
   await person.by('control-more').click();
-  await person.page.getByRole('menuitem').first().click();
+  await person.by('more-devices').click();
   const picker = person.by(`device-${kind}`);
   const values = await picker
     .locator('option')

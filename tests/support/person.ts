@@ -285,7 +285,7 @@ export class Person {
   /** The 30 digits that people compare. */
   async verificationCode(): Promise<string> {
     await this.by('control-more').click();
-    await this.page.getByRole('menuitem').nth(1).click();
+    await this.by('more-verify').click();
     await this.page.locator('[data-testid=verification-code][aria-busy=false]').waitFor();
     const text = await this.by('verification-code').innerText();
     // Once to look at, once to be read out.
