@@ -25,7 +25,9 @@ const noSecondTry = [
 ].map(inE2e);
 /** What these show is how long something takes, or what a browser has time for: nothing else may run meanwhile. */
 const timed = [
-  ...['badLines', 'badLinesNarrow', 'crowd', 'networks', 'outages', 'reconnect', 'relay', 'relayTap'].map(inE2e),
+  ...['badLines', 'badLinesNarrow', 'chatDirect', 'crowd', 'networks', 'outages', 'reconnect', 'relay', 'relayTap'].map(
+    inE2e,
+  ),
   'tests/client/transport/*.browser.test.ts',
 ];
 
@@ -39,7 +41,6 @@ const longest = [
   'e2e/devices',
   'e2e/firefox',
   'client/ui/build',
-  'e2e/chatDirect',
   'e2e/onlyRelay',
   'e2e/browserFacts',
   'client/ui/gallery',

@@ -346,6 +346,7 @@ test('each request is for its phase, the first steps for exactly theirs', () => 
     'offerPart',
     'confirm',
     'ticket',
+    'pass',
     'close',
   ];
   const chatNames = chat.map((name) => `chat.${name}`);
