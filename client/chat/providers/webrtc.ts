@@ -48,6 +48,10 @@ export class WebrtcWay implements DirectWay {
     this.#url = urlOf(ticket);
     this.#awareness = new Awareness(doc);
     this.#awareness.setLocalState(null);
+    // y-webrtc asks it for whoever has the document's number now, and the document takes another whenever it begins anew.
+    const { meta } = this.#awareness;
+    const known = meta.get.bind(meta);
+    meta.get = (client) => known(client) ?? { clock: 0, lastUpdated: 0 };
     this.#provider = new WebrtcProvider(room, doc, {
       signaling: [this.#url],
       password,
