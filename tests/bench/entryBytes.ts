@@ -48,14 +48,13 @@ export const entryBytes: Bench = {
       await page.evaluate((entrance) => productChat.enter(entrance, null), entrance);
       const { sum } = await page.evaluate((count) => productChat.readAll(count), count);
       if (sum !== sumOfTexts(count)) throw new Error('the browser has another history');
-      const kept = await page.evaluate(() => productChat.keptBytes());
       await closePages([page]);
       const other = await site.product();
       const random = await other.evaluate(() => productChat.create());
       await closePages([other]);
       const drawn = await fillLog(site.dataDir, random, count, randomTextOf);
       const plain = plainBytes(count);
-      say(`${count} entries: ${filled.bodies} B of bodies, ${filled.database} B of the database, ${kept} B kept`);
+      say(`${count} entries: ${filled.bodies} B of bodies, ${filled.database} B of the database`);
       const updates = { against: 'plain Yjs, an update for each', limit: LIMIT };
       const snapshot = { against: 'plain Yjs, one document', limit: SNAPSHOT_LIMIT };
       const document = { against: 'plain Yjs, one document', limit: null };
@@ -66,7 +65,6 @@ export const entryBytes: Bench = {
             ...updates,
             limit: null,
           }),
-          bytesFigure('this browser: sealed changes, as a newcomer keeps them', kept / count, plain.document, document),
           bytesFigure('server: a snapshot', filled.snapshot / count, plain.document, snapshot),
           bytesFigure('server: a snapshot of texts drawn at random', drawn.snapshot / count, plain.document, snapshot),
           bytesFigure(

@@ -37,8 +37,6 @@ export interface ProductChat {
    * @returns milliseconds, and a sum over all texts
    */
   readAll(count: number): Promise<{ ms: number; sum: number; authors: number; alarms: readonly string[] }>;
-  /** Bytes of the sealed records that this browser keeps of the chat's document. */
-  keptBytes(): Promise<number>;
 }
 
 declare global {
@@ -184,15 +182,5 @@ globalThis.productChat = {
     const { messages, alarms } = view();
     const sum = messages.reduce((sum, { text }) => sum + Number(text.split(' ')[1]), 0);
     return { ms, sum, authors: new Set(messages.map(({ author }) => author.id)).size, alarms };
-  },
-  async keptBytes() {
-    const opened = indexedDB.open('parley chat');
-    await new Promise((resolve) => (opened.onsuccess = resolve));
-    const all = opened.result.transaction('lists').objectStore('lists').getAll() as IDBRequest<
-      { record: { sealed: ArrayBuffer } }[]
-    >;
-    await new Promise((resolve) => (all.onsuccess = resolve));
-    opened.result.close();
-    return all.result.reduce((sum, { record }) => sum + record.sealed.byteLength, 0);
   },
 };
