@@ -165,7 +165,7 @@ globalThis.productChat = {
     await holds(() => seen.has(text));
     return seen.get(text)!;
   },
-  state: () => ({ count: chat.thread.size, alarms: chat.alarms }),
+  state: () => ({ count: chat.thread.said.length, alarms: chat.alarms }),
   async readAll(count) {
     const from = performance.now();
     let facade: ChatFacade | null = null;

@@ -1,20 +1,9 @@
 /** What a log holds that others had to fill, and what is erased from it. */
 import { expect, test } from 'vitest';
 import { fromBase64url, type Bytes } from '../../../crypto/bytes.ts';
-import { accessOf, Device, Log, person, Time } from './world.ts';
+import { Device, Log, person, Time, together } from './world.ts';
 
 const say = (text: string) => ({ is: 'say', text }) as const;
-
-async function meeting(...names: string[]) {
-  const [log, time, access] = [new Log(), new Time(), accessOf()];
-  let seed = 0;
-  const device = async (name: string) =>
-    new Device({ person: await person(name), log, time, access, random: () => ((seed += 3) % 10) / 10 }).start();
-  const devices = await Promise.all(names.map(device));
-  for (const one of devices) one.connect();
-  await time.pass(5000);
-  return { log, time, devices, device };
-}
 
 /** Changes that the log still gives to whoever has the keys. */
 async function changesIn(log: Log, by: Device): Promise<Bytes[]> {
@@ -39,7 +28,7 @@ async function firstEntry(of: Device, text: string): Promise<Bytes> {
 }
 
 test('a log that was rolled back is filled once, not once by each', async () => {
-  const { log, time, devices } = await meeting('Ada', 'Ben', 'Cy', 'Di');
+  const { log, time, devices } = await together(['Ada', 'Ben', 'Cy', 'Di']);
   for (let i = 0; i < 20; i++) {
     await devices[i % 4]!.chat.write([say(`message ${i}`)]);
     await time.pass(1000);
@@ -64,7 +53,7 @@ async function meetingOf(log: Log, time: Time, like: Device): Promise<Device> {
 }
 
 test('what its author erases leaves the log, whoever gave it to the log', async () => {
-  const { log, time, devices } = await meeting('Ada', 'Ben');
+  const { log, time, devices } = await together(['Ada', 'Ben']);
   const [ada, ben] = devices as [Device, Device];
   const entry = await firstEntry(ada, 'better not');
   await time.pass(3000);
@@ -82,7 +71,7 @@ test('what its author erases leaves the log, whoever gave it to the log', async 
 });
 
 test('what lay in a change of several items leaves the log, and what lay beside it stays', async () => {
-  const { log, time, devices } = await meeting('Ada', 'Ben');
+  const { log, time, devices } = await together(['Ada', 'Ben']);
   const [ada, ben] = devices as [Device, Device];
   ada.disconnect();
   const entry = await firstEntry(ada, 'better not');

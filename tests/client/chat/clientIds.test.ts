@@ -3,19 +3,9 @@ import { describe, expect, test } from 'vitest';
 import * as Y from 'yjs';
 import { base64url } from '../../../crypto/bytes.ts';
 import { random } from '../../../crypto/primitives.ts';
-import { accessOf, Device, Log, person, Time } from './world.ts';
+import { Device, Log, together } from './world.ts';
 
 const say = (text: string) => ({ is: 'say', text }) as const;
-
-async function meeting(...names: string[]) {
-  const [log, time, access] = [new Log(), new Time(), accessOf()];
-  const device = async (name: string) =>
-    new Device({ person: await person(name), log, time, access, random: () => 0.3 }).start();
-  const devices = await Promise.all(names.map(device));
-  for (const one of devices) one.connect();
-  await time.pass(5000);
-  return { log, time, devices, device };
-}
 
 const takings: [string, (doc: Y.Doc) => void][] = [
   ['something that is no entry of a list', (doc) => void doc.getMap('nothing').set('a', 1)],
@@ -51,7 +41,7 @@ async function takePlace(log: Log, { by, from, act }: { by: Device; from: Device
 
 describe('who takes the next number of another browser with', () => {
   test.each(takings)('%s drops nothing of what that one writes', async (_what, act) => {
-    const { log, time, devices, device } = await meeting('Ada', 'Ben', 'Mal');
+    const { log, time, devices, device } = await together(['Ada', 'Ben', 'Mal']);
     const [ada, ben, mal] = devices as [Device, Device, Device];
     await ada.chat.write([say('first')]);
     await time.pass(3000);
@@ -77,7 +67,7 @@ describe('who takes the next number of another browser with', () => {
   });
 
   test('a number, and is alone with the log until a newcomer comes, drops nothing either', async () => {
-    const { log, time, devices, device } = await meeting('Ada', 'Mal');
+    const { log, time, devices, device } = await together(['Ada', 'Mal']);
     const [ada, mal] = devices as [Device, Device];
     await ada.chat.write([say('first')]);
     await time.pass(3000);
@@ -94,7 +84,7 @@ describe('who takes the next number of another browser with', () => {
 });
 
 test('what an author has erased is not found again by who hears of it late', async () => {
-  const { time, devices, device } = await meeting('Ada', 'Ben');
+  const { time, devices, device } = await together(['Ada', 'Ben']);
   const [ada, ben] = devices as [Device, Device];
   await ada.chat.write([say('never mind')]);
   await time.pass(3000);
@@ -111,7 +101,7 @@ test('what an author has erased is not found again by who hears of it late', asy
 });
 
 test('one who takes everything out of the document again and again does not fill the log with copies of it', async () => {
-  const { log, time, devices, device } = await meeting('Ada', 'Ben', 'Mal');
+  const { log, time, devices, device } = await together(['Ada', 'Ben', 'Mal']);
   const [ada, ben, mal] = devices as [Device, Device, Device];
   for (let i = 0; i < 10; i++) await ada.chat.write([say(`message ${i}`)]);
   await time.pass(5000);

@@ -59,7 +59,7 @@ class Browser {
         const timer = setTimeout(run, Math.min(ms, 50));
         return () => clearTimeout(timer);
       },
-      random: Math.random,
+      random: () => 0.5,
       origin: app.url,
     });
   }

@@ -5,25 +5,10 @@ import { random } from '../../../crypto/primitives.ts';
 import { ChatDocument } from '../../../client/chat/document.ts';
 import { sealWhisper } from '../../../client/e2ee/chat/whispers.ts';
 import type { ChatSnapshot } from '../../../signal/protocol/chat.ts';
-import { accessOf, Device, Log, person, Time } from './world.ts';
+import { Device, Log, together } from './world.ts';
 
 const SILENT = { added: () => undefined, removed: () => undefined, updated: () => undefined };
 const say = (text: string) => ({ is: 'say', text }) as const;
-
-async function meeting(names: string[], snapshotAfter = 1_000_000) {
-  const [log, time, access] = [new Log(), new Time(), accessOf()];
-  let seed = 0;
-  const device = async (name: string, more: object = {}) =>
-    new Device({
-      ...{ person: await person(name), log, time, access, snapshotAfter },
-      random: () => ((seed += 7) % 10) / 10,
-      ...more,
-    }).start();
-  const devices = await Promise.all(names.map((name) => device(name)));
-  for (const one of devices) one.connect();
-  await time.pass(5000);
-  return { log, time, access, device, devices };
-}
 
 /** Past all checks of one's own program. */
 async function plant(log: Log, by: Device, outline: ReturnType<ChatDocument['outline']>): Promise<ChatSnapshot> {
@@ -39,7 +24,7 @@ async function plant(log: Log, by: Device, outline: ReturnType<ChatDocument['out
 const junk = () => base64url(new Uint8Array([1, ...random(200)]));
 
 test.fails('an item under a key that nobody has does not keep members from making snapshots', async () => {
-  const { log, time, devices } = await meeting(['Ada', 'Ben'], 8);
+  const { log, time, devices } = await together(['Ada', 'Ben'], 8);
   const item = log.append('x'.repeat(22), junk());
   for (const one of devices) one.pushed({ type: 'items', items: [item] });
   for (let i = 0; i < 20; i++) {
@@ -53,7 +38,7 @@ test.fails('an item under a key that nobody has does not keep members from makin
 test.fails(
   'an item under a key that nobody has does not make the log be read from its start at each visit',
   async () => {
-    const { log, time, devices } = await meeting(['Ada']);
+    const { log, time, devices } = await together(['Ada']);
     const [ada] = devices as [Device];
     const item = log.append('x'.repeat(22), junk());
     ada.pushed({ type: 'items', items: [item] });
@@ -70,7 +55,7 @@ test.fails(
 );
 
 test.fails('one who lies about where the log ends does not make everybody accuse the server', async () => {
-  const { log, time, devices } = await meeting(['Ada', 'Mal']);
+  const { log, time, devices } = await together(['Ada', 'Mal']);
   const [ada, mal] = devices as [Device, Device];
   await ada.chat.write([say('one')]);
   await time.pass(3000);
@@ -84,7 +69,7 @@ test.fails('one who lies about where the log ends does not make everybody accuse
 });
 
 test.fails('one who confirms their own snapshot while others are away drops nothing without a word', async () => {
-  const { log, time, devices, device } = await meeting(['Ada', 'Mal', 'Mal again']);
+  const { log, time, devices, device } = await together(['Ada', 'Mal', 'Mal again']);
   const [ada, mal, again] = devices as [Device, Device, Device];
   await ada.chat.write([say('Mal owes me ten')]);
   await time.pass(3000);

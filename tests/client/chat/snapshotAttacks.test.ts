@@ -2,27 +2,12 @@
 import { expect, test } from 'vitest';
 import { base64url } from '../../../crypto/bytes.ts';
 import { openSeal, openSection, snapshotKeyId, unpackSnapshot } from '../../../client/e2ee/chat/snapshot.ts';
-import { accessOf, Device, Log, MEETING, person, Time } from './world.ts';
+import { accessOf, Device, MEETING, together } from './world.ts';
 
 const say = (text: string) => ({ is: 'say', text }) as const;
 
-async function meeting(names: string[], snapshotAfter = 1_000_000) {
-  const [log, time, access] = [new Log(), new Time(), accessOf()];
-  let seed = 0;
-  const device = async (name: string, more: object = {}) =>
-    new Device({
-      ...{ person: await person(name), log, time, access, snapshotAfter },
-      random: () => ((seed += 7) % 10) / 10,
-      ...more,
-    }).start();
-  const devices = await Promise.all(names.map((name) => device(name)));
-  for (const one of devices) one.connect();
-  await time.pass(5000);
-  return { log, time, access, device, devices };
-}
-
 test('what somebody wrote before hearing of a removal opens for nobody who was removed, in a snapshot either', async () => {
-  const { log, time, devices } = await meeting(['Ada', 'Ben', 'Cy', 'Mal'], 8);
+  const { log, time, devices } = await together(['Ada', 'Ben', 'Cy', 'Mal'], 8);
   const [ada, ben, cy, mal] = devices as [Device, Device, Device, Device];
   await ada.chat.write([say('with Mal')]);
   await time.pass(3000);

@@ -108,6 +108,17 @@ test('closed, it leaves no socket and no room behind: another may have the same 
   expect(sockets).toHaveLength(length);
 });
 
+test('it opens though the document takes another number meanwhile, and later', async () => {
+  const doc = new Y.Doc();
+  const way = open(doc);
+  doc.clientID += 1;
+  await expect.poll(announced).toBe(1);
+  expect(way.state).toBe('connecting');
+  doc.clientID += 1;
+  way.close();
+  await way.ended;
+});
+
 test('paused it asks no server; with another ticket it does, by that', async () => {
   const way = open();
   await expect.poll(announced).toBe(1);

@@ -383,3 +383,19 @@ export function portOf(keeper: ChatKeeper): ChatPort {
     },
   };
 }
+
+/** Several who have the chat of one meeting open, and how another comes to it. @param snapshotAfter  items */
+export async function together(names: readonly string[], snapshotAfter?: number) {
+  const [log, time, access] = [new Log(), new Time(), accessOf()];
+  let drawn = 0;
+  const device = async (name: string) =>
+    new Device({
+      ...{ person: await person(name), log, time, access },
+      ...(snapshotAfter === undefined ? {} : { snapshotAfter }),
+      random: () => ((drawn += 7) % 10) / 10,
+    }).start();
+  const devices = await Promise.all(names.map(device));
+  for (const one of devices) one.connect();
+  await time.pass(5000);
+  return { log, time, devices, device };
+}

@@ -261,8 +261,8 @@ describe('refused', () => {
     const { page } = a.chat.notes;
     const update = toBase64UrlEncoded(Y.encodeStateAsUpdate(page.doc));
     await c.chat.write([{ is: 'note', page: page.name, session: page.session, update }]);
-    for (const { body } of [...log.items]) {
-      const item = log.append(`again ${Math.random()}`, body!);
+    for (const { seq, body } of [...log.items]) {
+      const item = log.append(`again ${seq}`, body!);
       b.pushed({ type: 'items', items: [item] });
     }
     await settle();
