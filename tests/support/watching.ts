@@ -1,4 +1,4 @@
-/** Several people who watch each other, and the longest time that one of them stood still for another. */
+/** Several people who watch each other: the longest time that one stood still for another, and what was held back for want of a key. */
 import type { Person } from './person.ts';
 
 /** Everybody begins to write down what everybody's tile shows, their own mirror too. */
@@ -37,4 +37,24 @@ export async function longestGaps(people: readonly Person[]): Promise<{ pair: st
     }
   }
   return gaps;
+}
+
+/** Frames for those of `people` who are connected that this page's worker has dropped since it had a key for them, by whom they were for. */
+export async function heldBack(person: Person, people: readonly Person[]): Promise<Record<string, number>> {
+  return person.page.evaluate(
+    (names) => {
+      const held: Record<string, number> = {};
+      for (const tile of document.querySelectorAll('[data-testid=tile][data-self=false]')) {
+        const name = tile.getAttribute('data-name') ?? '';
+        if (!names.includes(name)) continue;
+        for (const { id, side, kind, peer } of parleyProbe.transforms) {
+          const counts = parleyProbe.counts[id];
+          if (side !== 'send' || peer !== tile.getAttribute('data-peer') || !counts || counts.passed === 0) continue;
+          held[`${name} ${kind} ${id}`] = counts.dropped.noKey;
+        }
+      }
+      return held;
+    },
+    people.map(({ name }) => name as string),
+  );
 }
