@@ -4,7 +4,7 @@ import * as Y from 'yjs';
 import { plainDocument, textOf } from '../plainChat.ts';
 
 export interface StockChat {
-  /** Joins a room. @returns once somebody else is there and both are synced, if `alone` is false */
+  /** Joins a room. @returns once its signalling is there, or, if `alone` is false, once somebody else is and both are synced */
   enter(options: { signaling: string; room: string; alone: boolean }): Promise<void>;
   /** Puts so many texts into the document, by several authors. */
   fill(count: number): void;
@@ -54,6 +54,9 @@ globalThis.stockChat = {
   async enter({ signaling, room, alone }) {
     const provider = join(doc, signaling, room);
     if (!alone) await new Promise((resolve) => provider.once('synced', resolve));
+    else
+      while (!provider.signalingConns.every(({ connected }) => connected))
+        await new Promise((resolve) => setTimeout(resolve, 20));
   },
   fill(count) {
     Y.applyUpdate(doc, Y.encodeStateAsUpdate(plainDocument(count, textOf)));
