@@ -312,7 +312,7 @@ export class ChatOnScreen implements ChatFacade {
       terms: this.#options.terms() ?? DEFAULT_CHAT_TERMS,
       host: chat.isHost && this.#options.isLive(),
       canWrite: chat.canWrite,
-      alarms: chat.alarms,
+      alarms: chat.alarms.map(({ is, by }) => ({ is, by: by.map((id) => presenter.person(id)) })),
       staged: this.#outgoing?.staged ?? [],
       outgoing: this.#outgoing?.outgoing((id) => presenter.person(id)) ?? [],
       used: signal.used,

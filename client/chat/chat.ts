@@ -7,6 +7,7 @@
 import type { EntryVerdict, ReadEntry } from '../e2ee/chat/messages.ts';
 import { Cursors } from '../notes/cursors.ts';
 import { Notes } from '../notes/notes.ts';
+import { Alarms, type Alarm } from './alarms.ts';
 import { bodyFrom, isNote, type Body } from './bodies.ts';
 import type { PlacedEntry } from './document.ts';
 import { ChatDocument, entryName, isSameEntry, LOCAL, nameOf, type Place } from './document.ts';
@@ -19,7 +20,6 @@ import { SignalProvider } from './providers/signal.ts';
 import type { SnapshotBlock } from './providers/snapshots.ts';
 import { unsay } from './providers/unsay.ts';
 import { Thread } from './thread.ts';
-import type { ChatAlarm } from './view.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -45,8 +45,6 @@ const UNLOCKED = 8;
 /** Whoever comes may not hold the key that our card lies under. Many come at once. */
 const CARD_MS = 5000;
 const DAY_MS = 86_400_000;
-/** What is missing in a chain may still be on its way. */
-const GAP_MS = 8000;
 
 export interface ChatOptions {
   readonly port: ChatPort;
@@ -77,7 +75,7 @@ export class Chat {
   readonly #direct: Direct | null;
   readonly #options: ChatOptions;
   readonly #document: ChatDocument;
-  readonly #alarms = new Set<ChatAlarm>();
+  readonly #alarms: Alarms;
   /** Of entries by id: as they lie in the document, and where. */
   readonly #bytes = new Map<string, Bytes>();
   readonly #places = new Map<string, Place>();
@@ -105,7 +103,6 @@ export class Chat {
   /** We can be written to alone: whoever comes has to find our card. */
   #isOpen = false;
   #isCardDue = false;
-  #gapSince: number | null = null;
   #isClosed = false;
   readonly #lost = new Set<string>();
   readonly self: string;
@@ -124,6 +121,12 @@ export class Chat {
     this.#unsaid = [...(memory?.unsaid ?? [])];
     this.#unfiled = [...(memory?.files ?? [])];
     this.files = options.files ?? new Files(options);
+    this.#alarms = new Alarms({
+      thread: this.thread,
+      // What is not for us may be what others build upon.
+      isWaiting: () => this.#document.isWaiting && !this.signal.hasHidden,
+      ...{ changed: options.changed, now: options.now, after: options.after },
+    });
     this.#document = new ChatDocument({
       added: (entries) => this.#added(entries),
       removed: (entries) => this.#removed(entries),
@@ -144,7 +147,7 @@ export class Chat {
         this.#direct?.moved();
         options.changed();
       },
-      alarm: (alarm) => this.#alarm(alarm),
+      alarm: (is, by) => this.#alarms.raise(is, by),
       ringCame: () => {
         this.#openHidden();
         this.termsMoved();
@@ -168,7 +171,14 @@ export class Chat {
       this.cursors.look();
       changed();
     };
-    this.notes = new Notes({ self, write, changed: notesChanged, forged: () => this.#alarm('forged'), now, after });
+    this.notes = new Notes({
+      self,
+      write,
+      changed: notesChanged,
+      forged: () => this.#alarms.raise('forged'),
+      now,
+      after,
+    });
     const whisper = (said: Parameters<Presence['note']>[0]): void => this.presence.note(said);
     this.cursors = new Cursors({ notes: this.notes, whisper, changed, now, after });
     const notes = {
@@ -185,7 +195,7 @@ export class Chat {
     const { self, host, updates, last, state, isPast } = await options.port.call('chat.begin', {});
     const chat = new Chat(options, { self, host, memory: memoryFrom(state), kept: updates.length });
     // A host may be in the middle of making the next link.
-    if (isPast && !host) chat.#alarm('rolledBack');
+    if (isPast && !host) chat.#alarms.raise('rolledBack');
     chat.#document.restore(updates, KEPT);
     await chat.#reading;
     await chat.#stand();
@@ -193,10 +203,8 @@ export class Chat {
     return chat;
   }
 
-  get alarms(): readonly ChatAlarm[] {
-    const gap = this.#gapSince !== null && this.#options.now() - this.#gapSince > GAP_MS;
-    const forked = this.thread.forks.length > 0;
-    return [...this.#alarms, ...(gap ? (['gap'] as const) : []), ...(forked ? (['forked'] as const) : [])];
+  get alarms(): readonly Alarm[] {
+    return this.#alarms.all;
   }
 
   /** Entries that cannot be opened here. */
@@ -470,7 +478,7 @@ export class Chat {
       left = await this.#readOnce(left);
     }
     this.#unproven = left.slice(-MAX_UNPROVEN);
-    this.#lookForGaps();
+    this.#alarms.look();
     this.#options.changed();
     this.#unlockSoon();
   }
@@ -504,7 +512,7 @@ export class Chat {
       case 'malformed':
       case 'unproven':
         this.#refused.add(nameOf(one.place));
-        if (verdict.is === 'forged') this.#alarm('forged');
+        if (verdict.is === 'forged') this.#alarms.raise('forged');
     }
   }
 
@@ -694,16 +702,6 @@ export class Chat {
         this.#document.add([last[i]!], isQuiet(verdict.entry));
   }
 
-  #lookForGaps(): void {
-    // What is not for us may be what others build upon.
-    const isWaiting = this.#document.isWaiting && !this.signal.hasHidden;
-    if (this.thread.gaps.length === 0 && !isWaiting) this.#gapSince = null;
-    else if (this.#gapSince === null) {
-      this.#gapSince = this.#options.now();
-      this.#options.after(GAP_MS + 100, () => this.#options.changed());
-    }
-  }
-
   #keep(update: Bytes | null): void {
     // As it is now: what comes later is not kept yet.
     this.#kept.keep(update, {
@@ -713,11 +711,6 @@ export class Chat {
       unsaid: this.#unsaid,
       files: this.#unfiled,
     });
-  }
-
-  #alarm(alarm: ChatAlarm): void {
-    this.#alarms.add(alarm);
-    this.#options.changed();
   }
 }
 

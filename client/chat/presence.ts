@@ -102,7 +102,7 @@ export class Presence {
       after(TYPING_MS + 50, changed);
     }
     if (whisper.seen !== undefined) this.#marks.set(author, whisper.seen);
-    if (whisper.head !== undefined) signal.compare(whisper.head);
+    if (whisper.head !== undefined) signal.compare(whisper.head, author);
     if (whisper.notes !== undefined) this.#terms.notes.heard(author, whisper.notes);
     if (whisper.hello) this.mark();
     changed();

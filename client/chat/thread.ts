@@ -156,9 +156,16 @@ export class Thread {
     return [...this.#named.keys()];
   }
 
-  /** Places where two entries of one writer follow upon the same one: of a browser whose store was set back, or of a device that shows two histories. */
-  get forks(): string[] {
-    return [...this.#following].filter(([, ids]) => ids.length > 1).map(([chain]) => chain);
+  /** Whose chains these are. */
+  get gapAuthors(): string[] {
+    return [...this.#named.values()].flatMap((id) => this.#entries.get(id)?.author ?? []);
+  }
+
+  /** Of whom two entries of one writer follow upon the same one: of a browser whose store was set back, or of a device that shows two histories. */
+  get forkAuthors(): string[] {
+    return [...this.#following.values()].flatMap((ids) =>
+      ids.length > 1 ? (this.#entries.get(ids[0]!)?.author ?? []) : [],
+    );
   }
 
   /** Oldest first. */

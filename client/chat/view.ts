@@ -102,18 +102,26 @@ export interface ChatMessage {
   delivery: Delivery | null;
 }
 
-/** Something is not as it should be; each has its own words. */
-export type ChatAlarm =
+/** What is not as it should be; each has its own words. */
+export type AlarmKind =
   /** The server shows an older state than this browser has seen. */
   | 'rolledBack'
-  /** Others know of messages that the server does not give us. */
+  /** People say that there are messages which the server does not give us. */
   | 'withheld'
-  /** Messages of somebody are missing in the middle. */
+  /** People say that what the server gave us is not what it gave them. */
+  | 'split'
+  /** Messages of people are missing in the middle. */
   | 'gap'
   /** Something was refused because it was not signed by whom it names. */
   | 'forged'
-  /** One person's history exists twice. */
+  /** People's histories exist twice. */
   | 'forked';
+
+export interface ChatAlarm {
+  is: AlarmKind;
+  /** Who says so, or whose messages they are; empty where it is nobody's. */
+  by: readonly ChatPerson[];
+}
 
 export interface ChatView {
   /** `opening`: what is kept is being read. */

@@ -13,7 +13,7 @@ import type { OpenedItem, SealedItem } from '../../e2ee/chat/messages.ts';
 import { OfflineError } from '../../net/offline.ts';
 import type { ChatDocument, Place } from '../document.ts';
 import { hasRemovals, mergeUpdates, nameOf, Vector } from '../document.ts';
-import type { ChatAlarm } from '../view.ts';
+import type { AlarmKind } from '../view.ts';
 import type { ChatProvider, ProviderState } from './provider.ts';
 import { Snapshots, type SnapshotBlock } from './snapshots.ts';
 import type { ChatLine, ChatPort } from './ways.ts';
@@ -46,7 +46,8 @@ export interface SignalTerms {
   readonly memory: SignalMemory | null;
   /** State, memory or what is kept is another now. */
   readonly moved: () => void;
-  readonly alarm: (alarm: ChatAlarm) => void;
+  /** @param by  identity of the one who says so, where nothing else shows it */
+  readonly alarm: (is: AlarmKind, by?: string) => void;
   /** Keys came: what was hidden may open. */
   readonly ringCame: () => void;
   readonly heard: (body: string) => void;
@@ -91,6 +92,8 @@ export class SignalProvider implements ChatProvider {
   #dirty: boolean;
   /** The chain where we have been, by numbers of items. */
   readonly #recent = new Map<number, string>();
+  /** Who says that the log goes further than we know, while that may still come. */
+  readonly #claimants = new Set<string>();
   /** Changes of ours that the log does not have, oldest first. */
   #waiting: Bytes[] = [];
   /** Compare, since more may be missing than what waits. */
@@ -271,15 +274,18 @@ export class SignalProvider implements ChatProvider {
     );
   }
 
-  /** Another who has the chat open sees a log that ends like this. */
-  compare(theirs: ChatHead): void {
+  /** Another who has the chat open says that its log ends like this. Nobody but that one vouches for it: the server signs nothing. */
+  compare(theirs: ChatHead, by: string): void {
     const { alarm, after } = this.#terms;
     const ours = this.#recent.get(theirs.seq);
-    if (ours !== undefined && ours !== theirs.hash) return alarm('rolledBack');
+    if (ours !== undefined && ours !== theirs.hash) return alarm('split', by);
     if (theirs.seq <= (this.#head?.seq ?? 0)) return;
+    if (this.#claimants.has(by)) return;
+    this.#claimants.add(by);
     const turn = this.#turn;
     const look = () => {
-      if (turn === this.#turn && theirs.seq > (this.#head?.seq ?? 0)) alarm('withheld');
+      this.#claimants.delete(by);
+      if (turn === this.#turn && theirs.seq > (this.#head?.seq ?? 0)) alarm('withheld', by);
     };
     this.#calls.push(after(WITHHELD_MS, look));
   }

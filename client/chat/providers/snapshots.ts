@@ -11,7 +11,7 @@ import type { ChatCalls, SealedItem } from '../../e2ee/chat/messages.ts';
 import { ProtocolError } from '../../../signal/protocol/errors.ts';
 import type { ChatDocument } from '../document.ts';
 import { ChatDocument as Document, type Left, type Vector } from '../document.ts';
-import type { ChatAlarm } from '../view.ts';
+import type { AlarmKind } from '../view.ts';
 import type { ChatLine, ChatPort } from './ways.ts';
 
 export interface SnapshotsTerms {
@@ -30,7 +30,7 @@ export interface SnapshotsTerms {
   readonly refill: (holds: Vector) => void;
   /** What is kept between visits is another now. */
   readonly moved: () => void;
-  readonly alarm: (alarm: ChatAlarm) => void;
+  readonly alarm: (is: AlarmKind) => void;
   /** @returns calls it off */
   readonly after: (ms: number, run: () => void) => () => void;
   /** In [0, 1). */

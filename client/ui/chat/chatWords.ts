@@ -79,18 +79,21 @@ export function reactionNames(names: readonly string[], mine: boolean): string {
 export const unwrittenWords = (why: Exclude<Written, 'written'>): string =>
   why === 'noCard' ? m.chat_not_locked() : m.chat_not_written();
 
-export function alarmWords(alarm: ChatAlarm): string {
-  switch (alarm) {
+export function alarmWords({ is, by }: ChatAlarm): string {
+  const names = listOf(by.map(({ name }) => shownName(name)));
+  switch (is) {
     case 'rolledBack':
       return m.chat_alarm_rolledBack();
     case 'withheld':
-      return m.chat_alarm_withheld();
+      return m.chat_alarm_withheld({ names });
+    case 'split':
+      return m.chat_alarm_split({ names });
     case 'gap':
-      return m.chat_alarm_gap();
+      return by.length === 0 ? m.chat_alarm_gap() : m.chat_alarm_gap_of({ names });
     case 'forged':
       return m.chat_alarm_forged();
     case 'forked':
-      return m.chat_alarm_forked();
+      return m.chat_alarm_forked({ names });
   }
 }
 

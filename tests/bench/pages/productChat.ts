@@ -165,7 +165,7 @@ globalThis.productChat = {
     await holds(() => seen.has(text));
     return seen.get(text)!;
   },
-  state: () => ({ count: chat.thread.said.length, alarms: chat.alarms }),
+  state: () => ({ count: chat.thread.said.length, alarms: chat.alarms.map(({ is }) => is) }),
   async readAll(count) {
     const from = performance.now();
     let facade: ChatFacade | null = null;
@@ -181,6 +181,11 @@ globalThis.productChat = {
     const ms = performance.now() - from;
     const { messages, alarms } = view();
     const sum = messages.reduce((sum, { text }) => sum + Number(text.split(' ')[1]), 0);
-    return { ms, sum, authors: new Set(messages.map(({ author }) => author.id)).size, alarms };
+    return {
+      ms,
+      sum,
+      authors: new Set(messages.map(({ author }) => author.id)).size,
+      alarms: alarms.map(({ is }) => is),
+    };
   },
 };

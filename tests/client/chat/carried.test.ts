@@ -40,7 +40,7 @@ test('a log that was rolled back is filled once, not once by each', async () => 
   const left = size();
   for (const one of devices) one.connect();
   await time.pass(60_000);
-  expect(devices.every(({ chat }) => chat.alarms.includes('rolledBack'))).toBe(true);
+  expect(devices.every(({ alarms }) => alarms.includes('rolledBack'))).toBe(true);
   expect(size() - left).toBeLessThan(1.3 * (whole - left));
   const late = await (await meetingOf(log, time, devices[0]!)).start();
   late.connect();
@@ -88,5 +88,5 @@ test('what lay in a change of several items leaves the log, and what lay beside 
   await time.pass(30_000);
   expect(late.texts).toEqual(ada.texts);
   expect(late.texts).toHaveLength(21);
-  expect(late.chat.alarms).toEqual([]);
+  expect(late.alarms).toEqual([]);
 });

@@ -84,7 +84,7 @@ describe('two who are there', () => {
     await settle();
     expect(a.texts).toEqual(['uno', '(gone)']);
     expect(b.texts).toEqual(a.texts);
-    expect(b.chat.alarms).toEqual([]);
+    expect(b.alarms).toEqual([]);
     // Whoever comes now never gets what was erased, and sees the same: it has left the log, with its place kept.
     const { updates } = await a.keeper.peek({ items: log.items });
     const before = log.items.filter(({ replaced }) => replaced);
@@ -108,7 +108,7 @@ describe('two who are there', () => {
     const late = await device(await person('Eve'));
     late.connect();
     await settle();
-    for (const one of [a, b, late]) expect([one.texts, one.chat.alarms]).toEqual([['(gone)', 'after'], []]);
+    for (const one of [a, b, late]) expect([one.texts, one.alarms]).toEqual([['(gone)', 'after'], []]);
     const { updates } = await late.keeper.peek({ items: log.items });
     const { verdicts } = await late.keeper.read({ entries: entriesIn(updates) });
     expect(JSON.stringify(verdicts)).toContain('after');
@@ -179,7 +179,7 @@ describe('apart', () => {
     b.connect();
     await settle();
     expect(b.texts).toEqual(['kept', 'on disk']);
-    expect(b.chat.alarms).toEqual([]);
+    expect(b.alarms).toEqual([]);
   });
 
   test('a page that ends between signing and placing an entry finds it again', async () => {
@@ -199,7 +199,7 @@ describe('apart', () => {
     await settle();
     await time.pass(20_000);
     expect(b.texts).toEqual(['first', 'signed only', 'after']);
-    expect(b.chat.alarms).toEqual([]);
+    expect(b.alarms).toEqual([]);
   });
 
   test('what another page has deleted from this browser is kept anew, whole, by one that has it open', async () => {
@@ -494,7 +494,7 @@ describe('after a removal', () => {
     const all = ['before', 'has not heard yet'];
     expect([a.texts, b.texts, late.texts]).toEqual([all, all, all]);
     expect(b.chat.isKept(b.chat.thread.said.at(-1)!.id)).toBe(true);
-    expect([...a.chat.alarms, ...b.chat.alarms, ...late.chat.alarms]).toEqual([]);
+    expect([...a.alarms, ...b.alarms, ...late.alarms]).toEqual([]);
   });
 
   test('a browser that was away, and comes back by the new link, reads on', async () => {
@@ -529,7 +529,7 @@ describe('a server, a member, a stranger that is not honest', () => {
     log.rollBack(log.items.length - 1);
     b.connect();
     await settle();
-    expect(b.chat.alarms).toEqual(['rolledBack']);
+    expect(b.alarms).toEqual(['rolledBack']);
     expect(b.texts).toEqual(['one', 'two']);
     const late = await device(await person('Eve'));
     late.connect();
@@ -557,9 +557,9 @@ describe('a server, a member, a stranger that is not honest', () => {
     const late = await device(await person('Eve'));
     late.connect();
     await settle();
-    expect(b.chat.alarms).toContain('rolledBack');
+    expect(b.alarms).toContain('rolledBack');
     expect(b.texts).toContain('known');
-    expect(late.chat.alarms.length).toBeGreaterThan(0);
+    expect(late.alarms.length).toBeGreaterThan(0);
     expect(a.texts).toEqual(['known', 'one', 'two', 'three']);
   });
 
@@ -574,12 +574,12 @@ describe('a server, a member, a stranger that is not honest', () => {
     await b.chat.write([say('to Ben alone')]);
     await a.chat.write([say('to Ada alone again')]);
     await settle();
-    expect([a.chat.alarms, b.chat.alarms]).toEqual([[], []]);
+    expect([a.alarms, b.alarms]).toEqual([[], []]);
     // A whisper passes between them, as it must if anybody is to be shown typing.
     log.open.add(b);
     a.chat.presence.type();
     await settle();
-    expect(b.chat.alarms).toEqual(['rolledBack']);
+    expect(b.chat.alarms).toEqual([{ is: 'split', by: [a.chat.self] }]);
   });
 
   test('items that are kept from one: it hears that there are more', async () => {
@@ -593,7 +593,7 @@ describe('a server, a member, a stranger that is not honest', () => {
     await time.pass(5000);
     a.chat.presence.type();
     await settle();
-    expect(b.chat.alarms).toEqual(['withheld']);
+    expect(b.chat.alarms).toEqual([{ is: 'withheld', by: [a.chat.self] }]);
   });
 
   test('another than the author: not shown, whatever it names', async () => {

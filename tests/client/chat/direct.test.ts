@@ -96,7 +96,7 @@ describe('the direct way', () => {
     await a.chat.write([say('past the server')]);
     await time.pass(10);
     expect(b.texts).toEqual(['first', 'past the server']);
-    expect(b.chat.alarms).toEqual([]);
+    expect(b.alarms).toEqual([]);
   });
 
   test('leaves the log to its author; if the author is gone, whoever heard it adds it, once', async () => {

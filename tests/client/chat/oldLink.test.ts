@@ -43,6 +43,6 @@ test('a browser that had a later link tells and writes nothing under an older on
   expect(log.items).toHaveLength(before);
   expect(third.texts).toEqual(['with Eve', 'without Eve']);
   expect(third.chat.canWrite).toBe(false);
-  expect(third.chat.alarms).toContain('rolledBack');
+  expect(third.alarms).toContain('rolledBack');
   third.kill();
 });

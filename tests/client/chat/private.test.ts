@@ -79,7 +79,7 @@ describe('between two of three', () => {
     await settle();
     expect(c.texts).toEqual(['for all', 'from Cy']);
     expect(c.chat.hidden).toBe(0);
-    expect([a, b, c].flatMap(({ chat }) => chat.alarms)).toEqual([]);
+    expect([a, b, c].flatMap(({ alarms }) => alarms)).toEqual([]);
     expect(c.chat.thread.gaps).toEqual([]);
   });
 
@@ -147,7 +147,7 @@ describe('between two of three', () => {
       expect(one.chat.thread.said[0]!.to).toBe(b.chat.self);
     }
     expect([c.texts, late.texts]).toEqual([[], []]);
-    expect([a, b, c, late, again].flatMap(({ chat }) => chat.alarms)).toEqual([]);
+    expect([a, b, c, late, again].flatMap(({ alarms }) => alarms)).toEqual([]);
     // The edit has left the log, too.
     expect(log.items.filter(({ replaced }) => replaced)).toHaveLength(2);
     const left = await again.keeper.read({ entries: await entriesOf(late), unlock: true });
@@ -405,7 +405,7 @@ test('a card of garbage, or a private entry of garbage, harms nobody', async () 
   );
   const { verdicts } = await b.keeper.read({ entries: entries.map(({ bytes }) => bytes), unlock: true });
   expect(verdicts.map((one) => one.is === 'read' && one.entry.body)).toEqual(['', '', '', '']);
-  expect(b.chat.alarms).toEqual([]);
+  expect(b.alarms).toEqual([]);
 });
 
 function bodyOf({ content }: ReturnType<typeof openEntry>): Uint8Array<ArrayBuffer> | null {

@@ -77,7 +77,7 @@ describe('a snapshot', () => {
     expect(late.texts).toEqual(a.texts);
     expect(late.texts).toHaveLength(21);
     expect(b.texts).toEqual(a.texts);
-    expect([a, b, late].flatMap(({ chat }) => chat.alarms)).toEqual([]);
+    expect([a, b, late].flatMap(({ alarms }) => alarms)).toEqual([]);
     expect(late.chat.thread.said.every(({ id }) => late.chat.isKept(id))).toBe(true);
     // Nothing is given to the log once more because it lies in a snapshot now, and no snapshot is made of nothing new.
     const [items, { id }] = [log.items.length, log.snapshot!];
@@ -111,7 +111,7 @@ describe('a snapshot', () => {
     const late = await newcomer();
     for (const one of [a, b, cy, late]) {
       expect(one.texts).toHaveLength(4 + 1 + 20 + 1 + 12);
-      expect(one.chat.alarms).toEqual([]);
+      expect(one.alarms).toEqual([]);
     }
     expect(late.texts).toEqual(b.texts);
   });
@@ -130,7 +130,7 @@ describe('a snapshot', () => {
     const late = await newcomer();
     expect(late.texts).toEqual(a.texts);
     expect(late.texts[2]).toBe('(gone)');
-    expect([a, b, late].flatMap(({ chat }) => chat.alarms)).toEqual([]);
+    expect([a, b, late].flatMap(({ alarms }) => alarms)).toEqual([]);
   });
 
   test('that lacks what others know is not confirmed', async () => {
@@ -140,7 +140,7 @@ describe('a snapshot', () => {
     b.pushed({ type: 'snapshot', snapshot });
     await settle();
     expect(log.snapshot).toBeNull();
-    expect(b.chat.alarms).toEqual([]);
+    expect(b.alarms).toEqual([]);
   });
 
   test('that lacks something and was confirmed by two in league is said aloud, filled again, and replaced', async () => {
@@ -150,7 +150,7 @@ describe('a snapshot', () => {
     const confirmed = log.confirm(planted.id, b)!;
     b.pushed({ type: 'snapshot', snapshot: confirmed });
     await settle();
-    expect(b.chat.alarms).toEqual(['rolledBack']);
+    expect(b.alarms).toEqual(['rolledBack']);
     a.connect();
     await settle();
     const late = await newcomer();
@@ -181,7 +181,7 @@ describe('a snapshot', () => {
     b.disconnect();
     const late = await newcomer();
     // Nobody whom they have not met is missed.
-    expect([late.texts.length, late.chat.alarms]).toEqual([5, []]);
+    expect([late.texts.length, late.alarms]).toEqual([5, []]);
     const { written } = await a.keeper.write({
       at: time.now,
       bodies: [JSON.stringify(say('next'))],
@@ -195,7 +195,7 @@ describe('a snapshot', () => {
     late.pushed({ type: 'items', items: [item] });
     await settle();
     expect(late.texts).toHaveLength(6);
-    expect(late.chat.alarms).toEqual(['gap']);
+    expect(late.alarms).toEqual(['gap']);
   });
 
   test.each<[string, (parts: string[]) => string[]]>([
@@ -207,7 +207,7 @@ describe('a snapshot', () => {
     const { id } = log.snapshot!;
     log.parts.set(id, tamper(log.parts.get(id)!));
     const late = await newcomer();
-    expect(late.chat.alarms).toContain('forged');
+    expect(late.alarms).toContain('forged');
     expect(late.texts.length).toBeLessThan(a.texts.length);
   });
 
@@ -250,7 +250,7 @@ describe('a snapshot', () => {
     expect(log.snapshot!.id).not.toBe(before.id);
     const late = await newcomer();
     expect(late.texts).toEqual(a.texts);
-    expect(late.chat.alarms).toEqual([]);
+    expect(late.alarms).toEqual([]);
     const snapshot = log.snapshot!;
     const seen = await opened(stranger, log.parts.get(snapshot.id)!, snapshot, true);
     expect(seen?.document.entries ?? []).toEqual([]);

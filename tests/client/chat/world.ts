@@ -273,6 +273,11 @@ export class Device {
     return this.chat.thread.said.map(({ erased, text }) => (erased ? '(gone)' : text));
   }
 
+  /** Kinds of what it complains of. */
+  get alarms(): string[] {
+    return this.chat.alarms.map(({ is }) => is);
+  }
+
   #line(): ChatLine {
     const answer = (name: string, params: Params): unknown => {
       const log = this.#log;

@@ -82,7 +82,7 @@ describe('together and apart', () => {
     for (const one of [b, again]) one.connect();
     await settle();
     expect(textOf(a).split('|')).toHaveLength(3);
-    for (const one of [b, again]) expect([textOf(one), one.chat.alarms]).toEqual([textOf(a), []]);
+    for (const one of [b, again]) expect([textOf(one), one.alarms]).toEqual([textOf(a), []]);
     const late = await device(await person('Eve'));
     late.connect();
     await settle();
@@ -112,7 +112,7 @@ describe('together and apart', () => {
         one.connect();
       }
       await time.pass(60_000);
-      for (const one of devices) expect([seed, textOf(one), one.chat.alarms]).toEqual([seed, textOf(devices[0]!), []]);
+      for (const one of devices) expect([seed, textOf(one), one.alarms]).toEqual([seed, textOf(devices[0]!), []]);
     }
   }, 60_000);
 
@@ -223,7 +223,7 @@ describe('refused', () => {
     await settle();
     await act(c, a);
     await settle();
-    expect([textOf(a), textOf(b), b.chat.alarms]).toEqual(['fine', 'fine', ['forged']]);
+    expect([textOf(a), textOf(b), b.alarms]).toEqual(['fine', 'fine', ['forged']]);
     expect(b.chat.notes.pages).toHaveLength(1);
     write(b, 'and on');
     await settle();
@@ -267,7 +267,7 @@ describe('refused', () => {
     }
     await settle();
     expect(textOf(b)).toBe('once');
-    expect(b.chat.alarms).toContain('forged');
+    expect(b.alarms).toContain('forged');
   });
 
   test('what a removed member writes, and what is written after they were removed, to them', async () => {
