@@ -67,16 +67,22 @@ export function newRingSecret(): Bytes {
 
 /** @param given.secret 32 bytes, only read @throws CryptoError 'usage' for another length */
 export async function deriveChatKey(given: RingSecret, meetingId: string): Promise<ChatKey> {
-  const { secret } = given;
-  const place = placeOf(given, meetingId);
-  if (secret.length !== SECRET_BYTES) throw new CryptoError('usage', 'a ring secret has 32 bytes');
-  const expand = (label: string, length: number) =>
-    hkdf(secret, { salt: NO_SALT, info: labelled(label, place), length });
-  const id = await expand('parley chat key id 1', CHAT_KEY_ID_BYTES);
-  const entryKey = await expand('parley chat entry key 1', 32);
-  const erasedKey = await expand('parley chat erased key 1', 32);
-  const itemKey = await expand('parley chat item key 1', 32);
+  const id = await deriveChatKeyId(given, meetingId);
+  const entryKey = await expand('parley chat entry key 1', given, meetingId, 32);
+  const erasedKey = await expand('parley chat erased key 1', given, meetingId, 32);
+  const itemKey = await expand('parley chat item key 1', given, meetingId, 32);
   return { id, name: base64url(id), entryKey, erasedKey, itemKey, wipe: () => wipe(entryKey, erasedKey, itemKey) };
+}
+
+/** Of its id alone, which tells whether a secret is held already. @returns 16 bytes @throws as `deriveChatKey` */
+export function deriveChatKeyId(given: RingSecret, meetingId: string): Promise<Bytes> {
+  return expand('parley chat key id 1', given, meetingId, CHAT_KEY_ID_BYTES);
+}
+
+async function expand(label: string, given: RingSecret, meetingId: string, length: number): Promise<Bytes> {
+  const info = labelled(label, placeOf(given, meetingId));
+  if (given.secret.length !== SECRET_BYTES) throw new CryptoError('usage', 'a ring secret has 32 bytes');
+  return hkdf(given.secret, { salt: NO_SALT, info, length });
 }
 
 /**
@@ -89,12 +95,9 @@ export async function deriveChatRoom(
   given: RingSecret,
   meetingId: string,
 ): Promise<{ room: string; password: string }> {
-  const info = (label: string) => labelled(label, placeOf(given, meetingId));
-  const expand = async (label: string, length: number) =>
-    base64url(await hkdf(given.secret, { salt: NO_SALT, info: info(label), length }));
   return {
-    room: await expand('parley chat room 1', 16),
-    password: await expand('parley chat room password 1', 32),
+    room: base64url(await expand('parley chat room 1', given, meetingId, 16)),
+    password: base64url(await expand('parley chat room password 1', given, meetingId, 32)),
   };
 }
 

@@ -33,6 +33,8 @@ export class Kept {
   readonly #document: ChatDocument;
   #count: number;
   #keeping: Promise<void> = Promise.resolve();
+  /** As the disk has it. */
+  #memory: string | null = null;
   /** Something could not be kept. */
   #isBehind = false;
   #isClosed = false;
@@ -70,11 +72,13 @@ export class Kept {
   }
 
   async #keep(update: Uint8Array<ArrayBuffer> | null, memory: Memory): Promise<void> {
-    if (update === null && (this.#isClosed || this.#isBehind)) return;
+    const state = JSON.stringify(memory);
+    if (update === null && (this.#isClosed || this.#isBehind || state === this.#memory)) return;
     const all = update !== null && (this.#isBehind || this.#count >= MANY);
     this.#count = all ? 1 : this.#count + (update === null ? 0 : 1);
     const kept = all ? this.#document.changes() : update;
-    await this.#port.call('chat.keep', { update: kept, state: JSON.stringify(memory), all });
+    await this.#port.call('chat.keep', { update: kept, state, all });
+    this.#memory = state;
     this.#isBehind = false;
   }
 }

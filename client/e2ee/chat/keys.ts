@@ -11,7 +11,7 @@ import type { OlderSecret } from '../../../crypto/chatForward.ts';
 import { olderIdOf, openForward, sealForward } from '../../../crypto/chatForward.ts';
 import { edgesOf, forwardItem, MAX_EDGES, ringItem, wrappedRing } from '../../../crypto/chatItem.ts';
 import type { ChatKey, RingSecret } from '../../../crypto/chatKey.ts';
-import { deriveChatKey, deriveChatRoom, openRing, readSecret, sealRing, writeSecret } from '../../../crypto/chatKey.ts';
+import { deriveChatRoom, openRing, readSecret, sealRing, writeSecret } from '../../../crypto/chatKey.ts';
 import { Reader, Writer } from '../../../crypto/codec.ts';
 import type { Access } from '../access.ts';
 import type { OpenedItem } from './messages.ts';
@@ -156,7 +156,7 @@ export class ChatKeys {
       const fits = isNew ? one.generation === this.generation : one.generation <= this.generation;
       if (one.closed === null || !fits) continue;
       const from = isNew ? (this.ring.olderThan(one, place)?.key.name ?? null) : null;
-      isNews = (await this.ring.add(one, { heard: this.hour, place, told: isNew, from })) !== null || isNews;
+      isNews = (await this.ring.add(one, { heard: this.hour, place, told: isNew, from })).isNews || isNews;
     }
     if (isNews) await this.#moved();
     return isNews;
@@ -177,10 +177,12 @@ export class ChatKeys {
       // Nobody wraps for today's link what only a later one may seal with: its keys would be known to whoever is removed before.
       if (secrets.some((one) => one.generation > generation)) return { is: 'forged' };
       const terms = { heard: this.hour, place: 0, told: false, from: null };
-      let isNews = false;
-      for (const one of secrets) isNews = (await this.ring.add(one, terms)) !== null || isNews;
-      const names = await Promise.all(secrets.map(async (one) => (await deriveChatKey(one, meeting)).name));
-      const isSaid = this.#tell(generation, names);
+      let [isNews, isSaid] = [false, false];
+      for (const one of secrets) {
+        const added = await this.ring.add(one, terms);
+        isNews ||= added.isNews;
+        isSaid = this.#tell(generation, [added.name]) || isSaid;
+      }
       if (this.ring.began(generation, seq) || isNews || isSaid) await this.#moved(isNews);
       return { is: 'ring', isNews };
     } catch {
@@ -203,8 +205,9 @@ export class ChatKeys {
           if (newer.generation > generation || !mayLeadTo(older, newer)) return { is: 'forged' };
           const from = older.key.name;
           const terms = { heard: this.hour, place: this.#placeNow, told: false, from };
-          isNews = (await this.ring.add(newer, terms)) !== null || isNews;
-          isSaid = this.#tell(generation, [`${from}>${(await deriveChatKey(newer, meeting)).name}`]) || isSaid;
+          const added = await this.ring.add(newer, terms);
+          isNews ||= added.isNews;
+          isSaid = this.#tell(generation, [`${from}>${added.name}`]) || isSaid;
         }
       }
     } catch {

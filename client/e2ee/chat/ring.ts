@@ -7,7 +7,7 @@
 import type { Bytes } from '../../../crypto/bytes.ts';
 import { base64url, wipe } from '../../../crypto/bytes.ts';
 import type { ChatKey, RingSecret } from '../../../crypto/chatKey.ts';
-import { deriveChatKey, newRingSecret } from '../../../crypto/chatKey.ts';
+import { deriveChatKey, deriveChatKeyId, newRingSecret } from '../../../crypto/chatKey.ts';
 import { mayLeadTo } from './policy.ts';
 
 /** Several may start one at once; more than this is somebody's mischief. */
@@ -67,16 +67,19 @@ export class Ring {
     return Math.max(-1, ...this.all.map(({ generation }) => generation), ...this.#began.keys());
   }
 
-  /** Members may start as many as they like: of one generation the first few count. @returns its name if it is new */
-  async add(given: RingSecret, terms: HeldTerms): Promise<string | null> {
+  /** Members may start as many as they like: of one generation the first few count. @returns the name of its key, and whether that is new */
+  async add(given: RingSecret, terms: HeldTerms): Promise<{ name: string; isNews: boolean }> {
     const { secret, generation, closed } = given;
+    const name = base64url(await deriveChatKeyId(given, this.#meeting));
+    const alike = () =>
+      this.all.filter((one) => one.generation === generation && (one.closed === null) === (closed === null));
+    const isFull = () => alike().length >= (closed === null ? MOST_OPEN : MOST_CLOSED);
+    // What is kept is read again at each change, and has its keys already.
+    if (this.#held.has(name) || isFull()) return { name, isNews: false };
     const key = await deriveChatKey(given, this.#meeting);
-    const alike = this.all.filter(
-      (one) => one.generation === generation && (one.closed === null) === (closed === null),
-    );
-    if (this.#held.has(key.name) || alike.length >= (closed === null ? MOST_OPEN : MOST_CLOSED)) return null;
-    this.#held.set(key.name, { secret: secret.slice(), generation, closed, key, ...terms });
-    return key.name;
+    if (this.#held.has(name) || isFull()) return { name, isNews: false };
+    this.#held.set(name, { secret: secret.slice(), generation, closed, key, ...terms });
+    return { name, isNews: true };
   }
 
   get(name: string): Held | null {
@@ -132,9 +135,9 @@ export class Ring {
   /** Draws another secret. @returns it, as it is held now */
   async start(of: Omit<RingSecret, 'secret'>, terms: HeldTerms): Promise<Held> {
     const secret = newRingSecret();
-    const name = await this.add({ ...of, secret }, terms);
+    const { name } = await this.add({ ...of, secret }, terms);
     wipe(secret);
-    const held = name === null ? null : this.get(name);
+    const held = this.get(name);
     if (held === null) throw new RangeError('no room for another key');
     return held;
   }
