@@ -1,7 +1,7 @@
 /**
  * Two files at a time, since the machine may have two cores: everything that runs in a process, and those with browsers that wait for
- * things to happen rather than measure how long they take. Then, one file at a time, the browsers whose timing is what is shown. Last,
- * likewise, those in which a single failure is a fault.
+ * things to happen rather than measure how long they take. Then, one file at a time, the browsers whose timing is what is shown. Then,
+ * two at a time again, calls beside calls. Last, one at a time, those in which a single failure is a fault, and a busy machine may be one.
  */
 import { stripTypeScriptTypes } from 'node:module';
 import { compileModule } from 'svelte/compiler';
@@ -13,26 +13,27 @@ import type { Plugin } from 'vite';
 const isSoak = Boolean(process.env['PARLEY_SOAK']);
 const browsers = ['tests/e2e/**/*.test.ts', 'tests/**/*.browser.test.ts'];
 const inE2e = (name: string): string => `tests/e2e/${name}.test.ts`;
-/** What these promise holds always: a frame that could not be opened, or could be, once in two tries is one too many. */
-const noSecondTry = [
-  'access',
-  'comeAndGo',
-  'hostileCommits',
-  'hostileServer',
-  'removed',
-  'unsealed',
-  'whatTheServerHears',
-].map(inE2e);
+/**
+ * What these promise holds always: a frame that could not be opened, or could be, once in two tries is one too many. Those for themselves
+ * count frames that came too late for their key, which a busy machine makes, too.
+ */
+const noSecondTry = {
+  alone: ['comeAndGo', 'hostileCommits', 'removed'].map(inE2e),
+  together: ['access', 'hostileServer', 'unsealed', 'whatTheServerHears'].map(inE2e),
+};
 /** What these show is how long something takes, or what a browser has time for: nothing else may run meanwhile. */
-const timed = [
-  ...['badLines', 'badLinesNarrow', 'chatDirect', 'crowd', 'networks', 'outages', 'reconnect', 'relay', 'relayTap'].map(
-    inE2e,
-  ),
-  'tests/client/transport/*.browser.test.ts',
-];
+const timed = ['badLines', 'badLinesNarrow', 'crowd', 'networks', 'outages', 'reconnect', 'relay', 'relayTap'].map(
+  inE2e,
+);
+/** What happens within seconds also beside another of these, which mostly wait; not beside what computes. */
+const unhurried = [inE2e('chatDirect'), 'tests/client/transport/*.browser.test.ts'];
 
 /** Of those that run two at a time, what takes longest: first, so that neither has to wait for the other in the end. */
 const longest = [
+  'e2e/unsealed',
+  'e2e/chatDirect',
+  'client/transport/contract.browser',
+  'e2e/hostileServer',
   'client/ui/states',
   'client/chat/walk',
   'client/ui/behaviour',
@@ -86,6 +87,7 @@ const svelteForBrowsers = [
 
 const inBrowsers = { testTimeout: 120_000, hookTimeout: 120_000 };
 const alone = { ...inBrowsers, fileParallelism: false };
+const twoAtATime = { ...inBrowsers, maxWorkers: 2 };
 /** Calls in real time on machines that CI shares with others: what fails twice is a fault. */
 const secondTry = { retry: process.env['CI'] ? 1 : 0 };
 
@@ -117,7 +119,7 @@ export default defineConfig({
           ...secondTry,
           name: 'e2e',
           include: browsers,
-          exclude: [...configDefaults.exclude, ...noSecondTry, ...timed],
+          exclude: [...configDefaults.exclude, ...Object.values(noSecondTry).flat(), ...timed, ...unhurried],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
@@ -128,7 +130,15 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { ...alone, retry: 0, name: 'privacy', include: noSecondTry, sequence: { groupOrder: 2 } },
+        test: { ...twoAtATime, ...secondTry, name: 'unhurried', include: unhurried, sequence: { groupOrder: 2 } },
+      },
+      {
+        extends: true,
+        test: { ...twoAtATime, retry: 0, name: 'privacy', include: noSecondTry.together, sequence: { groupOrder: 2 } },
+      },
+      {
+        extends: true,
+        test: { ...alone, retry: 0, name: 'privacyAlone', include: noSecondTry.alone, sequence: { groupOrder: 3 } },
       },
     ],
   },

@@ -26,10 +26,17 @@ const TEXTS = 'client/paraglide';
 
 const OUTPUTS = ['dist/index.html', TEXTS];
 
+/** Whether dist/ was built of what is there now. */
+export function isClientCurrent(hash = inputs()) {
+  return stamps.isCurrent('client', hash) && OUTPUTS.every((path) => existsSync(join(ROOT, path)));
+}
+
+const inputs = () => hashOf(INPUTS, { without: [TEXTS] });
+
 /** Builds the client if it has to be. Needs the dependencies. */
 export async function ensureClient() {
-  const hash = hashOf(INPUTS, { without: [TEXTS] });
-  if (stamps.isCurrent('client', hash) && OUTPUTS.every((path) => existsSync(join(ROOT, path)))) return;
+  const hash = inputs();
+  if (isClientCurrent(hash)) return;
   await step('Building the client', async () => {
     const vite = installed('vite', 'bin', 'vite.js');
     const { code, output } = await run(findRuntime(), [vite, 'build', '--logLevel', 'warn'], { env: runtimeEnv() });
