@@ -3,7 +3,7 @@
  * browser's own interface, since the page's policy allows no other.
  */
 import { baseKeymap, chainCommands, exitCode, setBlockType, toggleMark, wrapIn } from 'prosemirror-commands';
-import { inputRules, textblockTypeInputRule, wrappingInputRule } from 'prosemirror-inputrules';
+import { undoInputRule } from 'prosemirror-inputrules';
 import { keymap } from 'prosemirror-keymap';
 import type { NodeType, Slice } from 'prosemirror-model';
 import { liftListItem, sinkListItem, splitListItem, wrapInList } from 'prosemirror-schema-list';
@@ -22,6 +22,7 @@ import * as Y from 'yjs';
 import type { NotesCursor } from '../../notes/view.ts';
 import { markdownOf } from './markdown.ts';
 import { levelOf, safeHref, schema } from './schema.ts';
+import { addresses, rules } from './typed.ts';
 
 const { nodes, marks } = schema;
 /** In characters: more is a file. */
@@ -96,7 +97,7 @@ export class Editor {
     });
     isThere = true;
     function plugins(): Plugin[] {
-      return [ySyncPlugin(terms.text), yUndoPlugin(), rules(), keys(), keymap(baseKeymap), cursors()];
+      return [ySyncPlugin(terms.text), yUndoPlugin(), rules(), addresses(), keys(), keymap(baseKeymap), cursors()];
     }
   }
 
@@ -128,19 +129,28 @@ export class Editor {
     this.view.focus();
   }
 
-  /** @param href null: none any more @returns false for an address that may not be followed */
-  link(href: string | null): boolean {
-    const { state, dispatch } = this.view;
-    const { from, to, empty } = state.selection;
-    const safe = href === null ? null : safeHref(href);
-    if (href !== null && safe === null) return false;
-    const { tr } = state;
-    if (safe === null) tr.removeMark(from, to, marks.link);
-    else if (empty) tr.insert(from, schema.text(safe, [marks.link.create({ href: safe })]));
-    else tr.addMark(from, to, marks.link.create({ href: safe }));
-    dispatch(tr);
+  /** Where the link leads in which the cursor stands; null: it stands in none. */
+  get href(): string | null {
+    return this.#link?.href ?? null;
+  }
+
+  /** For what is selected, or the link in which the cursor stands, or else the address itself. @returns false for one that may not be followed */
+  link(href: string): boolean {
+    const safe = safeHref(href);
+    if (safe === null) return false;
+    const { tr, selection } = this.view.state;
+    const mark = marks.link.create({ href: safe });
+    const { from, to } = selection.empty ? (this.#link ?? selection) : selection;
+    this.view.dispatch(from === to ? tr.insert(from, schema.text(safe, [mark])) : tr.addMark(from, to, mark));
     this.view.focus();
     return true;
+  }
+
+  /** Its words stay. */
+  unlink(): void {
+    const link = this.#link;
+    if (link !== null) this.view.dispatch(this.view.state.tr.removeMark(link.from, link.to, marks.link));
+    this.view.focus();
   }
 
   /** Whether it may be written is another now. */
@@ -154,6 +164,22 @@ export class Editor {
 
   destroy(): void {
     this.view.destroy();
+  }
+
+  get #link(): { from: number; to: number; href: string } | null {
+    const { $from } = this.view.state.selection;
+    const mark = marks.link.isInSet($from.marks());
+    const href = safeHref(mark?.attrs['href']);
+    if (mark === undefined || href === null) return null;
+    let [from, to] = [$from.start(), $from.start()];
+    for (const child of $from.parent.children) {
+      if (!mark.isInSet(child.marks)) {
+        if (to >= $from.pos) break;
+        from = to + child.nodeSize;
+      }
+      to += child.nodeSize;
+    }
+    return { from, to, href };
   }
 
   #command(action: Action): Command {
@@ -249,19 +275,6 @@ function cursors(): Plugin<DecorationSet> {
   });
 }
 
-function rules(): Plugin {
-  return inputRules({
-    rules: [
-      textblockTypeInputRule(/^(#{1,3})\s$/, nodes.heading, (match) => ({ level: match[1]!.length })),
-      textblockTypeInputRule(/^```$/, nodes.code),
-      wrappingInputRule(/^\s*>\s$/, nodes.quote),
-      wrappingInputRule(/^\s*[-*]\s$/, nodes.bullets),
-      wrappingInputRule(/^1[.)]\s$/, nodes.numbers),
-      wrappingInputRule(/^\[\s?\]\s$/, nodes.checks),
-    ],
-  });
-}
-
 function keys(): Plugin {
   const newLine: Command = (state, dispatch) => {
     dispatch?.(state.tr.replaceSelectionWith(nodes.break.create()).scrollIntoView());
@@ -282,6 +295,7 @@ function keys(): Plugin {
     'Mod-Shift-8': wrapInList(nodes.bullets),
     'Mod-Shift-9': wrapInList(nodes.checks),
     'Mod-Enter': (state, dispatch) => toggleDone(state, dispatch),
+    Backspace: undoInputRule,
     Enter: chainCommands(splitListItem(nodes.check, { done: false }), splitListItem(nodes.item)),
     'Shift-Enter': chainCommands(exitCode, newLine),
     // Tab leaves the field, unless it is in a list.

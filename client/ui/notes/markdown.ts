@@ -56,15 +56,19 @@ function inline(parent: Node): string {
   return parent.children.map((node) => (node.isText ? marked(node.text ?? '', node.marks) : '  \n')).join('');
 }
 
-/** Signs of Markdown in what was written stay what they are. */
+/** Signs of Markdown in what was written stay what they are, and blanks at the ends stand outside of marks, which begin and end with a word. */
 function marked(text: string, marks: readonly Mark[]): string {
   const names = marks.map(({ type }) => type.name);
-  let written = names.includes('mono') ? mono(text) : text.replace(/[\\`*_~[\]<>#]/g, String.raw`\$&`);
+  const words = text.trim();
+  if (words === '') return text;
+  const start = text.indexOf(words);
+  const [before, after] = [text.slice(0, start), text.slice(start + words.length)];
+  let written = names.includes('mono') ? mono(words) : words.replace(/[\\`*_~[\]<>#]/g, String.raw`\$&`);
   if (names.includes('strike')) written = `~~${written}~~`;
   if (names.includes('em')) written = `*${written}*`;
   if (names.includes('strong')) written = `**${written}**`;
   const href = safeHref(marks.find(({ type }) => type.name === 'link')?.attrs['href']);
-  return href === null ? written : `[${written}](<${href}>)`;
+  return `${before}${href === null ? written : `[${written}](<${href}>)`}${after}`;
 }
 
 function mono(text: string): string {

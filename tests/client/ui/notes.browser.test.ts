@@ -64,11 +64,11 @@ test('is written by keys alone: headings, lists, checks, marks, and it is saved 
   await page.keyboard.press('Control+b');
   await page.keyboard.type('bold');
   await page.keyboard.press('Control+b');
-  await page.keyboard.type('\n- one\ntwo\n\n[] buy *cake*\n');
+  await page.keyboard.type('\n- one\ntwo\n\n[] buy 2*3 cakes\n');
   await page.keyboard.press('Control+Enter');
   await page.keyboard.type('done');
   expect(await html()).toMatch(/<h3>Plan<\/h3>.*<strong>bold<\/strong>.*<ul><li><p>one<\/p><\/li><li><p>two<\/p>/s);
-  expect(await saved()).toBe('# Plan\n\nfirst **bold**\n\n- one\n- two\n\n- [ ] buy \\*cake\\*\n- [x] done\n');
+  expect(await saved()).toBe('# Plan\n\nfirst **bold**\n\n- one\n- two\n\n- [ ] buy 2\\*3 cakes\n- [x] done\n');
   await page.getByTestId('notes-copy').click();
   expect(await page.evaluate(() => navigator.clipboard.readText())).toContain('# Plan');
   // Undone is what one did oneself, not what came meanwhile.
@@ -104,6 +104,52 @@ test('the tools are one stop of the Tab key, arrows go between them, and each sa
   expect(await html()).toContain('rel="noopener noreferrer nofollow"');
   expect(await calls('notes.moved')).toContainEqual(['there']);
   expect(await seriousFaults(page)).toEqual([]);
+});
+
+test('signs of Markdown become marks and addresses become links as one types and pastes; Backspace takes that back, and nothing is fetched', async () => {
+  await notes();
+  await text().click();
+  await page.keyboard.type('a **bold** b *it* c `code` d ~~gone~~ e https://example.org/a, f');
+  const drawn = await html();
+  for (const part of [
+    'a <strong>bold</strong> b <em>it</em> c <code>code</code> d <s>gone</s> e <a href="https://example.org/a"',
+    '</a>, f',
+  ])
+    expect(drawn).toContain(part);
+  await page.keyboard.press('Enter');
+  await page.keyboard.type('**no**');
+  await page.keyboard.press('Backspace');
+  expect(await text().locator('p').last().innerHTML()).toBe('**no**');
+  await page.keyboard.press('Enter');
+  await page.evaluate(() => {
+    const data = new DataTransfer();
+    data.setData('text/plain', 'see https://example.org/b.\njavascript:alert(1) or (mailto:ada@example.org)');
+    const target = document.querySelector('[data-testid="notes-text"]')!;
+    target.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }));
+  });
+  expect(
+    await text()
+      .locator('a')
+      .evaluateAll((links) => links.map((link) => link.getAttribute('href'))),
+  ).toEqual(['https://example.org/a', 'https://example.org/b', 'mailto:ada@example.org']);
+  expect(watched).toEqual({ consoleErrors: [], cspViolations: [], outsideRequests: [] });
+
+  // A click into it sets the cursor: where it leads is said below, where a finger can open it, too. It can be taken off, and be another.
+  await text().locator('a').first().click();
+  const link = page.getByTestId('notes-link-here').getByRole('link');
+  expect(await link.getAttribute('href')).toBe('https://example.org/a');
+  expect(await link.getAttribute('rel')).toBe('noopener noreferrer nofollow');
+  await page.getByTestId('notes-link').click();
+  await page.getByTestId('notes-address').fill('https://example.org/c');
+  await page.keyboard.press('Enter');
+  expect(await html()).toContain(
+    '<a href="https://example.org/c" target="_blank" rel="noopener noreferrer nofollow">https://example.org/a</a>, f',
+  );
+  expect(await seriousFaults(page)).toEqual([]);
+  await page.getByTestId('notes-unlink').click();
+  expect(await html()).toContain('e https://example.org/a, f');
+  expect(await page.getByTestId('notes-link-here').count()).toBe(0);
+  expect(context.pages()).toHaveLength(1);
 });
 
 test('nothing that is pasted or comes from others runs, loads or styles anything', async () => {
