@@ -186,7 +186,7 @@ export class Chat {
       heard: (author: string, said: Parameters<Cursors['heard']>[1]) => this.cursors.heard(author, said),
     };
     this.presence = new Presence({ self, port, signal, name, seen, notes, came, changed, now, after });
-    const sealed = () => this.signal.state;
+    const sealed = () => ({ state: signal.state, isDone: signal.isLevel || signal.isFull });
     this.#direct = open && new Direct({ line, port, document: this.#document, sealed, open, now, after });
   }
 

@@ -473,7 +473,7 @@ export function hasRemovals(update: Bytes): boolean {
 type Ranges = readonly { readonly clock: number; readonly len: number }[];
 
 /** A change that adds these, and removes those. What a struct holds no more is written as removed, too. */
-function updateOf(
+export function updateOf(
   byClient: ReadonlyMap<number, readonly (Y.GC | Y.Item | Y.Skip)[]>,
   removed: readonly (readonly [number, Ranges])[] = [],
 ): Bytes {

@@ -149,9 +149,9 @@ export const chatRequests = {
   },
   /** "I have opened it, and it holds all that I know." Not from the connection that offered it. The items that it covers go. Errors: outOfOrder, notAllowed, chatUnknown. */
   'chat.confirm': { phase: 'admitted', params: z.object({ snapshot: fixedBytesText(16) }), result: nothing },
-  /** Lets this browser find the others' over `GET /ws/chat?ticket=…` (`chatDirect.ts`), any number of times while this connection has the chat open. It takes the place of the one before. Errors: outOfOrder, linkRefused, tooMany. */
+  /** Lets a peer's browser find the others' over `GET /ws/chat?ticket=…` (`chatDirect.ts`), any number of times while this connection has the chat open: whoever only holds link and password learns nobody's address. It takes the place of the one before. Errors: outOfOrder, linkRefused, tooMany. */
   'chat.ticket': {
-    phase: 'admitted',
+    phase: 'joined',
     params: nothing,
     result: z.object({ ticket: fixedBytesText(32), expiresAt: Ms }),
   },

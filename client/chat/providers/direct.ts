@@ -1,8 +1,8 @@
 /**
  * When the direct way is open, and under which key; the way itself is y-webrtc's (webrtc.ts), loaded when it is first needed.
  *
- * Only in a meeting that goes from person to person, whose people know each other's addresses anyway, and not before the sealed way was up once:
- * what was written before comes by that, and only small differences are left. Another key is another room, and the connections of the former end at once.
+ * Only in a meeting that goes from person to person, whose people know each other's addresses anyway, and not before the sealed way has taken in and given what there was once:
+ * that goes by it, and only small differences are left. Another key is another room, and the connections of the former end at once.
  * Where anything of this fails, the sealed way does it all, and nobody is told.
  */
 import type { Doc } from 'yjs';
@@ -32,8 +32,8 @@ export interface DirectTerms {
   readonly line: ChatLine;
   readonly port: ChatPort;
   readonly document: ChatDocument;
-  /** State of the sealed way. */
-  readonly sealed: () => ProviderState;
+  /** The sealed way. `isDone`: all that the log is to have or can take from here is in it. */
+  readonly sealed: () => { readonly state: ProviderState; readonly isDone: boolean };
   readonly open: (terms: DirectWayTerms) => Promise<DirectWay>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -50,7 +50,7 @@ export class Direct {
   /** Null: there is to be no direct way now. */
   #servers: readonly RTCIceServer[] | null = null;
   #sealed: ProviderState = 'offline';
-  #wasOnline = false;
+  #wasDone = false;
   #hasTicket = false;
   #way: { readonly room: string; readonly way: DirectWay } | null = null;
   #ended: Promise<void> = Promise.resolve();
@@ -77,12 +77,12 @@ export class Direct {
   /** The sealed way may have come up, or gone. */
   moved(): void {
     const before = this.#sealed;
-    this.#sealed = this.#terms.sealed();
-    if (before === this.#sealed) return;
-    if (this.#sealed === 'online') {
-      this.#wasOnline = true;
-      return this.look();
-    }
+    const { state, isDone } = this.#terms.sealed();
+    this.#sealed = state;
+    const isFirst = isDone && !this.#wasDone;
+    this.#wasDone ||= isDone;
+    if (before === state && !isFirst) return;
+    if (state === 'online') return this.look();
     // Tickets end with the connection that they were given to.
     this.#turn += 1;
     this.#hasTicket = false;
@@ -127,7 +127,7 @@ export class Direct {
   async #settle(turn: number): Promise<void> {
     const { port, line, document, open, now } = this.#terms;
     const isStale = () => this.#isClosed || turn !== this.#turn;
-    if (this.#isClosed || this.#servers === null || !this.#wasOnline) return;
+    if (this.#isClosed || this.#servers === null || !this.#wasDone) return;
     const { room: wanted } = await port.call('chat.room', {});
     if (isStale()) return;
     if (this.#way !== null && this.#way.room !== wanted?.room) return this.#end();

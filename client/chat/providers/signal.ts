@@ -13,6 +13,7 @@ import type { OpenedItem, SealedItem } from '../../e2ee/chat/messages.ts';
 import { OfflineError } from '../../net/offline.ts';
 import type { ChatDocument, Place } from '../document.ts';
 import { hasRemovals, mergeUpdates, nameOf, Vector } from '../document.ts';
+import { piecesOf } from '../pieces.ts';
 import type { AlarmKind } from '../view.ts';
 import type { ChatProvider, ProviderState } from './provider.ts';
 import { Snapshots, type SnapshotBlock } from './snapshots.ts';
@@ -81,6 +82,8 @@ const RENEW_MS = 3000;
 const WITHHELD_MS = 10_000;
 /** Whoever finds that a log has lost something waits for a part of this, so that each gives it what those before have not. */
 const FILL_MS = 10_000;
+/** Of a change that is given to the log at a time: what has arrived of a larger one need not go again. */
+const PIECE_BYTES = 256 * 1024;
 /** States of the log that others' words are compared with. */
 const RECENT = 512;
 
@@ -572,8 +575,10 @@ export class SignalProvider implements ChatProvider {
   }
 
   async #send(turn: number, update: Bytes): Promise<void> {
-    const { keys, items } = await this.#terms.port.call('chat.seal', { update });
-    for (const body of [...keys, ...items]) await this.#append(turn, body);
+    for (const piece of piecesOf(update, PIECE_BYTES)) {
+      const { keys, items } = await this.#terms.port.call('chat.seal', { update: piece });
+      for (const body of [...keys, ...items]) await this.#append(turn, body);
+    }
   }
 
   async #tell(turn: number): Promise<void> {
