@@ -4,6 +4,8 @@ export const SOAKS = [
   'tests/fuzz/room.test.ts',
   'tests/fuzz/wire.test.ts',
   'tests/client/chat/walk.test.ts',
+  'tests/client/chat/walkNewcomers.test.ts',
+  'tests/client/chat/walkOn.test.ts',
   'tests/scenario/randomWalk.test.ts',
   'tests/e2e/chatKilled.test.ts',
 ];

@@ -55,6 +55,16 @@ let underWay = 0;
 
 export const isAtRest = (): boolean => underWay === 0;
 
+/** Time does not pass before this is done. */
+export async function meanwhile<T>(what: Promise<T>): Promise<T> {
+  underWay += 1;
+  try {
+    return await what;
+  } finally {
+    underWay -= 1;
+  }
+}
+
 /** Until nobody waits for anything but time. */
 async function quiet(): Promise<void> {
   for (let still = 0; still < 3; still++) {
@@ -378,13 +388,8 @@ export function portOf(keeper: ChatKeeper): ChatPort {
   const ends = [keeper, files] as unknown as Record<string, (params: unknown) => Promise<never>>[];
   return {
     async call(name, params) {
-      underWay += 1;
-      try {
-        const end = ends.find((one) => name.slice('chat.'.length) in one)!;
-        return await end[name.slice('chat.'.length)]!(params);
-      } finally {
-        underWay -= 1;
-      }
+      const end = ends.find((one) => name.slice('chat.'.length) in one)!;
+      return meanwhile(end[name.slice('chat.'.length)]!(params));
     },
   };
 }
