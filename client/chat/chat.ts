@@ -192,8 +192,8 @@ export class Chat {
 
   /** Takes up what this browser keeps. @throws CallError where the worker has no chat to open */
   static async open(options: ChatOptions): Promise<Chat> {
-    const { self, host, updates, last, state, isPast } = await options.port.call('chat.begin', {});
-    const chat = new Chat(options, { self, host, memory: memoryFrom(state), kept: updates.length });
+    const { self, host, updates, last, states, isPast } = await options.port.call('chat.begin', {});
+    const chat = new Chat(options, { self, host, memory: memoryFrom(states), kept: updates.length });
     // A host may be in the middle of making the next link.
     if (isPast && !host) chat.#alarms.raise('rolledBack');
     chat.#document.restore(updates, KEPT);

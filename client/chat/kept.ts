@@ -22,10 +22,37 @@ const Memory = z.object({
 });
 export type Memory = z.infer<typeof Memory>;
 
-/** Null where it is of another version: everything is compared again then. */
-export function memoryFrom(state: string | null): Memory | null {
-  const parsed = Memory.safeParse(JSON.parse(state ?? 'null'));
-  return parsed.success ? parsed.data : null;
+/**
+ * What tabs of this browser have kept, brought together: what one of them has still to do stays to be done, whatever another kept after it.
+ * @param states  the newest last
+ * @returns null where there is none, or only of another version: everything is compared again then
+ */
+export function memoryFrom(states: readonly string[]): Memory | null {
+  const memories = states.flatMap((state) => Memory.safeParse(JSON.parse(state)).data ?? []);
+  const newest = memories.at(-1);
+  if (newest === undefined) return null;
+  const furthest = memories.reduce((best, one) => (reachOf(one) >= reachOf(best) ? one : best));
+  const signals = memories.flatMap(({ signal }) => signal ?? []);
+  return {
+    signal: furthest.signal && {
+      ...furthest.signal,
+      dirty: signals.some(({ dirty }) => dirty),
+      carries: signals.some(({ carries }) => carries),
+    },
+    seen: newest.seen,
+    notesSeen: Math.max(...memories.map(({ notesSeen }) => notesSeen)),
+    unsaid: unique(memories.flatMap(({ unsaid }) => unsaid)),
+    files: unique(memories.flatMap(({ files }) => files)),
+  };
+}
+
+/** How far it had come with the log. */
+function reachOf({ signal }: Memory): number {
+  return signal?.head?.seq ?? 0;
+}
+
+function unique<T>(things: readonly T[]): T[] {
+  return [...new Map(things.map((one) => [JSON.stringify(one), one])).values()];
 }
 
 export class Kept {

@@ -77,8 +77,10 @@ export class ChatKeeper {
   readonly #hidden: ChatItem[] = [];
   readonly files = new ChatFiles((of) => this.#eraseToken(of));
   #eraseSecret: Promise<Bytes> | null = null;
-  /** Of the records that `begin` has read. */
+  /** Of the records that `begin` has read, and of those that came to them. */
   #kept: number[] = [];
+  /** Of what pages have said of their state: this one's own, and those that it has taken over. */
+  #states: number[] = [];
 
   constructor(terms: ChatTerms) {
     this.#terms = terms;
@@ -95,13 +97,14 @@ export class ChatKeeper {
     await this.#private.load();
     const kept = await shelf.list(`updates ${meeting}`).catch(() => []);
     this.#kept = kept.map(({ id }) => id);
-    const state = await shelf.get(`state ${meeting}`).catch(() => null);
+    const states = await shelf.list(`state ${meeting}`).catch(() => []);
+    this.#states = states.map(({ id }) => id);
     const { last } = await this.#chain(this.#chainName);
     return {
       self: base64url(identity.publicKey),
       last: [...last],
       updates: kept.map(({ value }) => value),
-      state: state && fromUtf8(state),
+      states: states.map(({ value }) => fromUtf8(value)),
       host,
       lasting,
       isPast: this.#keys.isPast,
@@ -311,15 +314,16 @@ export class ChatKeeper {
 
   async keep({ update, state, all }: ChatCalls['chat.keep']['in']): Promise<object> {
     const { meeting, shelf } = this.#terms;
-    const also = { name: `state ${meeting}`, value: utf8(state) };
+    // Each tab has one of its own: what another has still to do is not to be forgotten with what we say.
+    const records = [{ name: `state ${meeting}`, value: utf8(state) }];
+    if (update !== null) records.push({ name: `updates ${meeting}`, value: update });
     // Where another page has deleted what was kept, a difference to it is worth nothing: all of it is kept anew.
     const after = all ? null : (this.#kept.at(-1) ?? null);
     if (all) await this.#keys.keep();
-    if (update === null) await shelf.put(also.name, also.value, after);
-    else {
-      const id = await shelf.add(`updates ${meeting}`, update, { after, replaced: all ? this.#kept : [], also });
-      this.#kept = [...(all ? [] : this.#kept), id];
-    }
+    const replaced = [...this.#states, ...(all ? this.#kept : [])];
+    const [own, ...added] = await shelf.add(records, { after, replaced });
+    this.#states = [own!];
+    this.#kept = [...(all ? [] : this.#kept), ...added];
     return {};
   }
 

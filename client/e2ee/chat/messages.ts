@@ -64,7 +64,7 @@ export interface SealedItem {
 
 export interface ChatCalls {
   /**
-   * Takes up the chat of the open invite: everything that this browser keeps of it. `state` is what the page last gave to keep. `last`: entries that we wrote
+   * Takes up the chat of the open invite: everything that this browser keeps of it. `states` is what pages last gave to keep, one for each tab that has not been followed by another, the newest last. `last`: entries that we wrote
    * lately, which a page may have ended before placing. `lasting`: this browser stores all that. `isPast`: it has had a later link, so nothing can be written. */
   'chat.begin': {
     in: object;
@@ -72,7 +72,7 @@ export interface ChatCalls {
       self: string;
       updates: Bytes[];
       last: Bytes[];
-      state: string | null;
+      states: string[];
       host: boolean;
       lasting: boolean;
       isPast: boolean;

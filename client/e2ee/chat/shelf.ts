@@ -18,19 +18,17 @@ export interface ChatStore {
   /** The key of this browser, made when first asked for. */
   key(make: () => Promise<CryptoKey>): Promise<CryptoKey>;
   get(name: string): Promise<SealedRecord | null>;
-  /** @param after as for `add` */
-  put(name: string, record: SealedRecord, after?: number | null): Promise<void>;
+  put(name: string, record: SealedRecord): Promise<void>;
   list(name: string): Promise<{ id: number; record: SealedRecord }[]>;
   /**
-   * Adds one in place of those in `replaced`, and puts the value beside it: all or nothing.
+   * Adds to lists, and takes out of them what is `replaced`: all or nothing.
    * @param more.after  has to be there still, where it is not null: else nothing is done
-   * @returns its id
+   * @returns their ids, in the same order
    */
   add(
-    name: string,
-    record: SealedRecord,
-    more: { after: number | null; replaced: readonly number[]; also: { name: string; record: SealedRecord } },
-  ): Promise<number>;
+    records: readonly { name: string; record: SealedRecord }[],
+    more: { after: number | null; replaced: readonly number[] },
+  ): Promise<number[]>;
   /** Deletes all whose second word this is: names are `what meeting …`. */
   forget(meeting: string): Promise<void>;
 }
@@ -69,12 +67,9 @@ export class ChatShelf {
     return record && this.#open(name, record);
   }
 
-  /**
-   * @param after  one of a list that has to be there still
-   * @throws whatever the browser says when it does not store
-   */
-  async put(name: string, value: Bytes, after: number | null = null): Promise<void> {
-    await this.#store.put(name, await this.#seal(name, value), after);
+  /** @throws whatever the browser says when it does not store */
+  async put(name: string, value: Bytes): Promise<void> {
+    await this.#store.put(name, await this.#seal(name, value));
   }
 
   /** Oldest first. What does not open is left out. */
@@ -88,14 +83,11 @@ export class ChatShelf {
 
   /** @throws whatever the browser says when it does not store */
   async add(
-    name: string,
-    value: Bytes,
-    more: { after: number | null; replaced: readonly number[]; also: { name: string; value: Bytes } },
-  ): Promise<number> {
-    const { also } = more;
-    const record = await this.#seal(name, value);
-    const beside = { name: also.name, record: await this.#seal(also.name, also.value) };
-    return this.#store.add(name, record, { ...more, also: beside });
+    values: readonly { name: string; value: Bytes }[],
+    more: { after: number | null; replaced: readonly number[] },
+  ): Promise<number[]> {
+    const records = values.map(async ({ name, value }) => ({ name, record: await this.#seal(name, value) }));
+    return this.#store.add(await Promise.all(records), more);
   }
 
   /** @throws whatever the browser says when it does not store */

@@ -30,12 +30,6 @@ export function browserChatStore(): ChatStore {
       transaction.onerror = transaction.onabort = () => reject(transaction.error ?? new Error('not stored'));
     });
   };
-  const writeAfter = (after: number | null, act: (values: IDBObjectStore, lists: IDBObjectStore) => void) =>
-    write((values, lists) => {
-      if (after === null) return act(values, lists);
-      const asking = lists.count(after);
-      asking.onsuccess = () => (asking.result === 0 ? lists.transaction.abort() : act(values, lists));
-    });
   const read = async <T>(table: string, ask: (table: IDBObjectStore) => IDBRequest<T>): Promise<T> =>
     done(ask((await open()).transaction(table, 'readonly').objectStore(table)));
   return {
@@ -49,7 +43,7 @@ export function browserChatStore(): ChatStore {
     },
     get: async (name) =>
       (await read(VALUES, (table) => table.get(`value ${name}`) as IDBRequest<SealedRecord | undefined>)) ?? null,
-    put: (name, record, after = null) => writeAfter(after, (values) => void values.put(record, `value ${name}`)),
+    put: (name, record) => write((values) => void values.put(record, `value ${name}`)),
     async list(name) {
       const table = (await open()).transaction(LISTS, 'readonly').objectStore(LISTS);
       const index = table.index('name');
@@ -59,14 +53,18 @@ export function browserChatStore(): ChatStore {
       ]);
       return values.map(({ record }, i) => ({ id: keys[i] as number, record }));
     },
-    async add(name, record, { after, replaced, also }) {
-      let adding: IDBRequest<IDBValidKey> | undefined;
-      await writeAfter(after, (values, lists) => {
+    async add(records, { after, replaced }) {
+      let adding: IDBRequest<IDBValidKey>[] = [];
+      const act = (lists: IDBObjectStore): void => {
         for (const id of replaced) lists.delete(id);
-        adding = lists.add({ name, record });
-        values.put(also.record, `value ${also.name}`);
+        adding = records.map((one) => lists.add(one));
+      };
+      await write((_, lists) => {
+        if (after === null) return act(lists);
+        const asking = lists.count(after);
+        asking.onsuccess = () => (asking.result === 0 ? lists.transaction.abort() : act(lists));
       });
-      return adding!.result as number;
+      return adding.map(({ result }) => result as number);
     },
     forget: (meeting) =>
       write((values, lists) => {
@@ -91,25 +89,26 @@ export function memoryChatStore(): ChatStore {
   const lists = new Map<string, { id: number; record: SealedRecord }[]>();
   let key: Promise<CryptoKey> | undefined;
   let nextId = 1;
-  const assertThere = (after: number | null): void => {
-    const isThere = [...lists.values()].some((list) => list.some(({ id }) => id === after));
-    if (after !== null && !isThere) throw new Error('not stored');
-  };
   return {
     key: (make) => (key ??= make()),
     get: async (name) => values.get(name) ?? null,
-    async put(name, record, after = null) {
-      assertThere(after);
+    async put(name, record) {
       values.set(name, record);
     },
     list: async (name) => [...(lists.get(name) ?? [])],
-    async add(name, record, { after, replaced, also }) {
-      assertThere(after);
-      const kept = (lists.get(name) ?? []).filter(({ id }) => !replaced.includes(id));
-      const id = nextId++;
-      lists.set(name, [...kept, { id, record }]);
-      values.set(also.name, also.record);
-      return id;
+    async add(records, { after, replaced }) {
+      const isThere = [...lists.values()].some((list) => list.some(({ id }) => id === after));
+      if (after !== null && !isThere) throw new Error('not stored');
+      for (const [name, list] of lists)
+        lists.set(
+          name,
+          list.filter(({ id }) => !replaced.includes(id)),
+        );
+      return records.map(({ name, record }) => {
+        const id = nextId++;
+        lists.set(name, [...(lists.get(name) ?? []), { id, record }]);
+        return id;
+      });
     },
     async forget(meeting) {
       for (const map of [values, lists]) for (const name of map.keys()) if (isOf(meeting, name)) map.delete(name);

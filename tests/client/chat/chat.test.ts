@@ -224,8 +224,7 @@ describe('apart', () => {
     const a = await device(ada, {
       store: {
         ...store,
-        add: (...args) => (isGone ? Promise.resolve(0) : store.add(...args)),
-        put: (name, ...rest) => (isGone && name.startsWith('state') ? Promise.resolve() : store.put(name, ...rest)),
+        add: (...args) => (isGone ? Promise.resolve(args[0].map(() => 0)) : store.add(...args)),
       },
     });
     a.connect();
@@ -297,6 +296,34 @@ describe('apart', () => {
     late.connect();
     await settle();
     expect(late.texts).toEqual(['one']);
+  });
+
+  test('what one tab has still to delete is done by the next visit, whatever another tab kept after it', async () => {
+    const store = memoryChatStore();
+    const b = await device(ben);
+    const [one, other] = [await device(ada, { store }), await device(ada, { store })];
+    for (const each of [b, one, other]) each.connect();
+    await one.chat.write([say('regretted')]);
+    await b.chat.write([say('hello')]);
+    await settle();
+    for (const each of [one, other]) each.disconnect();
+    const [regretted, hello] = ['regretted', 'hello'].map(
+      (text) => one.chat.thread.said.find((said) => said.text === text)!.id,
+    );
+    await one.chat.erase(regretted!);
+    await one.chat.settled();
+    other.chat.markSeen(hello!);
+    await other.chat.settled();
+    one.kill();
+    other.kill();
+    expect(log.items.filter(({ replaced }) => replaced)).toEqual([]);
+    const next = await device(ada, { store });
+    next.connect();
+    await settle();
+    for (const each of [next, b]) expect(each.texts.toSorted()).toEqual(['(gone)', 'hello']);
+    expect(log.items.filter(({ replaced }) => replaced)).not.toEqual([]);
+    // What was to be done is, and is kept as done.
+    expect(await store.list(`state ${MEETING}`)).toHaveLength(1);
   });
 
   test('a disk that takes nothing for a while costs nothing that is there when it does again', async () => {
