@@ -71,13 +71,21 @@ export type NoteBody = Extract<Body, { is: 'note' }>;
 /** Of a position in the notes, in bytes. */
 const MAX_POSITION = 64;
 
+/** Of one chain an entry, and how many before it in the same chain: all of these have been read (reading.ts). */
+/** Chains in one whisper. */
+export const MAX_TOLD = 16;
+const Told = z
+  .array(z.tuple([EntryId, z.int().check(z.nonnegative(), z.maximum(0xffff_ffff))]))
+  .check(z.maxLength(MAX_TOLD));
+export type Told = z.infer<typeof Told>;
+
 /** What is only worth something now. */
 export const Whisper = z.object({
   /** Just came, and wants to hear from those who are here. */
   hello: z.optional(z.boolean()),
   typing: z.optional(z.boolean()),
-  /** Has read up to here. */
-  seen: z.optional(EntryId),
+  /** Has read this. */
+  read: z.optional(Told),
   /** How the log goes, as its author has it: whoever is shown another one by the server notices. */
   head: z.optional(ChatHead),
   /**

@@ -179,8 +179,8 @@ export class ChatOnScreen implements ChatFacade {
     this.#chat?.presence.type();
   }
 
-  seen(id: string): void {
-    this.#chat?.markSeen(id);
+  seen(first: string, last: string): void {
+    this.#chat?.markSeen(first, last);
   }
 
   retry(): void {
@@ -298,8 +298,7 @@ export class ChatOnScreen implements ChatFacade {
     this.notes.draw();
     const { signal } = chat;
     const messages = presenter.messages(signal.isFull);
-    const from = messages.findIndex(({ id }) => id === chat.seen) + 1;
-    const unread = messages.slice(from).filter(({ author, deleted }) => !author.self && !deleted);
+    const { unread } = chat.reading;
     this.#view = {
       at: 'ready',
       connection: signal.state,

@@ -8,7 +8,7 @@ import type { EntryVerdict, ReadEntry } from '../e2ee/chat/messages.ts';
 import { Cursors } from '../notes/cursors.ts';
 import { Notes } from '../notes/notes.ts';
 import { Alarms, type Alarm } from './alarms.ts';
-import { bodyFrom, isNote, type Body } from './bodies.ts';
+import { bodyFrom, isNote, type Body, type Told } from './bodies.ts';
 import type { PlacedEntry } from './document.ts';
 import { ChatDocument, entryName, isSameEntry, LOCAL, nameOf, type Place } from './document.ts';
 import { FileError, type FilePlace, Files } from './files.ts';
@@ -19,6 +19,7 @@ import type { ChatLine, ChatPort } from './providers/signal.ts';
 import { SignalProvider } from './providers/signal.ts';
 import type { SnapshotBlock } from './providers/snapshots.ts';
 import { unsay } from './providers/unsay.ts';
+import { Reading } from './reading.ts';
 import { Thread } from './thread.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -69,6 +70,7 @@ export class Chat {
   readonly thread = new Thread();
   readonly signal: SignalProvider;
   readonly presence: Presence;
+  readonly reading: Reading;
   readonly notes: Notes;
   readonly files: Files;
   readonly cursors: Cursors;
@@ -84,7 +86,6 @@ export class Chat {
   #unproven: PlacedEntry[] = [];
   /** Names of places of what is no entry that anybody has signed. */
   readonly #refused = new Set<string>();
-  #seen: string | null;
   #notesSeen: number;
   #unsaid: Place[];
   #unsaying = false;
@@ -116,7 +117,7 @@ export class Chat {
     this.#options = options;
     this.self = begun.self;
     this.isHost = begun.host;
-    this.#seen = memory?.seen ?? null;
+    this.reading = new Reading(this.thread, { self: begun.self, memory: memory?.read ?? null });
     this.#notesSeen = memory?.notesSeen ?? 0;
     this.#unsaid = [...(memory?.unsaid ?? [])];
     this.#unfiled = [...(memory?.files ?? [])];
@@ -165,7 +166,7 @@ export class Chat {
     });
     const { line, port, now, after, name, changed, openDirect: open } = options;
     const { self, signal } = this;
-    const [seen, came] = [() => this.#publicSeen, () => this.#cardSoon()];
+    const came = () => this.#cardSoon();
     const write = (body: Body) => this.write([body]);
     const notesChanged = (): void => {
       this.cursors.look();
@@ -185,7 +186,13 @@ export class Chat {
       own: () => this.cursors.own,
       heard: (author: string, said: Parameters<Cursors['heard']>[1]) => this.cursors.heard(author, said),
     };
-    this.presence = new Presence({ self, port, signal, name, seen, notes, came, changed, now, after });
+    const reading = {
+      told: (author: string | null) => this.reading.told(author),
+      heard: (reader: string, told: Told) => {
+        if (this.reading.heard(reader, told)) this.#keep(null);
+      },
+    };
+    this.presence = new Presence({ self, port, signal, name, reading, notes, came, changed, now, after });
     const sealed = () => ({ state: signal.state, isDone: signal.isLevel || signal.isFull });
     this.#direct = open && new Direct({ line, port, document: this.#document, sealed, open, now, after });
   }
@@ -215,10 +222,6 @@ export class Chat {
   /** What is written here can be read by somebody, one day. */
   get canWrite(): boolean {
     return this.#canWrite;
-  }
-
-  get seen(): string | null {
-    return this.#seen;
   }
 
   /** Others have changed the notes since we looked. */
@@ -254,13 +257,13 @@ export class Chat {
     return this.#writing;
   }
 
-  markSeen(id: string): void {
-    if (this.#seen === id) return;
-    const before = this.#publicSeen;
-    this.#seen = id;
+  /** From the first to the last of these messages all are in sight. */
+  markSeen(first: string, last = first): void {
+    const { any, all } = this.reading.see(first, last);
+    if (!any) return;
     this.#keep(null);
     // Else whoever sees that we read knows what was for us.
-    if (this.#publicSeen !== before) this.presence.mark();
+    if (all) this.presence.mark();
     this.#options.changed();
   }
 
@@ -356,14 +359,6 @@ export class Chat {
       this.#isCardDue = false;
       if (!this.#isClosed) void this.write([]).catch(() => undefined);
     });
-  }
-
-  /** The newest of what all can read, as far as we have read: of the rest nobody learns whether it was for us. */
-  get #publicSeen(): string | null {
-    if (this.#seen === null) return null;
-    const { said } = this.thread;
-    const index = said.findLastIndex(({ id }) => id === this.#seen);
-    return said.slice(0, index + 1).findLast(({ to }) => to === null)?.id ?? null;
   }
 
   async #erase(id: string): Promise<void> {
@@ -706,7 +701,7 @@ export class Chat {
     // As it is now: what comes later is not kept yet.
     this.#kept.keep(update, {
       signal: this.signal.memory,
-      seen: this.#seen,
+      read: this.reading.memory,
       notesSeen: this.#notesSeen,
       unsaid: this.#unsaid,
       files: this.#unfiled,

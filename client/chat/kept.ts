@@ -8,14 +8,15 @@ import { BlobId } from '../../signal/protocol/blobs.ts';
 import type { ChatDocument } from './document.ts';
 import type { ChatPort } from './providers/signal.ts';
 import { SignalMemory } from './providers/signal.ts';
+import { readByAny, ReadMemory } from './reading.ts';
 
 /** Kept changes are brought together when they are so many. */
 const MANY = 64;
 
-/** Beside the changes. `seen`: the newest entry that was read. `notesSeen`: until when the notes were. `unsaid`: where things lay that have still to leave the log. `files`: of erased entries, still to leave the server. */
+/** Beside the changes. `read`: what was read, here and by others. `notesSeen`: until when the notes were. `unsaid`: where things lay that have still to leave the log. `files`: of erased entries, still to leave the server. */
 const Memory = z.object({
   signal: z.nullable(SignalMemory),
-  seen: z.nullable(z.string()),
+  read: ReadMemory,
   notesSeen: z.int(),
   unsaid: z.array(z.object({ client: z.int(), clock: z.int(), length: z.int() })),
   files: z.array(z.object({ blob: BlobId, key: z.string() })),
@@ -29,8 +30,7 @@ export type Memory = z.infer<typeof Memory>;
  */
 export function memoryFrom(states: readonly string[]): Memory | null {
   const memories = states.flatMap((state) => Memory.safeParse(JSON.parse(state)).data ?? []);
-  const newest = memories.at(-1);
-  if (newest === undefined) return null;
+  if (memories.length === 0) return null;
   const furthest = memories.reduce((best, one) => (reachOf(one) >= reachOf(best) ? one : best));
   const signals = memories.flatMap(({ signal }) => signal ?? []);
   return {
@@ -39,7 +39,7 @@ export function memoryFrom(states: readonly string[]): Memory | null {
       dirty: signals.some(({ dirty }) => dirty),
       carries: signals.some(({ carries }) => carries),
     },
-    seen: newest.seen,
+    read: readByAny(memories.map(({ read }) => read)),
     notesSeen: Math.max(...memories.map(({ notesSeen }) => notesSeen)),
     unsaid: unique(memories.flatMap(({ unsaid }) => unsaid)),
     files: unique(memories.flatMap(({ files }) => files)),

@@ -3,7 +3,7 @@
  *
  * Each whisper says how its author sees the log, so that a server that shows two of them, or withholds, is noticed (signal.ts).
  */
-import type { Whisper } from './bodies.ts';
+import type { Told, Whisper } from './bodies.ts';
 import { whisperFrom } from './bodies.ts';
 import type { ChatPort, SignalProvider } from './providers/signal.ts';
 
@@ -16,8 +16,8 @@ export interface PresenceTerms {
   readonly port: ChatPort;
   readonly signal: SignalProvider;
   readonly name: () => string;
-  /** The newest entry that we have read, of those that all can read. */
-  readonly seen: () => string | null;
+  /** What we have read of what all can read; of this author above all. And what others say that they have. */
+  readonly reading: { told(author: string | null): Told; heard(reader: string, told: Told): void };
   /** What we say of the notes, and what others do. */
   readonly notes: { own(): Whisper['notes']; heard(author: string, said: NonNullable<Whisper['notes']>): void };
   /** Somebody is here who was not. */
@@ -31,7 +31,6 @@ export interface PresenceTerms {
 export class Presence {
   readonly #terms: PresenceTerms;
   readonly #typing = new Map<string, number>();
-  readonly #marks = new Map<string, string>();
   readonly #here = new Set<string>();
   #saidTypingAt = -Infinity;
 
@@ -50,11 +49,6 @@ export class Presence {
     return [...this.#here];
   }
 
-  /** Who has read how far: identity → entry. */
-  get marks(): ReadonlyMap<string, string> {
-    return this.#marks;
-  }
-
   /** Often called, seldom told. */
   type(): void {
     const now = this.#terms.now();
@@ -63,9 +57,9 @@ export class Presence {
     this.#whisper({ typing: true });
   }
 
-  /** Tells how far we have read. */
-  mark(): void {
-    this.#whisper(this.#mark());
+  /** Tells what we have read. @param author  who wants to know most of all */
+  mark(author: string | null = null): void {
+    this.#whisper(this.#mark(author));
   }
 
   /** Where we are in the notes. */
@@ -101,24 +95,23 @@ export class Presence {
       this.#typing.set(author, now());
       after(TYPING_MS + 50, changed);
     }
-    if (whisper.seen !== undefined) this.#marks.set(author, whisper.seen);
+    if (whisper.read !== undefined) this.#terms.reading.heard(author, whisper.read);
     if (whisper.head !== undefined) signal.compare(whisper.head, author);
     if (whisper.notes !== undefined) this.#terms.notes.heard(author, whisper.notes);
-    if (whisper.hello) this.mark();
+    if (whisper.hello) this.mark(author);
     changed();
   }
 
   #helloSoon(): void {
     const { after, signal } = this.#terms;
     after(HELLO_MS, () => {
-      if (signal.state === 'online') this.#whisper({ hello: true, ...this.#mark() });
+      if (signal.state === 'online') this.#whisper({ hello: true, ...this.#mark(null) });
       else if (signal.state === 'connecting') this.#helloSoon();
     });
   }
 
-  #mark(): Whisper {
-    const seen = this.#terms.seen();
-    return { ...(seen === null ? {} : { seen }), notes: this.#terms.notes.own() };
+  #mark(author: string | null): Whisper {
+    return { read: this.#terms.reading.told(author), notes: this.#terms.notes.own() };
   }
 
   #whisper(whisper: Whisper): void {

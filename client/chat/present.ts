@@ -34,14 +34,13 @@ export class Presenter {
   messages(failed: boolean): ChatMessage[] {
     const { thread } = this.#chat;
     const all = thread.said;
-    const read = this.#readers(all);
     const own = thread.nameOf(this.#chat.self);
-    return all.map((said, index) => {
+    return all.map((said) => {
       const drawn = this.#drawn.get(said.id);
       // Most of a long history: nothing but the two can have changed it.
       if (drawn?.said === said && isPlain(drawn) && drawn.view.author === this.person(said.author) && drawn.own === own)
         return drawn.view;
-      const delivery = said.author === this.#chat.self ? this.#delivery(said, read[index]!, failed) : null;
+      const delivery = said.author === this.#chat.self ? this.#delivery(said, failed) : null;
       const author = this.person(said.author);
       const quoted = this.#quote(said);
       const to = said.to === null ? null : this.person(said.to);
@@ -80,27 +79,12 @@ export class Presenter {
     return [...new Set([self, ...thread.authors, ...here])].map((id) => this.person(id));
   }
 
-  /** Who has read as far as each message: identities. */
-  #readers(all: readonly Said[]): string[][] {
-    const { marks } = this.#chat.presence;
-    const found: string[][] = all.map(() => []);
-    if (marks.size === 0) return found;
-    const byEntry = new Map<string, string[]>();
-    for (const [author, id] of marks) byEntry.set(id, [...(byEntry.get(id) ?? []), author]);
-    let readers: string[] = [];
-    for (let index = all.length - 1; index >= 0; index--) {
-      const here = byEntry.get(all[index]!.id) ?? [];
-      if (here.length > 0) readers = [...readers, ...here];
-      found[index] = readers;
-    }
-    return found;
-  }
-
-  #delivery({ id, to }: Said, readers: readonly string[], failed: boolean): Delivery {
+  /** What waits here has been read by nobody, whatever others say. */
+  #delivery({ id, to }: Said, failed: boolean): Delivery {
+    if (!this.#chat.isKept(id)) return { at: failed ? 'failed' : 'waiting' };
+    const readers = this.#chat.reading.readersOf(id);
     const by = to === null ? readers : readers.filter((one) => one === to);
-    if (by.length > 0) return { at: 'seen', by: by.map((one) => this.person(one).name) };
-    if (this.#chat.isKept(id)) return { at: 'sent' };
-    return { at: failed ? 'failed' : 'waiting' };
+    return by.length > 0 ? { at: 'seen', by: by.map((one) => this.person(one).name) } : { at: 'sent' };
   }
 
   #quote(answer: Said): ChatMessage['replyTo'] {

@@ -134,6 +134,11 @@ export class Thread {
     return this.#cards.has(author);
   }
 
+  /** What one writer of an author's has written, in its own order. Bodies that came later are not in it. */
+  chain(author: string, writer: string): readonly ReadEntry[] {
+    return this.#chains.get(`${author} ${writer}`) ?? [];
+  }
+
   /** What an entry answers, as far as its readers may know of it. `hidden`: it is between others. Null: it answers nothing. */
   quoted({ reply, author, to }: Said): Said | 'unknown' | 'hidden' | null {
     if (reply === null) return null;

@@ -194,8 +194,8 @@ export interface ChatFacade {
   react(id: string, emoji: string): void;
   /** The person is typing. Often called. */
   typing(): void;
-  /** Read up to here. */
-  seen(id: string): void;
+  /** From the first to the last of these messages all are in sight. Often called. */
+  seen(first: string, last: string): void;
   /** Tries again what has failed. */
   retry(): void;
   /** The host's: from now on. */

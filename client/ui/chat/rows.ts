@@ -17,6 +17,8 @@ const dayOf = (at: number): number => {
   return date.getFullYear() * 400 + date.getMonth() * 32 + date.getDate();
 };
 
+export const idsOf = (messages: readonly ChatMessage[]): ReadonlySet<string> => new Set(messages.map(({ id }) => id));
+
 /** @param unread  id of the first message that has not been read; null without a line */
 export function rowsOf(messages: readonly ChatMessage[], unread: string | null, hidden: number): Row[] {
   const rows: Row[] = [];

@@ -139,7 +139,7 @@ describe('two who are there', () => {
     b.chat.presence.type();
     await time.pass(100);
     expect(a.chat.presence.typing).toEqual([b.chat.self]);
-    expect(a.chat.presence.marks.get(b.chat.self)).toBe(a.chat.thread.said[0]!.id);
+    expect(a.chat.reading.readersOf(a.chat.thread.said[0]!.id)).toEqual([b.chat.self]);
     expect(a.chat.presence.here).toContain(b.chat.self);
     await time.pass(10_000);
     expect(a.chat.presence.typing).toEqual([]);

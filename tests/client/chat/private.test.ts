@@ -165,7 +165,8 @@ describe('between two of three', () => {
     b.chat.markSeen(idOf(b, 'canary'));
     await settle();
     expect(b.wire.slice(before)).toEqual([]);
-    expect(c.chat.presence.marks.get(b.chat.self)).toBe(idOf(c, 'for all'));
+    expect(a.chat.reading.readersOf(idOf(a, 'for all'))).toEqual([b.chat.self]);
+    expect(a.chat.reading.readersOf(idOf(a, 'canary'))).toEqual([]);
     // What Cy has read says nothing of what Cy cannot read.
     await a.chat.write([say('later')]);
     await settle();

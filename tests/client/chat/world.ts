@@ -2,7 +2,9 @@
  * Devices that chat through a log in this process: real keys, real documents, a network that loses, doubles and cuts, and a clock
  * that moves when nothing else is left to do.
  */
+import { vi } from 'vitest';
 import { Chat } from '../../../client/chat/chat.ts';
+import { ChatOnScreen, type ChatFacadeOptions } from '../../../client/chat/chat.svelte.ts';
 import { ChatDocument } from '../../../client/chat/document.ts';
 import type { Files } from '../../../client/chat/files.ts';
 import type { DirectTerms } from '../../../client/chat/providers/direct.ts';
@@ -48,6 +50,17 @@ export class Time {
     }
     this.now = end;
   }
+}
+
+/** What a page takes from its browser, of this world's time. */
+export function screenTime(time: Time): void {
+  vi.spyOn(Date, 'now').mockImplementation(() => time.now);
+  const after = (run: () => void, ms = 0) => time.after(ms, run);
+  vi.stubGlobal('setTimeout', after);
+  vi.stubGlobal('clearTimeout', (cancel?: () => void) => cancel?.());
+  vi.stubGlobal('requestAnimationFrame', (run: () => void) => time.after(16, run));
+  vi.stubGlobal('addEventListener', () => undefined);
+  vi.stubGlobal('removeEventListener', () => undefined);
 }
 
 /** Calls of all workers that are not answered: WebCrypto works in other threads. */
@@ -184,6 +197,7 @@ export class Device {
   keys!: ChatKeys;
   keeper!: ChatKeeper;
   chat!: Chat;
+  #screen: ChatOnScreen | null = null;
   online = false;
   /** Share of answers that are lost after the server has done its work. */
   losesAnswers = 0;
@@ -225,22 +239,7 @@ export class Device {
   }
 
   async start(): Promise<this> {
-    const shelf = new ChatShelf(this.store, memoryChatStore);
-    const alone = <T>(_name: string, act: () => Promise<T>) => act();
-    const shared = { meeting: MEETING, shelf, alone, now: () => this.#time.now };
-    this.keys = new ChatKeys({
-      ...shared,
-      access: () => this.access,
-      newcomers: () => this.newcomers(),
-      changed: () => this.chat?.keysMoved(),
-    });
-    this.keeper = new ChatKeeper({
-      ...shared,
-      access: () => this.access,
-      keys: this.keys,
-      identity: this.person.identity,
-      host: false,
-    });
+    this.#open();
     this.chat = await Chat.open({
       port: portOf(this.keeper),
       line: this.#line(),
@@ -256,27 +255,65 @@ export class Device {
     return this;
   }
 
+  /** As it is on the screen, in place of `chat`. The globals are to be of this world's time (`screenTime`). */
+  async show(changes: Partial<ChatFacadeOptions> = {}): Promise<ChatOnScreen> {
+    this.#open();
+    this.#screen = new ChatOnScreen({
+      port: portOf(this.keeper),
+      line: this.#line(),
+      name: () => this.person.name,
+      terms: () => null,
+      isLive: () => true,
+      setTerms: () => undefined,
+      clear: () => undefined,
+      openDirect: () => Promise.reject(new Error('no direct way here')),
+      ...changes,
+    });
+    await this.#screen.open();
+    return this.#screen;
+  }
+
+  #open(): void {
+    const shelf = new ChatShelf(this.store, memoryChatStore);
+    const alone = <T>(_name: string, act: () => Promise<T>) => act();
+    const shared = { meeting: MEETING, shelf, alone, now: () => this.#time.now };
+    this.keys = new ChatKeys({
+      ...shared,
+      access: () => this.access,
+      newcomers: () => this.newcomers(),
+      changed: () => (this.#screen ?? this.chat)?.keysMoved(),
+    });
+    this.keeper = new ChatKeeper({
+      ...shared,
+      access: () => this.access,
+      keys: this.keys,
+      identity: this.person.identity,
+      host: false,
+    });
+  }
+
   connect(): void {
     this.online = true;
-    this.chat.up();
+    (this.#screen ?? this.chat).up();
   }
 
   disconnect(): void {
     this.online = false;
     this.#log.open.delete(this);
-    this.chat.down();
+    (this.#screen ?? this.chat).down();
   }
 
   /** The tab is gone without a word; what it had stored stays. */
   kill(): void {
     this.disconnect();
-    this.chat.close();
+    (this.#screen ?? this.chat).close();
+    this.#screen = null;
   }
 
   pushed(push: ChatPush): void {
     if (!this.online || (this.deaf && push.type === 'items')) return;
     this.wire.push(JSON.stringify(push));
-    this.chat.signal.pushed(structuredClone(push));
+    (this.#screen ?? this.chat.signal).pushed(structuredClone(push));
   }
 
   get texts(): string[] {

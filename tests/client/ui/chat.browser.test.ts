@@ -350,6 +350,34 @@ describe('reading', () => {
     await expect.poll(fromEnd).toBeLessThan(2);
   });
 
+  test('what comes late, far above, is read out, is not passed over, and a button leads to it', async () => {
+    await chat('many');
+    await expect.poll(fromEnd).toBeLessThan(2);
+    await page.evaluate(() => window.fakeChat.arriveLate('from a tunnel'));
+    // It alone: nothing that was there before is said again.
+    await expect.poll(() => page.getByTestId('chat-said').textContent()).toMatch(/^[^:]+: from a tunnel$/);
+    await page.getByTestId('chat-unread-jump').waitFor();
+    const unread = () => page.evaluate(() => window.fakeChat.view.unread);
+    await page.getByTestId('chat-list').hover();
+    await page.mouse.wheel(0, -300);
+    await page.waitForTimeout(300);
+    await page.getByTestId('chat-latest').click();
+    await expect.poll(fromEnd).toBeLessThan(2);
+    expect(await unread()).toBe(1);
+    await page.getByTestId('chat-unread-jump').click();
+    await page.getByTestId('chat-list').getByText('from a tunnel').waitFor();
+    await page.getByTestId('chat-unread').waitFor();
+    const place = await page.getByTestId('chat-list').evaluate((list) => {
+      const message = [...list.querySelectorAll('[data-key]')].find((one) =>
+        one.textContent?.includes('from a tunnel'),
+      )!;
+      const [outer, inner] = [list.getBoundingClientRect(), message.getBoundingClientRect()];
+      return [inner.top - outer.top, outer.bottom - inner.bottom];
+    });
+    for (const space of place) expect(space).toBeGreaterThanOrEqual(0);
+    await expect.poll(unread).toBe(0);
+  });
+
   test('searching goes from the newest back, and on', async () => {
     await chat('many');
     await page.getByTestId('chat-search-open').click();
