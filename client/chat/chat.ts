@@ -322,6 +322,7 @@ export class Chat {
     this.#isClosed = true;
     this.notes.close();
     this.#kept.close();
+    this.presence.down();
     this.#direct?.close();
     this.signal.close();
     this.#document.destroy();

@@ -1,7 +1,8 @@
 /**
  * Who has the chat open, who types, who has read how far: what people tell each other by whispers, sealed, signed and kept nowhere.
  *
- * Each whisper says how its author sees the log, so that a server that shows two of them, or withholds, is noticed (signal.ts).
+ * Each whisper says how its author sees the log, and so does each heartbeat of a member, so that a server that shows two of them, or withholds, is noticed
+ * (signal.ts): it may keep back the whispers as well.
  */
 import type { Told, Whisper } from './bodies.ts';
 import { whisperFrom } from './bodies.ts';
@@ -10,6 +11,8 @@ import type { ChatPort, SignalProvider } from './providers/signal.ts';
 const TYPING_MS = 6000;
 /** A way that has only begun to open is looked at again after this. */
 const HELLO_MS = 300;
+/** Heartbeats come every two seconds; what they say is looked at less often. */
+const HEARD_MS = 5000;
 
 export interface PresenceTerms {
   readonly self: string;
@@ -25,6 +28,7 @@ export interface PresenceTerms {
   readonly changed: () => void;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** @returns calls it off */
   readonly after: (ms: number, run: () => void) => () => void;
 }
 
@@ -33,6 +37,7 @@ export class Presence {
   readonly #typing = new Map<string, number>();
   readonly #here = new Set<string>();
   #saidTypingAt = -Infinity;
+  #stopListening: () => void = () => undefined;
 
   constructor(terms: PresenceTerms) {
     this.#terms = terms;
@@ -76,9 +81,12 @@ export class Presence {
   up(): void {
     this.#here.clear();
     this.#helloSoon();
+    this.#stopListening();
+    this.#listen();
   }
 
   down(): void {
+    this.#stopListening();
     this.#here.clear();
     this.#typing.clear();
   }
@@ -100,6 +108,19 @@ export class Presence {
     if (whisper.notes !== undefined) this.#terms.notes.heard(author, whisper.notes);
     if (whisper.hello) this.mark(author);
     changed();
+  }
+
+  #listen(): void {
+    const { after, port, signal } = this.#terms;
+    this.#stopListening = after(HEARD_MS, () => {
+      port.call('chat.overheard', {}).then(
+        (heard) => {
+          if (signal.state === 'online') for (const { author, head } of heard) signal.compare(head, author);
+        },
+        () => undefined,
+      );
+      this.#listen();
+    });
   }
 
   #helloSoon(): void {

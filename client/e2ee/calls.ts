@@ -19,7 +19,7 @@ import { rehearse } from './rehearsal.ts';
 import { RepairPace } from './repairPace.ts';
 import { Requests } from './requests.ts';
 import { Session } from './session.ts';
-import type { ChatOfGroup } from './session/terms.ts';
+import type { ChatKeysOfGroup, ChatOfGroup } from './session/terms.ts';
 import { Serial } from './session/serial.ts';
 import { Vault } from './vault.ts';
 import type { Store } from './store.ts';
@@ -203,6 +203,7 @@ export class CallDesk {
       'chat.erase': (params) => this.#needChat().erase(params),
       'chat.whisper': (params) => this.#needChat().whisper(params),
       'chat.overhear': (params) => this.#needChat().overhear(params),
+      'chat.overheard': () => this.#needChat().overheard(),
       'chat.room': () => this.#needChat().room(),
       'chat.standing': () => this.#needChat().standing(),
       'chat.sealFile': (params) => this.#needChat().files.sealFile(params),
@@ -267,12 +268,14 @@ export class CallDesk {
     const inGroup = Promise.all([this.#chatKeys(), import('./chat/group.ts')]).then(
       ([{ keys }, { ChatInGroup }]) => new ChatInGroup({ keys, now, after, random: randomShare }),
     );
-    const then = (act: (chat: ChatOfGroup) => void) => void inGroup.then(act, () => undefined);
+    const then = (act: (chat: ChatKeysOfGroup) => void) => void inGroup.then(act, () => undefined);
     return {
       begin: (line, at) => then((chat) => chat.begin(line, at)),
       entered: (at) => then((chat) => chat.entered(at)),
       changed: () => then((chat) => chat.changed()),
       read: (letter) => then((chat) => chat.read(letter)),
+      head: () => this.#chat?.heads.own ?? null,
+      heard: (identity, head) => this.#chat?.heads.heard(identity, head),
       end: () => then((chat) => chat.end()),
     };
   }

@@ -9,7 +9,7 @@ import { base64url, fromBase64url } from '../../../crypto/bytes.ts';
 import type { RingSecret } from '../../../crypto/chatKey.ts';
 import { readSecret, writeSecret, WRITTEN_SECRET_BYTES } from '../../../crypto/chatKey.ts';
 import { Reader, Writer } from '../../../crypto/codec.ts';
-import type { ChatLetter, ChatOfGroup, ChatGroupLine } from '../session/terms.ts';
+import type { ChatLetter, ChatKeysOfGroup, ChatGroupLine } from '../session/terms.ts';
 import type { ChatKeys } from './keys.ts';
 import { hourOf, isGiven } from './policy.ts';
 import type { Held } from './ring.ts';
@@ -41,7 +41,7 @@ export interface ChatInGroupTerms {
   readonly random: () => number;
 }
 
-export class ChatInGroup implements ChatOfGroup {
+export class ChatInGroup implements ChatKeysOfGroup {
   readonly #terms: ChatInGroupTerms;
   #line: ChatGroupLine | null = null;
   #work: Promise<void> = Promise.resolve();

@@ -19,6 +19,7 @@ import type { Access } from '../access.ts';
 import { Refused } from '../refused.ts';
 import { EntryReader } from './entries.ts';
 import { ChatFiles } from './files.ts';
+import { Heads } from './heads.ts';
 import { keepAccess } from './kept.ts';
 import type { ChatKeys } from './keys.ts';
 import type { ChatCalls, OpenedItem, SealedItem, WrittenEntry } from './messages.ts';
@@ -75,6 +76,7 @@ export class ChatKeeper {
   readonly #parts = new Parts();
   /** Items that no key of ours opens, oldest first. */
   readonly #hidden: ChatItem[] = [];
+  readonly heads = new Heads();
   readonly files = new ChatFiles((of) => this.#eraseToken(of));
   #eraseSecret: Promise<Bytes> | null = null;
   /** Of the records that `begin` has read, and of those that came to them. */
@@ -129,6 +131,7 @@ export class ChatKeeper {
     }
     this.#keepHidden(items.filter((_, i) => opened[i]!.is === 'hidden'));
     const late = opened.some(isNews) ? (await this.reopen()).late : [];
+    this.heads.own = end;
     return { head: end, broken: false, opened, late, hidden: this.#hidden.length + this.#parts.open };
   }
 
@@ -302,6 +305,10 @@ export class ChatKeeper {
     const { meeting, now } = this.#terms;
     const { ring, generation } = this.#keys;
     return openWhisper(ring, { meeting, generation }, body, now());
+  }
+
+  overheard(): ChatCalls['chat.overheard']['out'] {
+    return this.heads.take();
   }
 
   async room(): Promise<ChatCalls['chat.room']['out']> {

@@ -150,6 +150,8 @@ export interface ChatCalls {
   /** Seals and signs something that is not kept. */
   'chat.whisper': { in: { body: string }; out: { body: string | null } };
   /** Opens one; null where it does not open. */
+  /** Where members have said in their heartbeats, since the last call, that the log ends. */
+  'chat.overheard': { in: object; out: { author: string; head: ChatHead }[] };
   'chat.overhear': { in: { body: string }; out: { author: string; at: number; body: string } | null };
   /**
    * Where browsers meet that hold the key which seals now, and the password for what they say there: for the direct way (providers/webrtc.ts).

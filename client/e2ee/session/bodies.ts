@@ -11,8 +11,13 @@ export const bodies = {
   profile: z.object({ name: z.string().check(z.maxLength(128)), host: z.nullable(Signature) }),
   /** Tell me your profile: it got lost. */
   ask: z.object({}),
-  /** I am here; and this is how much I know. */
-  heartbeat: z.object({ epoch: Epoch, hostState: z.int(), generation: Generation }),
+  /** I am here; and this is how much I know. `chat`: where I see its log end, if I have it open. */
+  heartbeat: z.object({
+    epoch: Epoch,
+    hostState: z.int(),
+    generation: Generation,
+    chat: z.optional(z.object({ seq: z.int().check(z.nonnegative()), hash: fixedBytesText(32) })),
+  }),
   /** I go: the signature of crypto/removal.ts, good for a commit. */
   leave: z.object({ signature: Signature }),
   /** The generation that `record` starts, and the secret of its link. */

@@ -82,11 +82,13 @@ export class Letters {
   }
 
   async beat(): Promise<void> {
-    const { group, states, access } = this.#terms;
+    const { group, states, access, chat } = this.#terms;
+    const head = chat.head();
     const body = {
       epoch: group.epoch as Body<'heartbeat'>['epoch'],
       hostState: states.version,
       generation: access().generation,
+      ...(head === null ? {} : { chat: head }),
     };
     await this.#tell(null, 'heartbeat', body, { transient: true, everyPath: true });
   }
@@ -147,9 +149,10 @@ export class Letters {
   }
 
   async #heartbeat({ from, epoch }: Letter, body: Body<'heartbeat'>): Promise<void> {
-    const { states, access, heardOf, epochs } = this.#terms;
+    const { states, access, heardOf, epochs, chat } = this.#terms;
     const peer = from.peer as PeerId;
     this.#knowledge.set(peer, body);
+    if (body.chat !== undefined) chat.heard(base64url(from.identity), body.chat);
     if (body.epoch > epochs.current.epoch) heardOf(body.epoch, peer);
     if (!this.#introduced.has(peer) && this.#atMostOften(`ask ${peer}`)) await this.#tell(peer, 'ask', {});
     const { generation, signed, secret } = access();

@@ -2,6 +2,7 @@
 import type { Bytes } from '../../../crypto/bytes.ts';
 import type { PendingJoin } from '../../../crypto/group.ts';
 import type { KeyPair } from '../../../crypto/primitives.ts';
+import type { ChatHead } from '../../../signal/protocol/chat.ts';
 import type { Signed } from '../../../signal/protocol/documents.ts';
 import type { MeetingId } from '../../../signal/protocol/ids.ts';
 import type { Access } from '../access.ts';
@@ -30,7 +31,7 @@ export interface ChatGroupLine {
 }
 
 /** The chat's keys in the group (chat/group.ts). Nothing of it is waited for. */
-export interface ChatOfGroup {
+export interface ChatKeysOfGroup {
   /** We are a member. @param at.isBack  this tab was one a moment ago */
   begin(line: ChatGroupLine, at: { epoch: number; isBack: boolean }): void;
   /** @param at.isStranger  somebody came who was not in the group until now */
@@ -39,6 +40,13 @@ export interface ChatOfGroup {
   changed(): void;
   read(letter: ChatLetter): void;
   end(): void;
+}
+
+export interface ChatOfGroup extends ChatKeysOfGroup {
+  /** Where we see the chat's log end; null: we do not have it open. */
+  head(): ChatHead | null;
+  /** A member sees it end there. */
+  heard(identity: string, head: ChatHead): void;
 }
 
 export interface SessionTerms {

@@ -206,6 +206,8 @@ export class Device {
   pageSize = 1000;
   /** The server keeps new items from it. */
   deaf = false;
+  /** Of the chat the server pushes nothing to it. */
+  isCutOff = false;
   /** The server takes nothing from it. */
   mute = false;
   /** Everything that left it or came to it. */
@@ -311,7 +313,7 @@ export class Device {
   }
 
   pushed(push: ChatPush): void {
-    if (!this.online || (this.deaf && push.type === 'items')) return;
+    if (!this.online || (this.deaf && push.type === 'items') || this.isCutOff) return;
     this.wire.push(JSON.stringify(push));
     (this.#screen ?? this.chat.signal).pushed(structuredClone(push));
   }

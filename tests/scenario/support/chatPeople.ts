@@ -192,6 +192,8 @@ export class ChatScene {
       changed: counted(() => group.changed()),
       read: counted((...args) => group.read(...args)),
       end: counted(() => group.end()),
+      head: () => device.keeper.heads.own,
+      heard: (identity, head) => device.keeper.heads.heard(identity, head),
     };
   }
 

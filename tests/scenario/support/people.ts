@@ -85,6 +85,8 @@ const NO_CHAT: ChatOfGroup = {
   entered: () => undefined,
   changed: () => undefined,
   read: () => undefined,
+  head: () => null,
+  heard: () => undefined,
   end: () => undefined,
 };
 
