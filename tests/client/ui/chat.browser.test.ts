@@ -19,6 +19,8 @@ let browser: Browser;
 let context: BrowserContext;
 let watched: Watched;
 let page: Page;
+/** What most tests look from, one after the other: what it has loaded once is there at once. */
+let kept: Awaited<ReturnType<typeof openContext>> | undefined;
 
 beforeAll(async () => {
   fixtures = await serveFixtures();
@@ -30,16 +32,25 @@ afterAll(async () => {
   await fixtures?.close();
 });
 
-afterEach(() => context?.close());
+afterEach(async () => {
+  if (context !== kept?.context) return context?.close();
+  // The next page is another person's.
+  await page.evaluate(() => localStorage.clear());
+  await page.close();
+});
 
+/** @param options with any, in a context of its own */
 async function open(state: string, options: Parameters<typeof openContext>[1] = {}, query = ''): Promise<void> {
-  ({ context, watched } = await openContext(browser, {
-    origin: fixtures.origin,
-    viewport: { width: 1280, height: 800 },
-    permissions: ['clipboard-read', 'clipboard-write'],
-    reducedMotion: 'reduce',
-    ...options,
-  }));
+  const make = () =>
+    openContext(browser, {
+      origin: fixtures.origin,
+      viewport: { width: 1280, height: 800 },
+      permissions: ['clipboard-read', 'clipboard-write'],
+      reducedMotion: 'reduce',
+      ...options,
+    });
+  ({ context, watched } = Object.keys(options).length > 0 ? await make() : (kept ??= await make()));
+  Object.assign(watched, { consoleErrors: [], cspViolations: [], outsideRequests: [] } satisfies Watched);
   page = await context.newPage();
   await page.goto(`${fixtures.origin}/?state=${state}${query}`);
   await page.locator('#app > *').first().waitFor();
@@ -164,7 +175,8 @@ describe('writing', () => {
   });
 
   test('for one person only, said before and after', async () => {
-    await chat('talk');
+    // A clock is that of all pages of a context.
+    await chat('talk', { reducedMotion: 'reduce' });
     await page.getByTestId('chat-to').focus();
     await page.keyboard.type('Only Ben');
     await page.getByTestId('chat-secret').getByText('Only Ben Okafor can read this').waitFor();
