@@ -85,7 +85,7 @@ export class ChatOnScreen implements ChatFacade {
     });
     if (this.#isClosed) return chat.close();
     this.#chat = chat;
-    this.#presenter = new Presenter(chat, m.chat_unnamed());
+    this.#presenter = new Presenter(chat);
     this.#outgoing = new OutgoingFiles({
       files: chat.files,
       isOnline: () => chat.signal.state === 'online',
@@ -198,9 +198,11 @@ export class ChatOnScreen implements ChatFacade {
   export(format: 'text' | 'json'): string {
     const { messages } = this.#view;
     const written = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+    const timeOf = (at: number): string => written.format(at);
+    const onlyTo = (name: string): string => m.chat_only({ name });
     return format === 'json'
       ? exportJson(messages)
-      : exportText(messages, { timeOf: (at) => written.format(at), onlyTo: (name) => m.chat_only({ name }) });
+      : exportText(messages, { timeOf, onlyTo, unnamed: m.chat_unnamed() });
   }
 
   /** Link and password are proven on a fresh connection. */

@@ -394,6 +394,11 @@ export class Chat {
     this.#options.changed();
   }
 
+  /** How we are called here; null: we never gave a name. */
+  get name(): string | null {
+    return this.thread.nameOf(this.self) ?? (this.#options.name().slice(0, 80) || null);
+  }
+
   /** Says our name with the first thing that we write, and whenever it is another. */
   #named(body: Body): Body {
     const name = this.#options.name().slice(0, 80);

@@ -35,6 +35,7 @@ export interface PresenceTerms {
 export class Presence {
   readonly #terms: PresenceTerms;
   readonly #typing = new Map<string, number>();
+  readonly #names = new Map<string, string>();
   readonly #here = new Set<string>();
   #saidTypingAt = -Infinity;
   #stopListening: () => void = () => undefined;
@@ -52,6 +53,11 @@ export class Presence {
   /** Who has the chat open, identities. */
   get here(): readonly string[] {
     return [...this.#here];
+  }
+
+  /** How somebody says that they are called; null: they never said. Who has written is called as they signed it. */
+  nameOf(author: string): string | null {
+    return this.#names.get(author) ?? null;
   }
 
   /** Often called, seldom told. */
@@ -99,6 +105,7 @@ export class Presence {
     const { author } = heard;
     if (!this.#here.has(author)) came();
     this.#here.add(author);
+    if (whisper.name !== undefined) this.#names.set(author, whisper.name);
     if (whisper.typing) {
       this.#typing.set(author, now());
       after(TYPING_MS + 50, changed);

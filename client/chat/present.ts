@@ -21,20 +21,17 @@ interface Drawn {
 
 export class Presenter {
   readonly #chat: Chat;
-  readonly #unnamed: string;
   readonly #drawn = new Map<string, Drawn>();
   readonly #people = new Map<string, ChatPerson>();
 
-  /** @param unnamed how somebody is called who never gave a name */
-  constructor(chat: Chat, unnamed: string) {
+  constructor(chat: Chat) {
     this.#chat = chat;
-    this.#unnamed = unnamed;
   }
 
   messages(failed: boolean): ChatMessage[] {
     const { thread } = this.#chat;
     const all = thread.said;
-    const own = thread.nameOf(this.#chat.self);
+    const own = this.#chat.name;
     return all.map((said) => {
       const drawn = this.#drawn.get(said.id);
       // Most of a long history: nothing but the two can have changed it.
@@ -57,11 +54,11 @@ export class Presenter {
   }
 
   person(id: string): ChatPerson {
-    const { thread, self } = this.#chat;
-    const { here } = this.#chat.presence;
+    const { thread, self, presence } = this.#chat;
+    const { here } = presence;
     const person = {
       id,
-      name: thread.nameOf(id) ?? this.#unnamed,
+      name: (id === self ? this.#chat.name : (thread.nameOf(id) ?? presence.nameOf(id))) ?? '',
       self: id === self,
       here: id === self || here.includes(id),
       hasCard: id !== self && thread.hasCard(id),
@@ -148,19 +145,20 @@ function isMentioned(text: string, mention: string): boolean {
  * Everything that can be read, as text for people.
  * @param timeOf writes a time
  * @param onlyTo says of whom a message is for alone
+ * @param unnamed how somebody is called who never gave a name
  */
 export function exportText(
   messages: readonly ChatMessage[],
-  { timeOf, onlyTo }: { timeOf: (at: number) => string; onlyTo: (name: string) => string },
+  { timeOf, onlyTo, unnamed }: { timeOf: (at: number) => string; onlyTo: (name: string) => string; unnamed: string },
 ): string {
   const lines = messages
     .filter(({ deleted }) => !deleted)
     .map(({ at, author, text, files, replyTo, to }) => {
       const quote =
-        replyTo === null || replyTo.gone ? '' : `> ${replyTo.name}: ${replyTo.text.replaceAll('\n', ' ')}\n`;
-      const only = to === null ? '' : ` (${onlyTo(to.name)})`;
+        replyTo === null || replyTo.gone ? '' : `> ${replyTo.name || unnamed}: ${replyTo.text.replaceAll('\n', ' ')}\n`;
+      const only = to === null ? '' : ` (${onlyTo(to.name || unnamed)})`;
       const said = [text, ...files.map(({ name }) => `[${name}]`)].filter((line) => line !== '').join('\n');
-      return `[${timeOf(at)}] ${author.name}${only}\n${quote}${said}\n`;
+      return `[${timeOf(at)}] ${author.name || unnamed}${only}\n${quote}${said}\n`;
     });
   return lines.join('\n');
 }

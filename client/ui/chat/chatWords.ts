@@ -14,7 +14,7 @@ const NAME_LENGTH = 64;
 /** A name as it may stand on the screen, whoever sent it. */
 export function shownName(name: string): string {
   const line = visibleLine(name.trim());
-  return line.length > NAME_LENGTH ? `${line.slice(0, NAME_LENGTH)}…` : line || m.tile_unnamed();
+  return line.length > NAME_LENGTH ? `${line.slice(0, NAME_LENGTH)}…` : line || m.chat_unnamed();
 }
 
 /** What is read out as it comes. */

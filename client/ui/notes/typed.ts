@@ -3,7 +3,7 @@
  * Backspace takes back what typing has just made. Nothing is fetched, and an address leads where it says: both are the same text.
  */
 import { InputRule, inputRules, textblockTypeInputRule, wrappingInputRule } from 'prosemirror-inputrules';
-import { Fragment, Slice, type MarkType, type Node } from 'prosemirror-model';
+import { Fragment, Slice, type MarkType, type Node, type NodeType } from 'prosemirror-model';
 import { Plugin, type EditorState, type Transaction } from 'prosemirror-state';
 import { safeHref, schema } from './schema.ts';
 
@@ -68,6 +68,15 @@ function markRule(sign: string, type: MarkType): InputRule {
   );
 }
 
+/** Whoever writes lists as in Markdown begins each line with the sign, which stands there already. */
+function lineRule(match: RegExp, list: NodeType): InputRule {
+  return new InputRule(match, ({ doc, tr }, _match, start, end) => {
+    const $start = doc.resolve(start);
+    const isFirst = $start.depth > 2 && $start.index($start.depth - 1) === 0;
+    return isFirst && $start.node($start.depth - 2).type === list ? tr.delete(start, end) : null;
+  });
+}
+
 /** Links the word before a blank that is typed. */
 const addressRule = new InputRule(
   /(\S+)(\s)$/u,
@@ -101,6 +110,9 @@ export function rules(): Plugin {
       wrappingInputRule(/^\s*[-*]\s$/, nodes.bullets),
       wrappingInputRule(/^1[.)]\s$/, nodes.numbers),
       wrappingInputRule(/^\[\s?\]\s$/, nodes.checks),
+      lineRule(/^\s*[-*]\s$/, nodes.bullets),
+      lineRule(/^\d{1,3}[.)]\s$/, nodes.numbers),
+      lineRule(/^\[\s?\]\s$/, nodes.checks),
       markRule('**', marks.strong),
       markRule('*', marks.em),
       markRule('~~', marks.strike),

@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import * as Y from 'yjs';
 import { accessOf, Device, Log, MEETING, person, Time, type Person } from './world.ts';
 import { memoryChatStore } from '../../../client/e2ee/chat/store.ts';
+import { Presenter } from '../../../client/chat/present.ts';
 import { ChatDocument } from '../../../client/chat/document.ts';
 import { base64url, equal, fromBase64url, utf8 } from '../../../crypto/bytes.ts';
 import { NO_PREVIOUS, sealEntry } from '../../../crypto/chatEntry.ts';
@@ -143,6 +144,25 @@ describe('two who are there', () => {
     expect(a.chat.presence.here).toContain(b.chat.self);
     await time.pass(10_000);
     expect(a.chat.presence.typing).toEqual([]);
+  });
+
+  test('are called as they say before they have written, and then as they signed it', async () => {
+    const [a, b] = [await device(ada), await device(ben)];
+    const shown = new Presenter(a.chat);
+    a.connect();
+    b.connect();
+    await a.chat.write([say('who is there?')]);
+    await settle();
+    b.chat.presence.type();
+    await time.pass(100);
+    expect(a.chat.thread.nameOf(b.chat.self)).toBeNull();
+    expect(shown.person(b.chat.self).name).toBe('Ben');
+    expect(shown.person(a.chat.self).name).toBe('Ada');
+    await b.chat.write([{ ...say('I am'), name: 'Benjamin' }]);
+    await settle();
+    expect(shown.person(b.chat.self).name).toBe(a.chat.thread.nameOf(b.chat.self));
+    // Of somebody who never said it there is none to mention.
+    expect(shown.person('somebody else').name).toBe('');
   });
 });
 

@@ -65,9 +65,11 @@ test('its reader reads of a file, and nobody beside; the log holds no name of on
   expect(filesOf(c)).toEqual([['one']]);
   expect(all.flatMap(({ wire }) => wire).join('\n')).not.toContain('canary');
   // Shown and kept under a name that deceives nobody; and one that answers sees what it is called.
-  const [shown] = new Presenter(b.chat, 'Somebody').messages(false);
+  const [shown] = new Presenter(b.chat).messages(false);
   expect(shown!.files).toEqual([{ name: 'canary one.txt', size: 5, type: 'text/plain', picture: null }]);
-  expect(exportText([shown!], { timeOf: () => 'now', onlyTo: (name) => name })).toBe('[now] Ada\n[canary one.txt]\n');
+  expect(exportText([shown!], { timeOf: () => 'now', onlyTo: (name) => name, unnamed: 'Somebody' })).toBe(
+    '[now] Ada\n[canary one.txt]\n',
+  );
   expect(exportJson([shown!])).toContain('"canary one.txt"');
   expect(exportJson([shown!])).not.toContain('A'.repeat(43));
 });

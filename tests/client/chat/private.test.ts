@@ -172,13 +172,13 @@ describe('between two of three', () => {
     await settle();
     c.chat.markSeen(idOf(c, 'later'));
     await settle();
-    const views = new Presenter(a.chat, '?').messages(false);
+    const views = new Presenter(a.chat).messages(false);
     expect(views.map(({ text, delivery }) => [text, delivery?.at])).toEqual([
       ['for all', 'seen'],
       ['canary', 'sent'],
       ['later', 'seen'],
     ]);
-    expect(exportText(views, { timeOf: String, onlyTo: (name) => `only to ${name}` })).toContain(
+    expect(exportText(views, { timeOf: String, onlyTo: (name) => `only to ${name}`, unnamed: '?' })).toContain(
       'Ada (only to Ben)\ncanary',
     );
     expect(exportJson(views)).toContain(`"onlyTo": {\n      "identity": "${b.chat.self}"`);

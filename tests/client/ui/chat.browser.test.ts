@@ -338,6 +338,19 @@ describe('reading', () => {
     expect(await page.getByTestId('chat-unread').count()).toBe(1);
   });
 
+  test('it stays at the end while what stands below it comes and goes', async () => {
+    await chat('many');
+    const isAtEnd = (): Promise<boolean> =>
+      page.getByTestId('chat-list').evaluate((list) => list.scrollHeight - list.scrollTop - list.clientHeight < 4);
+    await expect.poll(isAtEnd).toBe(true);
+    for (const connection of ['offline', 'online', 'connecting', 'online'] as const) {
+      await page.evaluate((is) => window.fakeChat.change({ connection: is }), connection);
+      await page.waitForTimeout(200);
+      expect(await isAtEnd(), connection).toBe(true);
+      expect(await page.getByTestId('chat-latest').count(), connection).toBe(0);
+    }
+  });
+
   test('it stays at the end at the end, and says what is new above it', async () => {
     await chat('many');
     await expect.poll(fromEnd).toBeLessThan(2);
@@ -421,7 +434,13 @@ describe('reading', () => {
     }
     await page.keyboard.press('Enter');
     expect(await focused()).toBe('chat-react');
-    await page.keyboard.press('Tab');
+    await page.keyboard.press('ArrowLeft');
+    expect(await focused()).toBe('chat-more');
+    // One step back, and not all the way out of the chat.
+    await page.keyboard.press('Escape');
+    expect(await focused()).toBe('many9969');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('ArrowRight');
     await page.keyboard.press('Enter');
     await page.getByTestId('chat-context').waitFor();
     await expect.poll(focused).toBe('chat-input');

@@ -98,6 +98,18 @@ describe('signs that are typed become marks', () => {
     expect(mono.markdown).toBe(`\`say x *a* ${HREF}\`\n`);
   });
 
+  test('and the sign with which somebody begins the next line of a list, as in Markdown, is not written twice', () => {
+    const list = new Typist(nodes.bullets.create(null, nodes.item.create(null, nodes.paragraph.create())));
+    expect(list.type('- one').markdown).toBe('- one\n');
+    expect(list.undo()).toBe(false);
+    const numbers = new Typist(nodes.numbers.create(null, nodes.item.create(null, nodes.paragraph.create())));
+    expect(numbers.type('2. two').markdown).toBe('1. two\n');
+    // Of another list it is somebody's own.
+    expect(new Typist(numbers.state.doc.firstChild!).type(' - x').markdown).toBe('1. two - x\n');
+    const checks = new Typist(nodes.checks.create(null, nodes.check.create(null, nodes.paragraph.create())));
+    expect(checks.type('1. a').markdown).toBe(String.raw`- [ ] 1. a` + '\n');
+  });
+
   test('what is selected goes, as with any key', () => {
     const typist = new Typist().type('*word here');
     const { doc, tr } = typist.state;
