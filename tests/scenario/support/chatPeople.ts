@@ -171,12 +171,6 @@ export class ChatScene {
 
   #inGroup(device: Device): ChatOfGroup {
     const { world } = this.scene;
-    const group = new ChatInGroup({
-      keys: device.keys,
-      now: () => world.now,
-      after: (ms, run) => world.after(ms, run),
-      random: () => world.random(),
-    });
     let [asked, done] = [0, 0];
     world.watch(() => asked === done);
     const counted = <A extends unknown[]>(act: (...args: A) => void) => {
@@ -186,6 +180,13 @@ export class ChatScene {
         void group.idle.then(() => (done += 1));
       };
     };
+    const group: ChatInGroup = new ChatInGroup({
+      keys: device.keys,
+      now: () => world.now,
+      // What it does later is waited for, too: time must not pass while other threads make keys.
+      after: (ms, run) => world.after(ms, counted(run)),
+      random: () => world.random(),
+    });
     return {
       begin: counted((...args) => group.begin(...args)),
       entered: counted((...args) => group.entered(...args)),
