@@ -43,6 +43,7 @@ const EMPTY: ChatView = {
   alarms: [],
   staged: [],
   outgoing: [],
+  undone: null,
   used: 0,
 };
 
@@ -56,6 +57,7 @@ export class ChatOnScreen implements ChatFacade {
   #chat: Chat | null = null;
   #presenter: Presenter | null = null;
   #outgoing: OutgoingFiles | null = null;
+  #undone: { what: 'deletion' | 'reaction'; act: () => Promise<boolean> } | null = null;
   #isDrawing = false;
   #isUp = false;
   #isLookedAt = false;
@@ -165,14 +167,26 @@ export class ChatOnScreen implements ChatFacade {
   }
 
   remove(id: string): void {
-    void this.#chat?.erase(id).catch(() => this.#changed());
+    const gone = async (): Promise<boolean> => {
+      await this.#chat?.erase(id);
+      return this.#chat?.thread.isErased(id) ?? false;
+    };
+    void this.#orSay('deletion', gone);
   }
 
   react(id: string, emoji: string): void {
     const said = this.#chat?.thread.one(id);
     if (!said) return;
     const mine = said.reactions.get(emoji)?.includes(this.#chat!.self) ?? false;
-    void this.#write({ is: 'react', of: id, emoji, on: !mine }, this.#other(said));
+    const body = { is: 'react', of: id, emoji, on: !mine } as const;
+    void this.#orSay('reaction', async () => (await this.#write(body, this.#other(said))) === 'written');
+  }
+
+  redo(): void {
+    const undone = this.#undone;
+    this.#undone = null;
+    this.#changed();
+    if (undone) void this.#orSay(undone.what, undone.act);
   }
 
   typing(): void {
@@ -257,6 +271,12 @@ export class ChatOnScreen implements ChatFacade {
     return to === this.#chat?.self ? author : to;
   }
 
+  /** What came to nothing is said, and can be tried again; of several the last. */
+  async #orSay(what: 'deletion' | 'reaction', act: () => Promise<boolean>): Promise<void> {
+    if (!(await act().catch(() => false))) this.#undone = { what, act };
+    this.#changed();
+  }
+
   async #write(body: Body, to: string | null): Promise<Written> {
     if (this.#chat === null) return 'failed';
     try {
@@ -316,6 +336,7 @@ export class ChatOnScreen implements ChatFacade {
       alarms: chat.alarms.map(({ is, by }) => ({ is, by: by.map((id) => presenter.person(id)) })),
       staged: this.#outgoing?.staged ?? [],
       outgoing: this.#outgoing?.outgoing((id) => presenter.person(id)) ?? [],
+      undone: this.#undone?.what ?? null,
       used: signal.used,
     };
   }

@@ -5,17 +5,21 @@
 import type { FileBody } from './bodies.ts';
 import type { Chat } from './chat.ts';
 import { cleanName, pictureType } from './fileNames.ts';
+import { codesOf } from './namesakes.ts';
 import type { Said } from './thread.ts';
+import { visibleLine, visibleText } from './visible.ts';
 import type { ChatFile, ChatMessage, ChatPerson, Delivery, ReactionView } from './view.ts';
 
 const QUOTE = 140;
+/** So much of a name as leaves room on every screen for what stands behind it. */
+const NAMESAKE = 40;
 
 interface Drawn {
   readonly said: Said;
   /** Everything else that the view depends on. */
   readonly key: string;
-  /** Our own name, which it may mention. */
-  readonly own: string | null;
+  /** How we are called, and others. */
+  readonly called: string;
   readonly view: ChatMessage;
 }
 
@@ -23,6 +27,7 @@ export class Presenter {
   readonly #chat: Chat;
   readonly #drawn = new Map<string, Drawn>();
   readonly #people = new Map<string, ChatPerson>();
+  #codes: ReadonlyMap<string, string> = new Map();
 
   constructor(chat: Chat) {
     this.#chat = chat;
@@ -32,23 +37,30 @@ export class Presenter {
     const { thread } = this.#chat;
     const all = thread.said;
     const own = this.#chat.name;
+    const longer = longerNames(own, this.people);
+    const called = JSON.stringify([own, longer]);
     return all.map((said) => {
       const drawn = this.#drawn.get(said.id);
       // Most of a long history: nothing but the two can have changed it.
-      if (drawn?.said === said && isPlain(drawn) && drawn.view.author === this.person(said.author) && drawn.own === own)
+      if (
+        drawn?.said === said &&
+        isPlain(drawn) &&
+        drawn.view.author === this.person(said.author) &&
+        drawn.called === called
+      )
         return drawn.view;
       const delivery = said.author === this.#chat.self ? this.#delivery(said, failed) : null;
       const author = this.person(said.author);
       const quoted = this.#quote(said);
       const to = said.to === null ? null : this.person(said.to);
       const reactions = [...said.reactions].map(([emoji, who]) => this.#reaction(emoji, who));
-      const key = JSON.stringify([author, delivery, quoted, reactions, own, to]);
+      const key = JSON.stringify([author, delivery, quoted, reactions, called, to]);
       if (drawn?.said === said && drawn.key === key) return drawn.view;
       const { id, at, text, edited, erased } = said;
       const files = said.files.map(fileOf);
-      const more = { delivery, replyTo: quoted, reactions, mentionsMe: mentions(text, own), to };
+      const more = { delivery, replyTo: quoted, reactions, mentionsMe: mentions(text, own, longer), to };
       const view: ChatMessage = { id, author, at, text, files, edited, deleted: erased, ...more };
-      this.#drawn.set(id, { said, key, own, view });
+      this.#drawn.set(id, { said, key, called, view });
       return view;
     });
   }
@@ -58,7 +70,7 @@ export class Presenter {
     const { here } = presence;
     const person = {
       id,
-      name: (id === self ? this.#chat.name : (thread.nameOf(id) ?? presence.nameOf(id))) ?? '',
+      name: this.#nameOf(id),
       self: id === self,
       here: id === self || here.includes(id),
       hasCard: id !== self && thread.hasCard(id),
@@ -71,9 +83,23 @@ export class Presenter {
   }
 
   get people(): ChatPerson[] {
-    const { thread, self } = this.#chat;
-    const { here } = this.#chat.presence;
-    return [...new Set([self, ...thread.authors, ...here])].map((id) => this.person(id));
+    const { thread, self, presence } = this.#chat;
+    const ids = [...new Set([self, ...thread.authors, ...presence.here])];
+    this.#codes = codesOf(ids.map((id) => ({ id, name: this.#saidOf(id) })));
+    return ids.map((id) => this.person(id));
+  }
+
+  /** As they say; empty where they never did. */
+  #saidOf(id: string): string {
+    const { thread, self, presence, name } = this.#chat;
+    return (id === self ? name : (thread.nameOf(id) ?? presence.nameOf(id))) ?? '';
+  }
+
+  /** With what tells them from others of the same name; we are "you" anyway. */
+  #nameOf(id: string): string {
+    const name = this.#saidOf(id);
+    const code = id === this.#chat.self ? undefined : this.#codes.get(id);
+    return code === undefined ? name : `${name.trim().slice(0, NAMESAKE)} · ${code}`;
   }
 
   /** What waits here has been read by nobody, whatever others say. */
@@ -124,25 +150,40 @@ function isPlain({ said, view: { delivery, reactions } }: Drawn): boolean {
   return delivery === null && said.to === null && said.reply === null && reactions.length === 0;
 }
 
-/** @param own our name; null: nobody can have meant us by it */
-export function mentions(text: string, own: string | null): boolean {
-  const lower = text.toLowerCase();
-  const names = ['everyone', ...(own === null ? [] : [own.toLowerCase()])];
-  return names.some((name) => isMentioned(lower, `@${name}`));
+/** Of others, which begin as ours does: whoever is called by one of these is not we. */
+function longerNames(own: string | null, people: readonly ChatPerson[]): string[] {
+  if (own === null) return [];
+  const names = people.filter(({ self }) => !self).map(({ name }) => name);
+  return names.filter((name) => name.length > own.length && name.toLowerCase().startsWith(own.toLowerCase()));
 }
 
-/** Not in the middle of a word, as in an address. */
-function isMentioned(text: string, mention: string): boolean {
+/**
+ * @param own our name; null: nobody can have meant us by it
+ * @param longer others' names that begin with it
+ */
+export function mentions(text: string, own: string | null, longer: readonly string[] = []): boolean {
+  const lower = text.toLowerCase();
+  const others = longer.map((name) => `@${name.toLowerCase()}`);
+  const names = ['everyone', ...(own === null ? [] : [own.toLowerCase()])];
+  return names.some((name) => isMentioned(lower, `@${name}`, name === 'everyone' ? [] : others));
+}
+
+/** Not in the middle of a word, as in an address, nor of another's name. */
+function isMentioned(text: string, mention: string, others: readonly string[]): boolean {
   for (let at = text.indexOf(mention); at >= 0; at = text.indexOf(mention, at + 1)) {
-    const isWord = (character: string | undefined): boolean =>
-      character !== undefined && /[\p{L}\p{N}_]/u.test(character);
-    if (!isWord(text[at - 1]) && !isWord(text[at + mention.length])) return true;
+    const isOther = others.some((other) => text.startsWith(other, at) && !isWordAt(text, at + other.length));
+    if (!isOther && !isWordAt(text, at - 1) && !isWordAt(text, at + mention.length)) return true;
   }
   return false;
 }
 
+function isWordAt(text: string, index: number): boolean {
+  return /[\p{L}\p{N}_]/u.test(text[index] ?? '');
+}
+
 /**
- * Everything that can be read, as text for people.
+ * Everything that can be read, as text for people. Only what this program says stands at the beginning of a line: nobody writes into their
+ * message what looks like another's.
  * @param timeOf writes a time
  * @param onlyTo says of whom a message is for alone
  * @param unnamed how somebody is called who never gave a name
@@ -154,14 +195,20 @@ export function exportText(
   const lines = messages
     .filter(({ deleted }) => !deleted)
     .map(({ at, author, text, files, replyTo, to }) => {
-      const quote =
-        replyTo === null || replyTo.gone ? '' : `> ${replyTo.name || unnamed}: ${replyTo.text.replaceAll('\n', ' ')}\n`;
-      const only = to === null ? '' : ` (${onlyTo(to.name || unnamed)})`;
-      const said = [text, ...files.map(({ name }) => `[${name}]`)].filter((line) => line !== '').join('\n');
-      return `[${timeOf(at)}] ${author.name || unnamed}${only}\n${quote}${said}\n`;
+      const quoted =
+        replyTo === null || replyTo.gone
+          ? []
+          : [`> ${visibleLine(replyTo.name || unnamed)}: ${visibleText(replyTo.text.split(LINE_END).join(' '))}`];
+      const only = to === null ? '' : ` (${onlyTo(visibleLine(to.name || unnamed))})`;
+      const words = text === '' ? [] : text.split(LINE_END).map(visibleText);
+      const said = [...quoted, ...words, ...files.map(({ name }) => `[${name}]`)];
+      return `[${timeOf(at)}] ${visibleLine(author.name || unnamed)}${only}\n${said.map((line) => `  ${line}\n`).join('')}`;
     });
   return lines.join('\n');
 }
+
+/** Whatever some program begins another line at. */
+const LINE_END = /\r\n|[\n\v\f\r\u0085\u2028\u2029]/u;
 
 /** The same for programs. */
 export function exportJson(messages: readonly ChatMessage[]): string {

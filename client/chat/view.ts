@@ -148,6 +148,8 @@ export interface ChatView {
   staged: readonly StagedFile[];
   /** Messages that wait for their files. */
   outgoing: readonly Outgoing[];
+  /** What one did to a message and this browser could not keep: nothing of it happened. */
+  undone: null | 'deletion' | 'reaction';
   /** Share of the server's room that is used, 0 … 1. */
   used: number;
 }
@@ -192,6 +194,8 @@ export interface ChatFacade {
   /** One's own, for everybody and for good. */
   remove(id: string): void;
   react(id: string, emoji: string): void;
+  /** Tries again what is `undone`. */
+  redo(): void;
   /** The person is typing. Often called. */
   typing(): void;
   /** From the first to the last of these messages all are in sight. Often called. */

@@ -108,5 +108,9 @@ export function newcomersWords({ newcomers }: ChatTerms): string {
   }
 }
 
+/** Who can read what is written now. */
+export const readersWords = ({ newcomers }: ChatTerms): string =>
+  newcomers.see === 'all' ? m.chat_empty_open() : m.chat_empty_closed();
+
 export const keepWords = ({ keepDays }: ChatTerms): string =>
   keepDays === 0 ? m.chat_terms_left() : m.chat_terms_days({ count: keepDays });

@@ -1,5 +1,5 @@
 /** What somebody is doing in the chat. It outlives the sheet, so that what was being written is there when it opens again. */
-import { type ChatMessage, MAX_TEXT, type Written } from '../../chat/view.ts';
+import { type ChatFacade, type ChatMessage, MAX_TEXT, type Written } from '../../chat/view.ts';
 
 /** What leaves the field to be written. */
 interface Taken {
@@ -108,6 +108,15 @@ export class Panel {
     else return false;
     return true;
   }
+}
+
+const panels = new WeakMap<ChatFacade, Panel>();
+
+/** One for each chat, whichever sheet shows it: what is begun in the lobby goes on in the meeting. */
+export function panelOf(chat: ChatFacade): Panel {
+  const panel = panels.get(chat) ?? new Panel();
+  panels.set(chat, panel);
+  return panel;
 }
 
 /** Of a message between two the one who is not oneself. */

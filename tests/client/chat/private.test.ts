@@ -179,7 +179,7 @@ describe('between two of three', () => {
       ['later', 'seen'],
     ]);
     expect(exportText(views, { timeOf: String, onlyTo: (name) => `only to ${name}`, unnamed: '?' })).toContain(
-      'Ada (only to Ben)\ncanary',
+      'Ada (only to Ben)\n  canary',
     );
     expect(exportJson(views)).toContain(`"onlyTo": {\n      "identity": "${b.chat.self}"`);
   });

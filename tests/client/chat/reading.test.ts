@@ -4,6 +4,7 @@ import { MAX_TOLD } from '../../../client/chat/bodies.ts';
 import type { ChatOnScreen } from '../../../client/chat/chat.svelte.ts';
 import { readByAny, Reading } from '../../../client/chat/reading.ts';
 import { Thread } from '../../../client/chat/thread.ts';
+import { alarmWords } from '../../../client/ui/chat/chatWords.ts';
 import type { ReadEntry } from '../../../client/e2ee/chat/messages.ts';
 import { MAX_WHISPER_BYTES } from '../../../signal/protocol/chat.ts';
 import { accessOf, Device, Log, person, screenTime, Time } from './world.ts';
@@ -170,6 +171,51 @@ describe('on the screen', () => {
     ada.connect();
     await time.pass(2000);
     expect(screen.view.messages.find(({ text }) => text === 'mine')!.delivery).toMatchObject({ at: 'seen' });
+  });
+
+  test('a deletion or reaction that could not be kept is said, and done when tried again', async () => {
+    const ada = await device('Ada');
+    const screen = await ada.show();
+    ada.connect();
+    await screen.send({ text: 'regretted' });
+    await time.pass(2000);
+    const { id } = screen.view.messages[0]!;
+    for (const [what, act] of [
+      ['reaction', () => screen.react(id, '🎂')],
+      ['deletion', () => screen.remove(id)],
+    ] as const) {
+      const full = vi.spyOn(ada.keeper, 'write').mockRejectedValue(new Error('the disk is full'));
+      act();
+      await time.pass(2000);
+      expect(screen.view).toMatchObject({ undone: what, messages: [{ deleted: false, text: 'regretted' }] });
+      screen.redo();
+      await time.pass(2000);
+      expect(screen.view.undone).toBe(what);
+      full.mockRestore();
+      screen.redo();
+      await time.pass(2000);
+      expect(screen.view.undone).toBeNull();
+      if (what === 'reaction') expect(screen.view.messages[0]!.reactions).toMatchObject([{ emoji: '🎂', mine: true }]);
+    }
+    expect(screen.view.messages).toMatchObject([{ deleted: true, text: '' }]);
+  });
+
+  test('a log that was set back is said in the words that name it', async () => {
+    const [ada, ben] = [await device('Ada'), await (await device('Ben')).start()];
+    const screen = await ada.show();
+    for (const one of [ada, ben]) one.connect();
+    for (const text of ['one', 'two', 'three']) await ben.chat.write([say(text)]);
+    await time.pass(5000);
+    expect(screen.view.alarms).toEqual([]);
+    ada.disconnect();
+    ben.disconnect();
+    log.rollBack(1);
+    ada.connect();
+    await time.pass(5000);
+    expect(screen.view.alarms.map(alarmWords)).toEqual([
+      'The server shows an older state of this chat than this browser has seen. Messages may be missing.',
+    ]);
+    expect(texts(screen)).toEqual(['one', 'two', 'three']);
   });
 
   test('what was read fits into a whisper, whatever else is in it', async () => {

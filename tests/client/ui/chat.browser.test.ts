@@ -10,6 +10,7 @@ import { type FixturePage, serveFixtures } from './fixturePage.ts';
 declare global {
   interface Window {
     fakeChat: FakeChat;
+    fakeMeeting: { view: unknown };
     broken?: unknown;
   }
 }
@@ -295,6 +296,15 @@ describe('with a message', () => {
     await messageOf('last').getByText('Message deleted').waitFor();
   });
 
+  test('what could not be kept is said, and can be tried again', async () => {
+    await chat('talk');
+    await page.evaluate(() => window.fakeChat.change({ undone: 'deletion' }));
+    await page.getByTestId('chat-undone').getByText('the message is still there for everybody').waitFor();
+    await page.getByTestId('chat-redo').click();
+    expect(await calls('chat.redo')).toEqual([[]]);
+    await page.getByTestId('chat-undone').waitFor({ state: 'detached' });
+  });
+
   test('one reacts, and takes it back', async () => {
     await chat('talk');
     await tool('me', 'chat-react');
@@ -327,7 +337,34 @@ describe('with a message', () => {
   });
 });
 
+test('what is begun in the lobby goes on in the meeting', async () => {
+  await open('live-chat-talk');
+  await page.evaluate(async () => {
+    const { view } = window.fakeMeeting;
+    await window.showState('lobby-chat');
+    Object.assign(window, { joined: () => (window.fakeMeeting.view = view) });
+  });
+  await page.getByTestId('lobby-chat').click();
+  await input().fill('half a sent');
+  await page.evaluate(() => (window as unknown as { joined: () => void }).joined());
+  await page.getByTestId('lobby-chat').waitFor({ state: 'detached' });
+  await openSheet();
+  expect(await input().inputValue()).toBe('half a sent');
+});
+
 describe('reading', () => {
+  test('goes on where it stopped, also for who has written since they came', async () => {
+    await chat('many');
+    await input().fill('mine');
+    await page.keyboard.press('Enter');
+    await expect.poll(async () => (await calls('chat.send')).length).toBe(1);
+    await page.keyboard.press('Escape');
+    await page.getByTestId('chat-sheet').waitFor({ state: 'detached' });
+    await page.evaluate(() => window.fakeChat.arrive('meanwhile'));
+    await openSheet();
+    await page.getByTestId('chat-unread').waitFor();
+  });
+
   test('the badge counts, reading goes on where it stopped, and what was seen is told', async () => {
     await open('live-chat-unread');
     await page.getByTestId('control-chat').getByText('5', { exact: true }).waitFor();
@@ -496,7 +533,7 @@ describe('terms and copies', () => {
     await chat('talk');
     await page.getByTestId('chat-menu').click();
     await page.getByTestId('chat-terms-open').click();
-    await page.getByText('Whoever joins later sees everything').waitFor();
+    await page.getByText('Whoever has the link, and the password if there is one, can read everything').waitFor();
     await page.getByText('The server keeps it for 30 days').waitFor();
     expect(await page.getByTestId('terms-save').count()).toBe(0);
   });
@@ -652,6 +689,27 @@ describe('for all eyes and hands', () => {
       if (axe !== null) expect(await seriousFaults(page), name).toEqual([]);
       Object.assign(watched, { consoleErrors: [], cspViolations: [], outsideRequests: [] } satisfies Watched);
     }
+  });
+
+  test('what opens over it can be read and reached as well', async () => {
+    await chat('talk');
+    const faults = async () => (await page.waitForTimeout(250), seriousFaults(page));
+    await tool('me', 'chat-react');
+    await page.locator('.emoji-picker').waitFor();
+    expect(await faults(), 'emoji').toEqual([]);
+    await page.keyboard.press('Escape');
+    await tool('last', 'chat-more');
+    await page.getByTestId('chat-delete').waitFor();
+    expect(await faults(), 'menu').toEqual([]);
+    await page.getByTestId('chat-delete').click();
+    await page.getByTestId('confirm').waitFor();
+    expect(await faults(), 'deletion').toEqual([]);
+    await page.keyboard.press('Escape');
+    await page.getByTestId('confirm').waitFor({ state: 'detached' });
+    await input().fill('');
+    await input().pressSequentially('@');
+    await page.getByTestId('chat-mentions').waitFor();
+    expect(await faults(), 'mentions').toEqual([]);
   });
 
   /** Words of links and lines in text are exempt. */

@@ -1,9 +1,12 @@
 /** What the chat's screens compute: groups and days, mentions, places of what is searched for, and times. */
 import { describe, expect, test } from 'vitest';
-import type { ChatMessage, ChatPerson } from '../../../client/chat/view.ts';
+import type { ChatTerms } from '../../../signal/protocol/documents.ts';
+import type { ChatFacade, ChatMessage, ChatPerson } from '../../../client/chat/view.ts';
+import { newcomersWords, readersWords } from '../../../client/ui/chat/chatWords.ts';
 import { EMOJI, isEmojiOnly } from '../../../client/ui/chat/emoji.ts';
 import { foundIn, piecesOf } from '../../../client/ui/chat/finding.ts';
 import { mentioningAt, mentionPattern, offersFor, withMention } from '../../../client/ui/chat/mentions.ts';
+import { panelOf } from '../../../client/ui/chat/panel.svelte.ts';
 import { rowsOf } from '../../../client/ui/chat/rows.ts';
 import { dayOf, timeOf } from '../../../client/ui/chat/times.ts';
 
@@ -111,6 +114,36 @@ describe('mentions', () => {
       text: 'hi @Ben there',
       caret: 8,
     });
+  });
+});
+
+describe('who can read it', () => {
+  const terms = (newcomers: ChatTerms['newcomers']): ChatTerms => ({ newcomers, keepDays: 30 });
+
+  test('is said as it is: with everything shown, whoever has the link, without joining', () => {
+    const all = terms({ see: 'all' });
+    for (const words of [newcomersWords(all), readersWords(all)]) {
+      expect(words).toContain('Whoever has the link, and the password if there is one, can read');
+      expect(words).toContain('without joining');
+      expect(words).not.toMatch(/only|joins/i);
+    }
+  });
+
+  test('is whoever joins, where newcomers see nothing of before, or the last hours', () => {
+    for (const newcomers of [{ see: 'nothing' }, { see: 'hours', hours: 2 }] as const) {
+      expect(readersWords(terms(newcomers))).toContain('Only people who join this meeting can read it.');
+      expect(newcomersWords(terms(newcomers))).toContain('Whoever joins later sees');
+    }
+    expect(newcomersWords(terms({ see: 'nothing' }))).toContain('nothing of what was written before');
+    expect(newcomersWords(terms({ see: 'hours', hours: 2 }))).toContain('the last 2 hours');
+  });
+});
+
+describe('what one is doing', () => {
+  test('is the same in each sheet of a chat, and another for each chat', () => {
+    const [chat, other] = [{}, {}] as ChatFacade[];
+    expect(panelOf(chat!)).toBe(panelOf(chat!));
+    expect(panelOf(chat!)).not.toBe(panelOf(other!));
   });
 });
 
