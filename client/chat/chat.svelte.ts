@@ -83,6 +83,7 @@ export class ChatOnScreen implements ChatFacade {
         return () => clearTimeout(timer);
       },
       openDirect: this.#options.openDirect,
+      keepDays: () => this.#options.terms()?.keepDays ?? null,
       random: () => crypto.getRandomValues(new Uint32Array(1))[0]! / 2 ** 32,
     });
     if (this.#isClosed) return chat.close();

@@ -62,6 +62,8 @@ export interface ChatOptions {
   readonly snapshotAfter?: number;
   /** Where files are put and fetched; without: at the page's own server. */
   readonly files?: Files;
+  /** For how long the server keeps things, by the host's signed word: days, 0 until everybody has left; null where we have not heard it. */
+  readonly keepDays?: () => number | null;
   /** Opens the direct way; null: there is none. */
   readonly openDirect: DirectTerms['open'] | null;
 }
@@ -154,11 +156,13 @@ export class Chat {
         this.termsMoved();
       },
       heard: (body) => void this.presence.heard(body).catch(() => undefined),
-      cleared: () => options.changed(),
+      cleared: (isGone) => this.#cleared(isGone),
+      keepDays: () => options.keepDays?.() ?? null,
       unsent: () => this.#unsent(),
       after: options.after,
       random: options.random,
       old: (days) => this.#old(days),
+      spared: (days) => this.#spared(days),
       place: (block) => this.#takeBlock(block),
       placed: () => this.#placed(),
       isOthers: (update) => this.#isOthers(update),
@@ -431,11 +435,29 @@ export class Chat {
   }
 
   /** With whatever nobody has signed. */
-  #old(days: number): ReadonlySet<string> {
+  #old(days: number): Set<string> {
     const from = this.#options.now() - days * DAY_MS;
     const old = [...this.#places].filter(([id]) => (this.thread.timeOf(id) ?? Infinity) < from);
     const unproven = this.#unproven.map(({ place }) => nameOf(place));
     return new Set([...old.map(([, place]) => nameOf(place)), ...this.#refused, ...unproven]);
+  }
+
+  /** What nobody need have for us: what is old, what we cannot read, and what its author has erased, though we have it still. */
+  #spared(days: number): ReadonlySet<string> {
+    const spared = this.#old(days);
+    for (const { place } of this.#hidden) spared.add(nameOf(place));
+    for (const [id, place] of this.#places) if (this.thread.isErased(id)) spared.add(nameOf(place));
+    return spared;
+  }
+
+  /** Said aloud where nothing but a host's word, which the server says it has, tells why it went. */
+  #cleared(isGone: (place: Place) => boolean): void {
+    const { now, changed } = this.#options;
+    const days = this.signal.keepDays;
+    const from = now() - (days - Math.min(1, days / 4)) * DAY_MS;
+    const isEarly = ([id, place]: [string, Place]) => isGone(place) && (this.thread.timeOf(id) ?? 0) > from;
+    if (Number.isFinite(days) && [...this.#places].some(isEarly)) this.#alarms.raise('deleted');
+    changed();
   }
 
   /** Our entries that the log never had; they are about to lie elsewhere. */

@@ -263,14 +263,28 @@ export class ChatDocument {
     });
   }
 
-  /** Whether it has every entry that is here, and can show it. @param without  what it need not have */
-  isWithin(theirs: ChatDocument, without: Left): boolean {
-    if (theirs.isWaiting) return false;
+  /** Entries that it does not show anywhere, with their authors' words unchanged. @param without  what it need not have */
+  missingIn(theirs: ChatDocument, without: Left): PlacedEntry[] {
     const there = new Map(theirs.#placed.map(({ place, bytes }) => [nameOf(place), bytes]));
-    return this.#placed.every(({ place, bytes }) => {
+    let names: Set<string> | null = null;
+    return this.#placed.filter(({ place, bytes }) => {
+      if (without.before.covers(place) || without.has(place)) return false;
       const other = there.get(nameOf(place));
-      return without.before.covers(place) || without.has(place) || (other !== undefined && isSameEntry(other, bytes));
+      if (other !== undefined && isSameEntry(other, bytes)) return false;
+      // Whoever found it missing may have put it elsewhere.
+      names ??= new Set([...there.values()].map(entryName));
+      return !names.has(entryName(bytes));
     });
+  }
+
+  /** Into another list of ours, for all: the one before may be what is missing. */
+  putBack(entries: readonly PlacedEntry[]): void {
+    this.beginAnew();
+    for (const isQuiet of [false, true])
+      this.add(
+        entries.filter(({ place }) => place.client >= QUIET === isQuiet).map(({ bytes }) => bytes),
+        isQuiet,
+      );
   }
 
   /** Whether it has entries that were removed here, or that are to be left out. */

@@ -106,6 +106,10 @@ export interface ChatMessage {
 export type AlarmKind =
   /** The server shows an older state than this browser has seen. */
   | 'rolledBack'
+  /** Members have left messages out where the chat was brought together: those whom this browser has are given back. */
+  | 'dropped'
+  /** The server says that a host has deleted what was written so far. */
+  | 'deleted'
   /** People say that there are messages which the server does not give us. */
   | 'withheld'
   /** People say that what the server gave us is not what it gave them. */

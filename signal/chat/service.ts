@@ -307,11 +307,11 @@ export class ChatService {
 
   async #log(meeting: MeetingId): Promise<StoredChat> {
     const first = firstHead(meeting);
-    return (await this.#terms.store.chat.find(meeting)) ?? { base: first, head: first, used: 0 };
+    return (await this.#terms.store.chat.find(meeting)) ?? { base: first, deleted: 0, head: first, used: 0 };
   }
 
-  async #page(meeting: MeetingId, { base, head }: StoredChat, after: number): Promise<ChatPage> {
-    return { base, head, items: await this.#terms.store.chat.page(meeting, Math.max(after, base.seq), PAGE) };
+  async #page(meeting: MeetingId, { base, deleted, head }: StoredChat, after: number): Promise<ChatPage> {
+    return { base, deleted, head, items: await this.#terms.store.chat.page(meeting, Math.max(after, base.seq), PAGE) };
   }
 }
 

@@ -60,6 +60,8 @@ export type ChatSnapshot = z.infer<typeof ChatSnapshot>;
 const ChatPage = z.object({
   /** Items up to here are gone: a confirmed snapshot holds what they came to, or they were too old. */
   base: ChatHead,
+  /** Items up to this one were deleted, by a host or because their time is over; 0: none. Only from here to the base a snapshot holds what they came to. */
+  deleted: Seq,
   head: ChatHead,
   /** After `after` and after the base, oldest first; at most a page. */
   items: z.array(ChatItem).check(z.maxLength(MAX_PAGE_ITEMS)),

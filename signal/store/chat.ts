@@ -117,7 +117,7 @@ export class SqlChat implements ChatStore {
       await db.deleteFrom('chat_items').where('meeting', '=', meeting).execute();
       await db
         .updateTable('chat_logs')
-        .set({ base_seq: log.head.seq, base_hash: log.head.hash, used: 0 })
+        .set({ base_seq: log.head.seq, base_hash: log.head.hash, deleted_seq: log.head.seq, used: 0 })
         .where('meeting', '=', meeting)
         .execute();
       return log.head;
@@ -140,10 +140,12 @@ export class SqlChat implements ChatStore {
       const freed = await dropSnapshots(db, meeting, { before, seq: last?.seq ?? 0 });
       if (!last && !freed) return null;
       if (freed) await free(db, meeting, freed.bytes);
-      if (!last) return log.base;
-      await dropOffer(db, meeting);
-      const base = { seq: last.seq, hash: last.chain };
-      await moveBase(db, meeting, base);
+      const base = last ? { seq: last.seq, hash: last.chain } : log.base;
+      if (last) {
+        await dropOffer(db, meeting);
+        await moveBase(db, meeting, base);
+      }
+      await db.updateTable('chat_logs').set({ deleted_seq: base.seq }).where('meeting', '=', meeting).execute();
       return base;
     });
   }
@@ -215,7 +217,7 @@ export async function deleteChats(
 async function begin(db: Transaction<Tables>, meeting: MeetingId, { seq, hash }: ChatHead): Promise<void> {
   await db
     .insertInto('chat_logs')
-    .values({ meeting, base_seq: seq, base_hash: hash, head_seq: seq, head_hash: hash, used: 0 })
+    .values({ meeting, base_seq: seq, base_hash: hash, deleted_seq: 0, head_seq: seq, head_hash: hash, used: 0 })
     .onConflict((conflict) => conflict.column('meeting').doNothing())
     .execute();
 }
@@ -225,6 +227,7 @@ async function findLog(db: Kysely<Tables>, meeting: MeetingId): Promise<StoredCh
   if (!row) return null;
   return {
     base: { seq: row.base_seq, hash: row.base_hash },
+    deleted: row.deleted_seq,
     head: { seq: row.head_seq, hash: row.head_hash },
     used: row.used,
   };

@@ -49,6 +49,7 @@ const chat: Migration = {
       .addColumn('meeting', 'text', (column) => column.primaryKey())
       .addColumn('base_seq', 'bigint', (column) => column.notNull())
       .addColumn('base_hash', 'text', (column) => column.notNull())
+      .addColumn('deleted_seq', 'bigint', (column) => column.notNull())
       .addColumn('head_seq', 'bigint', (column) => column.notNull())
       .addColumn('head_hash', 'text', (column) => column.notNull())
       .addColumn('used', 'bigint', (column) => column.notNull())

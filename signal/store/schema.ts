@@ -47,6 +47,8 @@ export interface Tables {
     meeting: string;
     base_seq: Integer;
     base_hash: string;
+    /** Up to here items were deleted; from here to the base a snapshot has taken their place. */
+    deleted_seq: Integer;
     head_seq: Integer;
     head_hash: string;
     /** Bytes of bodies, and of the confirmed snapshot. */

@@ -80,6 +80,8 @@ export interface GroupStore {
 /** A chat's log: items after the base, up to the head. */
 export interface StoredChat {
   readonly base: ChatHead;
+  /** Items up to this one were deleted, as were snapshots of them alone; 0: none. */
+  readonly deleted: number;
   readonly head: ChatHead;
   /** Bytes of bodies, and of the confirmed snapshot. */
   readonly used: number;

@@ -128,7 +128,7 @@ export async function fillLog(
       }
       database
         .prepare(
-          'insert into chat_logs (meeting, base_seq, base_hash, head_seq, head_hash, used) values (?, ?, ?, ?, ?, ?)',
+          'insert into chat_logs (meeting, base_seq, base_hash, deleted_seq, head_seq, head_hash, used) values (?, ?, ?, 0, ?, ?, ?)',
         )
         .run(meeting, first.seq, first.hash, head.seq, head.hash, used);
     })();

@@ -69,7 +69,7 @@ export function chatStoreContract(name: string, make: () => Promise<Store>): voi
 
     test('are found as they were written, with where they begin and end', async () => {
       await fill(2);
-      expect(await store.chat.find(meeting)).toEqual({ base: START, head: headAt(2), used: 6 });
+      expect(await store.chat.find(meeting)).toEqual({ base: START, deleted: 0, head: headAt(2), used: 6 });
       expect(await store.chat.page(meeting, 0, PAGE)).toEqual([
         { seq: 1, at: 1000, hash: 'hash 1', body: 'abcd' },
         { seq: 2, at: 2000, hash: 'hash 2', body: 'abcd' },
@@ -130,7 +130,7 @@ export function chatStoreContract(name: string, make: () => Promise<Store>): voi
       expect(await store.chat.erase(meeting, gone(3, 1, 7))).toEqual([1, 3]);
       expect(await store.chat.erase(meeting, gone(1))).toEqual([]);
       expect((await store.chat.page(meeting, 0, PAGE)).map(({ body }) => body)).toEqual([null, 'abcd', null]);
-      expect(await store.chat.find(meeting)).toEqual({ base: START, head: headAt(3), used: 3 });
+      expect(await store.chat.find(meeting)).toEqual({ base: START, deleted: 0, head: headAt(3), used: 3 });
       expect((await store.chat.erasable(meeting, [1])).get(1)).toEqual({ erase: 'erase 1', bytes: 0, isGone: true });
     });
 
@@ -141,7 +141,7 @@ export function chatStoreContract(name: string, make: () => Promise<Store>): voi
       const [first, second] = await store.chat.page(meeting, 0, PAGE);
       expect(first).toMatchObject({ body: 'xy', hash: 'hash 1', replaced: true });
       expect(second).not.toHaveProperty('replaced');
-      expect(await store.chat.find(meeting)).toEqual({ base: START, head: headAt(2), used: 4 });
+      expect(await store.chat.find(meeting)).toEqual({ base: START, deleted: 0, head: headAt(2), used: 4 });
     });
 
     test('are cleared whole, and go on from their head', async () => {
@@ -150,7 +150,7 @@ export function chatStoreContract(name: string, make: () => Promise<Store>): voi
       await offer(snapshotAt(2));
       expect(await store.chat.clear(meeting)).toEqual(headAt(3));
       expect(await store.chat.clear(meeting)).toBeNull();
-      expect(await store.chat.find(meeting)).toEqual({ base: headAt(3), head: headAt(3), used: 0 });
+      expect(await store.chat.find(meeting)).toEqual({ base: headAt(3), deleted: 3, head: headAt(3), used: 0 });
       expect(await store.chat.snapshots(meeting)).toEqual({ confirmed: null, offered: null });
       expect(await store.chat.part(meeting, 'snapshot 2', 0)).toBeNull();
       expect(await store.chat.append(meeting, headAt(3), next(headAt(3)))).toEqual({ at: 'added' });
@@ -164,11 +164,11 @@ export function chatStoreContract(name: string, make: () => Promise<Store>): voi
       expect(await store.chat.dropBefore(meeting, 1000)).toBeNull();
       expect(await store.chat.dropBefore(meeting, 2001)).toEqual(headAt(2));
       expect(await seqs()).toEqual([3, 4]);
-      expect(await store.chat.find(meeting)).toEqual({ base: headAt(2), head: headAt(4), used: 6 });
+      expect(await store.chat.find(meeting)).toEqual({ base: headAt(2), deleted: 2, head: headAt(4), used: 6 });
       expect((await store.chat.snapshots(meeting)).offered).toBeNull();
       expect(await store.chat.dropBefore(meeting, 2001)).toBeNull();
       expect(await store.chat.dropBefore(meeting, 9e15)).toEqual(headAt(4));
-      expect(await store.chat.find(meeting)).toEqual({ base: headAt(4), head: headAt(4), used: 0 });
+      expect(await store.chat.find(meeting)).toEqual({ base: headAt(4), deleted: 4, head: headAt(4), used: 0 });
     });
 
     test('drop a confirmed snapshot once the newest that it covers is too old', async () => {
@@ -182,7 +182,7 @@ export function chatStoreContract(name: string, make: () => Promise<Store>): voi
       expect(await store.chat.olderThan(2001)).toEqual([meeting]);
       expect(await store.chat.dropBefore(meeting, 2001)).toEqual(headAt(2));
       expect(await store.chat.snapshots(meeting)).toEqual({ confirmed: null, offered: null });
-      expect(await store.chat.find(meeting)).toEqual({ base: headAt(2), head: headAt(4), used: 6 });
+      expect(await store.chat.find(meeting)).toEqual({ base: headAt(2), deleted: 2, head: headAt(4), used: 6 });
       expect(await store.chat.olderThan(2001)).toEqual([]);
     });
 
@@ -195,7 +195,7 @@ export function chatStoreContract(name: string, make: () => Promise<Store>): voi
       expect(await store.chat.dropBefore(meeting, 500)).toEqual(headAt(2));
       expect((await store.chat.snapshots(meeting)).confirmed).toBeNull();
       expect(await store.chat.offer(meeting, snapshotAt(1, { id: 'back' }), 1)).toBe(false);
-      expect(await store.chat.find(meeting)).toEqual({ base: headAt(2), head: headAt(3), used: 3 });
+      expect(await store.chat.find(meeting)).toEqual({ base: headAt(2), deleted: 2, head: headAt(3), used: 3 });
     });
 
     test('name the meetings that have something old', async () => {
@@ -255,7 +255,7 @@ export function chatStoreContract(name: string, make: () => Promise<Store>): voi
           confirmed: { ...snapshot, confirmed: true },
           offered: null,
         });
-        expect(await store.chat.find(meeting)).toEqual({ base: headAt(3), head: headAt(4), used: 3 + 20 });
+        expect(await store.chat.find(meeting)).toEqual({ base: headAt(3), deleted: 0, head: headAt(4), used: 3 + 20 });
         expect(await seqs()).toEqual([4]);
         expect(await store.chat.part(meeting, snapshot.id, 1)).toBe('part1');
         expect(await store.chat.part(other, snapshot.id, 1)).toBeNull();
@@ -275,7 +275,7 @@ export function chatStoreContract(name: string, make: () => Promise<Store>): voi
         expect([confirmed!.id, offered!.id]).toEqual(['snapshot 2', 'snapshot 4']);
         await store.chat.confirm(meeting, 'snapshot 4');
         expect(await store.chat.part(meeting, 'snapshot 2', 0)).toBeNull();
-        expect(await store.chat.find(meeting)).toEqual({ base: headAt(4), head: headAt(4), used: 20 });
+        expect(await store.chat.find(meeting)).toEqual({ base: headAt(4), deleted: 0, head: headAt(4), used: 20 });
       });
 
       test('that hold an erased body go, unless they are confirmed or hold nothing of it', async () => {

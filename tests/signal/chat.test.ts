@@ -28,6 +28,7 @@ describe('a chat', () => {
   test('begins empty, at the hash that its meeting begins with, and says the server’s terms', async () => {
     expect(await anna.request('chat.open', { after: 0 })).toEqual({
       base: beginning(meeting),
+      deleted: 0,
       head: beginning(meeting),
       items: [],
       snapshot: null,

@@ -90,6 +90,7 @@ describe('no byte of a body is on the disk', () => {
     for (const body of [item!, ...parts]) expect(await isOnDisk(body)).toBe(false);
     expect(await ben.client.request('chat.open', { after: 0 })).toMatchObject({
       base: head,
+      deleted: head.seq,
       head,
       items: [],
       snapshot: null,
@@ -159,7 +160,7 @@ describe('what is kept for so many days', () => {
     const { base } = await ben.client.nextPush('cleared');
     expect(base).toEqual(chainFrom(beginning(meeting), before.items.slice(0, 3)));
     const after = await read(ben.client);
-    expect(after).toEqual({ base, head: before.head, items: before.items.slice(3) });
+    expect(after).toEqual({ base, deleted: base.seq, head: before.head, items: before.items.slice(3) });
     expect(chainFrom(base, after.items)).toEqual(after.head);
     expect((await ben.client.request('chat.open', { after: 0 })).used).toBe(80);
   });
@@ -219,7 +220,7 @@ describe('what is kept until everybody has left', () => {
     signal.service.tick();
     const { base } = await client.nextPush('cleared');
     expect(base.seq).toBe(2);
-    expect(await read(client)).toEqual({ base, head: base, items: [] });
+    expect(await read(client)).toEqual({ base, deleted: 2, head: base, items: [] });
   });
 
   test('stays for a day where only the lobby writes', async () => {

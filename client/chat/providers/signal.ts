@@ -11,7 +11,7 @@ import { ProtocolError } from '../../../signal/protocol/errors.ts';
 import type { Result } from '../../../signal/protocol/requests.ts';
 import type { OpenedItem, SealedItem } from '../../e2ee/chat/messages.ts';
 import { OfflineError } from '../../net/offline.ts';
-import type { ChatDocument, Place } from '../document.ts';
+import type { ChatDocument, Left, Place } from '../document.ts';
 import { hasRemovals, mergeUpdates, nameOf, Vector } from '../document.ts';
 import { piecesOf } from '../pieces.ts';
 import type { AlarmKind } from '../view.ts';
@@ -24,14 +24,14 @@ export type { ChatLine, ChatPort, ChatRequest } from './ways.ts';
 
 /**
  * What is kept between visits. `head`: the newest item that was taken in, with everything before it. `vector`: what the log holds, by
- * the document's clocks. `dirty`: something was removed here that the log may not know. `base`: items up to this one are gone from the log,
- * and with them what the document had up to the clocks in `before`.
+ * the document's clocks. `dirty`: something was removed here that the log may not know. `deleted`: items up to this one were deleted from the log; of
+ * those that went while all of what we had went with them, the document had what lies up to the clocks in `before`.
  */
 export const SignalMemory = z.object({
   head: z.nullable(ChatHead),
   vector: z.array(z.tuple([z.int(), z.int()])),
   dirty: z.boolean(),
-  base: z.int(),
+  deleted: z.int(),
   before: z.array(z.tuple([z.int(), z.int()])),
   /** Id of the confirmed snapshot that was found to hold all that we know. */
   right: z.nullable(z.string()),
@@ -54,8 +54,8 @@ export interface SignalTerms {
   readonly heard: (body: string) => void;
   /** Looks for entries of ours that the log never had. @returns what writes them once more */
   readonly unsent: () => () => void;
-  /** The host, or time, has deleted what the server kept. */
-  readonly cleared: () => void;
+  /** The host, or time, has deleted what the server kept. @param isGone  whether what lay at a place was there until then */
+  readonly cleared: (isGone: (place: Place) => boolean) => void;
   /** @returns calls it off */
   readonly after: (ms: number, run: () => void) => () => void;
   /** In [0, 1). */
@@ -64,6 +64,10 @@ export interface SignalTerms {
   readonly isOthers: (update: Bytes) => boolean;
   /** Names of places of what was written longer ago. */
   readonly old: (days: number) => ReadonlySet<string>;
+  /** Besides, of what nobody need have for us. */
+  readonly spared: (days: number) => ReadonlySet<string>;
+  /** By the host's signed word: days; 0: until everybody has left. Null where we have not heard it. */
+  readonly keepDays: () => number | null;
   /** Entries of a snapshot that the log goes on from, for the document. */
   readonly place: (block: SnapshotBlock) => void;
   /** All of it is placed. */
@@ -108,8 +112,8 @@ export class SignalProvider implements ChatProvider {
   #full = false;
   /** Items that we cannot open. */
   #hidden = 0;
-  /** Items up to this one are gone, and with them what the document had up to these clocks. */
-  #base: number;
+  /** Items up to this one were deleted; with all that we had of the log went what the document had up to these clocks. */
+  #deleted: number;
   #before: [number, number][];
   /** Nothing was taken in yet since the log began anew. */
   #isBase = false;
@@ -131,24 +135,22 @@ export class SignalProvider implements ChatProvider {
     this.#vector = new Vector(terms.memory?.vector);
     this.#dirty = terms.memory?.dirty ?? false;
     this.#carries = terms.memory?.carries ?? false;
-    this.#base = terms.memory?.base ?? 0;
+    this.#deleted = terms.memory?.deleted ?? 0;
     this.#before = terms.memory?.before ?? [];
     const { line, port, document, alarm, moved, after, random, snapshotAfter: worth } = terms;
     this.#snapshots = new Snapshots(
       {
         ...{ line, port, document, alarm, moved, after, random, worth },
-        level: () => (this.isLevel && this.#isWhole ? this.#head : null),
+        level: () => (this.isLevel ? this.#head : null),
+        isWhole: () => this.#isWhole,
         append: (item) => this.#append(this.#turn, item),
-        left: () => {
-          const old = terms.old(this.#keepDays);
-          return { before: new Vector(this.#before), has: (place) => old.has(nameOf(place)) };
-        },
+        left: () => this.#left(terms.old(this.keepDays)),
+        // Clocks of authors and server differ.
+        spared: () => this.#left(terms.spared(this.keepDays - Math.min(1, this.keepDays / 4))),
         hashAt: (seq) => this.#recent.get(seq),
-        refill: (holds) => {
-          this.#vector = holds;
-          this.#dirty = true;
-          this.#full = false;
-          this.#fillSoon();
+        putBack: (entries) => {
+          this.#carries = true;
+          document.putBack(entries);
         },
       },
       terms.memory?.right ?? null,
@@ -164,7 +166,8 @@ export class SignalProvider implements ChatProvider {
     const head = this.#isWhole ? this.#head : null;
     const vector = head === null ? this.#before : this.#vector.clocks;
     const { right } = this.#snapshots;
-    return { head, vector, dirty: this.#dirty, base: this.#base, before: this.#before, right, carries: this.#carries };
+    const [dirty, deleted, before, carries] = [this.#dirty, this.#deleted, this.#before, this.#carries];
+    return { head, vector, dirty, deleted, before, right, carries };
   }
 
   /** Nothing of the log is hidden from us. */
@@ -194,7 +197,13 @@ export class SignalProvider implements ChatProvider {
 
   /** For how long the log keeps things, as far as we know. */
   get keepDays(): number {
-    return this.#keepDays;
+    const days = this.#terms.keepDays();
+    return days === null ? this.#keepDays : daysOf(days);
+  }
+
+  /** Beside what was deleted from the log. @param names  of places */
+  #left(names: ReadonlySet<string>): Left {
+    return { before: new Vector(this.#before), has: (place) => names.has(nameOf(place)) };
   }
 
   /** Share of the server's room that is used. */
@@ -347,8 +356,7 @@ export class SignalProvider implements ChatProvider {
     const { line, alarm } = this.#terms;
     let page = await line.request('chat.open', { after: this.#head?.seq ?? 0 });
     this.#used = page.used / page.quota;
-    // 0: until everybody has left, whenever that is.
-    this.#keepDays = page.keepDays === 0 ? Infinity : page.keepDays;
+    this.#keepDays = daysOf(page.keepDays);
     this.#snapshots.opened(page.snapshot, page.base);
     if (this.#head !== null && !this.#continues(page)) {
       alarm('rolledBack');
@@ -376,37 +384,47 @@ export class SignalProvider implements ChatProvider {
     if (this.#state !== 'offline') this.up();
   }
 
-  /** The log begins here now: what was before is gone from it, or lies in a snapshot. */
-  async #begins(base: ChatHead): Promise<void> {
+  /**
+   * The log begins here now: what was before was deleted from it, or lies in a snapshot.
+   * @throws Error where it was cut while it was read: to be opened again
+   */
+  async #begins({ base, deleted }: { base: ChatHead; deleted: number }): Promise<void> {
     const { confirmed } = this.#snapshots;
     const snapshot = confirmed?.covers.seq === base.seq && confirmed.covers.hash === base.hash ? confirmed : null;
-    const isBehind = base.seq > (this.#head?.seq ?? 0);
-    // What it holds is what we have seen in the log.
-    if (snapshot !== null && !isBehind) {
-      this.#base = Math.max(this.#base, base.seq);
-      return;
-    }
+    const seen = this.#head?.seq ?? 0;
+    const isBehind = base.seq > seen;
+    if (isBehind && snapshot === null && deleted < base.seq) throw new Error('another snapshot than we know');
     if (isBehind) {
       this.#head = base;
       this.#isBase = true;
     }
-    if (base.seq > this.#base) {
-      this.#base = base.seq;
-      this.#isBase = true;
-      const { document, unsent } = this.#terms;
-      const rewrite = unsent();
-      // What lies there and not in the log any more is not to be brought back; what never was in it is written once more.
-      this.#vector.cover(document);
+    if (deleted > this.#deleted) this.#deletedTo(deleted, seen);
+    // What it holds is what we have seen in the log.
+    if (snapshot !== null && isBehind) await this.#takeSnapshot(snapshot);
+  }
+
+  /** @param seen  how far we had come in the log */
+  #deletedTo(deleted: number, seen: number): void {
+    const { document, unsent, cleared } = this.#terms;
+    this.#deleted = deleted;
+    this.#isBase = true;
+    const rewrite = unsent();
+    // What lies there and not in the log any more is not to be brought back; what never was in it is written once more.
+    this.#vector.cover(document);
+    // Of the rest of what we had the log has to have it still, or a snapshot: of what is old that does not say so.
+    if (deleted >= seen) {
+      const before = new Vector(this.#before);
       this.#before = this.#vector.clocks;
-      document.beginAnew();
-      rewrite();
+      cleared((place) => !before.covers(place));
     }
-    if (snapshot !== null) await this.#takeSnapshot(snapshot);
+    document.beginAnew();
+    rewrite();
   }
 
   /** The log goes on from this one. */
   async #takeSnapshot(snapshot: ChatSnapshot): Promise<void> {
-    const { alarm, ringCame, place, placed } = this.#terms;
+    const { alarm, document, ringCame, place, placed } = this.#terms;
+    const isNew = document.vector.clocks.length === 0;
     const each = (block: SnapshotBlock): void => {
       this.#vector.reach(block.parts);
       place(block);
@@ -418,7 +436,8 @@ export class SignalProvider implements ChatProvider {
     if (this.#lacks) return;
     // Its keys are told by it.
     this.#isBase = false;
-    this.#snapshots.took(snapshot.id);
+    // Whoever was here before looks whether it has all that they have.
+    if (isNew) this.#snapshots.took(snapshot.id);
     ringCame();
   }
 
@@ -448,7 +467,7 @@ export class SignalProvider implements ChatProvider {
     for (;;) {
       if (turn !== this.#turn) return;
       // What is gone from the log cannot be checked any more; it is where the log begins now.
-      await this.#begins(page.base);
+      await this.#begins(page);
       let next = this.#pageAfter(page);
       // Where these items do not follow, nobody waits for those after them.
       next?.catch(() => undefined);
@@ -459,7 +478,7 @@ export class SignalProvider implements ChatProvider {
         this.#startOver();
         this.#fillSoon();
         page = await line.request('chat.read', { after: 0 });
-        await this.#begins(page.base);
+        await this.#begins(page);
         if (!(await this.#takeItems(page.items))) return this.#terms.alarm('forged');
         next = this.#pageAfter(page);
       }
@@ -528,9 +547,8 @@ export class SignalProvider implements ChatProvider {
 
   async #cleared(base: ChatHead): Promise<void> {
     this.#snapshots.cleared(base);
-    if (base.seq < (this.#head?.seq ?? 0)) return;
-    await this.#begins(base);
-    this.#terms.cleared();
+    await this.#begins({ base, deleted: base.seq });
+    if (base.seq < (this.#head?.seq ?? 0)) return this.#terms.moved();
     this.#tellSoon();
     this.#terms.moved();
   }
@@ -624,6 +642,11 @@ export class SignalProvider implements ChatProvider {
     this.#state = state;
     this.#moved();
   }
+}
+
+/** 0: until everybody has left, whenever that is. */
+function daysOf(days: number): number {
+  return days === 0 ? Infinity : days;
 }
 
 function randomText(bytes: number): string {

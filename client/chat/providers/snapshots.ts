@@ -2,15 +2,16 @@
  * Snapshots: all of the document in the place of many items of the log, so that newcomers load one thing and the server keeps less.
  *
  * Whoever is level and finds many items makes one, after a time drawn at random, so that seldom two do. Everybody who is level looks at each: the first
- * who finds in it all that they know, and nothing that was erased, confirms it. One that was confirmed and lacks something is said aloud, what it lacks is
- * given to the log again, and another takes its place; so it is with one that holds what was erased since. Entries lie in it under the keys
+ * who finds in it all that they know, and nothing that was erased, confirms it. One that was confirmed is looked at by all, also by those who were
+ * away: where it lacks something that is said aloud, given to the log again by one after the other, and another takes its place; so it is with one that
+ * holds what was erased since. Whoever lacks keys compares what they can read, and neither makes nor confirms any. Entries lie in it under the keys
  * that they were sealed with (e2ee/chat/snapshot.ts), so it opens nothing to anybody that the log does not.
  */
 import type { ChatHead, ChatSnapshot } from '../../../signal/protocol/chat.ts';
 import type { ChatCalls, SealedItem } from '../../e2ee/chat/messages.ts';
 import { ProtocolError } from '../../../signal/protocol/errors.ts';
 import type { ChatDocument } from '../document.ts';
-import { ChatDocument as Document, type Left, type Vector } from '../document.ts';
+import { ChatDocument as Document, type Left, type PlacedEntry } from '../document.ts';
 import type { AlarmKind } from '../view.ts';
 import type { ChatLine, ChatPort } from './ways.ts';
 
@@ -18,16 +19,20 @@ export interface SnapshotsTerms {
   readonly line: ChatLine;
   readonly port: ChatPort;
   readonly document: ChatDocument;
-  /** Where the log goes, while all of it is taken in, everything here is in it, and nothing of it is hidden; else null. */
+  /** Where the log goes, while all of it is taken in and everything here is in it; else null. */
   readonly level: () => ChatHead | null;
+  /** Nothing of it is hidden from us. */
+  readonly isWhole: () => boolean;
   /** The chain's hash at an item; undefined where it is not known any more. */
   readonly hashAt: (seq: number) => string | undefined;
   /** To the log. */
   readonly append: (item: SealedItem) => Promise<void>;
   /** What a snapshot is not to hold. */
   readonly left: () => Left;
-  /** It lacks something that the log does not have either, now. @param holds  how far it goes */
-  readonly refill: (holds: Vector) => void;
+  /** What it need not hold. */
+  readonly spared: () => Left;
+  /** Gives entries to the log that it has lost. */
+  readonly putBack: (entries: readonly PlacedEntry[]) => void;
   /** What is kept between visits is another now. */
   readonly moved: () => void;
   readonly alarm: (is: AlarmKind) => void;
@@ -42,6 +47,8 @@ export interface SnapshotsTerms {
 /** Two hardly ever draw the same moment of this. */
 const MAKE_MS = 20_000;
 const CHECK_MS = 4000;
+/** Whoever finds that something is lost waits for a part of this, so that each gives back what those before have not. */
+const FILL_MS = 10_000;
 const RETRY_MS = 15_000;
 /** Parts that are asked for at once. */
 const PARTS_AHEAD = 4;
@@ -54,6 +61,8 @@ export class Snapshots {
   #right: string | null;
   /** Those that were looked at and are not. */
   readonly #wrong = new Set<string>();
+  /** The confirmed one, where it lacks what is not given back yet. */
+  #lacking: string | null = null;
   /** The confirmed one has to be replaced. */
   #isOutdated = false;
   /** The confirmed one, where another of ours waits to take its place. If nobody confirms that, it is tried again at the next visit. */
@@ -118,7 +127,7 @@ export class Snapshots {
   look(): void {
     if (this.#isDue || this.#isClosed || this.#next() === null) return;
     this.#isDue = true;
-    const ms = this.#next() === 'make' ? MAKE_MS : CHECK_MS;
+    const ms = { make: MAKE_MS, check: CHECK_MS, fill: FILL_MS }[this.#next()!];
     this.#cancel = this.#terms.after(ms * (0.1 + this.#terms.random()), () => {
       this.#isDue = false;
       void this.#act();
@@ -169,12 +178,15 @@ export class Snapshots {
     this.#cancel?.();
   }
 
-  #next(): 'check' | 'make' | null {
+  #next(): 'check' | 'fill' | 'make' | null {
     const level = this.#terms.level();
     if (level === null || this.#isBusy) return null;
     const [confirmed, offered] = [this.#confirmed, this.#offered];
+    if (confirmed !== null && confirmed.id === this.#lacking) return 'fill';
     const isKnown = confirmed === null || confirmed.id === this.#right || confirmed.id === this.#replacing;
     if (!isKnown && !this.#isOutdated) return 'check';
+    // Whoever lacks a key cannot say that nothing is missing.
+    if (!this.#terms.isWhole()) return null;
     if (offered !== null && !this.#wrong.has(offered.id)) return 'check';
     if (this.#isOutdated && level.seq > 0) return 'make';
     return level.seq - this.#base >= this.#terms.worth ? 'make' : null;
@@ -187,7 +199,8 @@ export class Snapshots {
     let isDone = true;
     try {
       if (next === 'make') await this.#make();
-      else await this.#check();
+      else if (next === 'check') await this.#check();
+      else await this.#fill();
     } catch {
       // The connection, too much at once, or it is not there any more: another time.
       isDone = false;
@@ -228,7 +241,7 @@ export class Snapshots {
   }
 
   async #check(): Promise<void> {
-    const { line, alarm, moved, refill } = this.#terms;
+    const { line, alarm, moved } = this.#terms;
     const isOffer = this.#offered !== null && !this.#wrong.has(this.#offered.id);
     const snapshot = isOffer ? this.#offered! : this.#confirmed!;
     const found = await this.#compare(snapshot);
@@ -244,15 +257,27 @@ export class Snapshots {
     if (found.is === 'right') this.#right = snapshot.id;
     else {
       this.#isOutdated = true;
-      if (found.is !== 'outdated') alarm('rolledBack');
-      if (found.is === 'lacks') refill(found.holds);
+      if (found.is === 'forged') alarm('rolledBack');
+      if (found.is === 'lacks') {
+        // By members: nobody else seals one. By whom, nothing in it says.
+        alarm('dropped');
+        this.#lacking = snapshot.id;
+      }
     }
     moved();
   }
 
+  async #fill(): Promise<void> {
+    const snapshot = this.#confirmed!;
+    const found = await this.#compare(snapshot);
+    if (found.is === 'later') throw new Error('not level any more');
+    if (found.is === 'lacks') this.#terms.putBack(found.missing);
+    if (this.#lacking === snapshot.id) this.#lacking = null;
+  }
+
   /** What a snapshot and the items after it come to, beside what we have. */
   async #compare(snapshot: ChatSnapshot): Promise<Found> {
-    const { line, port, document, level, hashAt, left } = this.#terms;
+    const { line, port, document, level, isWhole, hashAt, left, spared } = this.#terms;
     const { covers } = snapshot;
     const known = hashAt(covers.seq);
     if (known !== undefined && known !== covers.hash) return { is: 'forged' };
@@ -260,8 +285,6 @@ export class Snapshots {
     try {
       const opened = await this.load(snapshot, { take: false, each: (block) => theirs.place(block, null) });
       if (opened === null) return { is: 'forged' };
-      if (opened.hidden > 0) return { is: 'outdated' };
-      const holds = theirs.vector;
       // Before what came after it, which may remove something that it holds.
       const isOutdated = document.hasLeft(theirs, left());
       let head = covers;
@@ -278,8 +301,9 @@ export class Snapshots {
       }
       // What came meanwhile is in one and not in the other.
       if (level()?.seq !== head.seq) return { is: 'later' };
-      if (!document.isWithin(theirs, left())) return { is: 'lacks', holds };
-      return { is: isOutdated ? 'outdated' : 'right' };
+      const missing = document.missingIn(theirs, spared());
+      if (missing.length > 0) return { is: 'lacks', missing };
+      return { is: isOutdated || (opened.hidden > 0 && isWhole()) ? 'outdated' : 'right' };
     } finally {
       theirs.destroy();
     }
@@ -304,6 +328,6 @@ export type SnapshotBlock = ChatCalls['chat.block']['out'];
 type Found =
   | { readonly is: 'right' | 'outdated' | 'forged' | 'later' }
   /** Not even with the items after it. */
-  | { readonly is: 'lacks'; readonly holds: Vector };
+  | { readonly is: 'lacks'; readonly missing: readonly PlacedEntry[] };
 
 const SILENT = { added: () => undefined, removed: () => undefined, updated: () => undefined };

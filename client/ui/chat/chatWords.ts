@@ -84,6 +84,10 @@ export function alarmWords({ is, by }: ChatAlarm): string {
   switch (is) {
     case 'rolledBack':
       return m.chat_alarm_rolledBack();
+    case 'dropped':
+      return m.chat_alarm_dropped();
+    case 'deleted':
+      return m.chat_alarm_deleted();
     case 'withheld':
       return m.chat_alarm_withheld({ names });
     case 'split':

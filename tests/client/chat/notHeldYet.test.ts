@@ -52,25 +52,3 @@ test.fails(
     expect(opened[0]).toBe(`{"after":${log.head.seq}}`);
   },
 );
-
-test.fails('one who confirms their own snapshot while others are away drops nothing without a word', async () => {
-  const { log, time, devices, device } = await together(['Ada', 'Mal', 'Mal again']);
-  const [ada, mal, again] = devices as [Device, Device, Device];
-  await ada.chat.write([say('Mal owes me ten')]);
-  await time.pass(3000);
-  ada.disconnect();
-  await mal.chat.write([say('hello')]);
-  await time.pass(3000);
-  const forged = new ChatDocument(SILENT);
-  const planted = await plant(log, mal, forged.outline());
-  log.confirm(planted.id, again);
-  mal.kill();
-  again.kill();
-  ada.connect();
-  await time.pass(120_000);
-  const late = await device('Eve');
-  late.connect();
-  await time.pass(20_000);
-  expect(ada.texts).toContain('Mal owes me ten');
-  expect([late.texts.includes('Mal owes me ten'), ada.alarms.length > 0]).toEqual([true, true]);
-});

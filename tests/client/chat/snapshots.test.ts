@@ -150,7 +150,7 @@ describe('a snapshot', () => {
     const confirmed = log.confirm(planted.id, b)!;
     b.pushed({ type: 'snapshot', snapshot: confirmed });
     await settle();
-    expect(b.alarms).toEqual(['rolledBack']);
+    expect(b.alarms).toEqual(['dropped']);
     a.connect();
     await settle();
     const late = await newcomer();

@@ -97,6 +97,8 @@ export class Log {
   readonly #byId = new Map<string, number>();
   readonly #erase = new Map<number, string>();
   #base = 0;
+  /** Items up to this one were deleted, by the server's word. */
+  deleted = 0;
 
   get head(): ChatHead {
     return { seq: this.items.length, hash: this.hashes[this.items.length]! };
@@ -118,12 +120,12 @@ export class Log {
   page(after: number, most = 1000) {
     const from = Math.max(after, this.#base);
     const base = { seq: this.#base, hash: this.hashes[this.#base]! };
-    return { base, head: this.head, items: this.items.slice(from, from + most) };
+    return { base, deleted: this.deleted, head: this.head, items: this.items.slice(from, from + most) };
   }
 
   /** What was written so far is gone. */
   clear(): void {
-    this.#base = this.items.length;
+    this.#base = this.deleted = this.items.length;
     this.snapshot = this.offered = null;
     this.parts.clear();
   }
