@@ -113,7 +113,7 @@ export class Chat {
 
   private constructor(
     options: ChatOptions,
-    begun: { self: string; host: boolean; memory: Memory | null; kept: number },
+    begun: { self: string; host: boolean; memory: Memory | null; again: boolean; kept: number },
   ) {
     const { memory } = begun;
     this.#options = options;
@@ -142,6 +142,7 @@ export class Chat {
       port: options.port,
       document: this.#document,
       memory: memory?.signal ?? null,
+      again: begun.again,
       moved: () => {
         this.#keep(null);
         this.files.moved(this.signal.state === 'online');
@@ -159,6 +160,7 @@ export class Chat {
       cleared: (isGone) => this.#cleared(isGone),
       keepDays: () => options.keepDays?.() ?? null,
       unsent: () => this.#unsent(),
+      now: options.now,
       after: options.after,
       random: options.random,
       old: (days) => this.#old(days),
@@ -203,8 +205,8 @@ export class Chat {
 
   /** Takes up what this browser keeps. @throws CallError where the worker has no chat to open */
   static async open(options: ChatOptions): Promise<Chat> {
-    const { self, host, updates, last, states, isPast } = await options.port.call('chat.begin', {});
-    const chat = new Chat(options, { self, host, memory: memoryFrom(states), kept: updates.length });
+    const { self, host, updates, last, states, isPast, again } = await options.port.call('chat.begin', {});
+    const chat = new Chat(options, { self, host, memory: memoryFrom(states), again, kept: updates.length });
     // A host may be in the middle of making the next link.
     if (isPast && !host) chat.#alarms.raise('rolledBack');
     chat.#document.restore(updates, KEPT);

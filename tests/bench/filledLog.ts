@@ -63,7 +63,7 @@ async function itemsOf(access: Access, count: number, textOf: (index: number) =>
 async function snapshotOf(maker: ChatKeeper, document: ChatDocument, covers: ChatHead) {
   await maker.read({ entries: document.entries });
   // Once keys are told there are none left to tell.
-  const { packed } = await maker.pack({ covers, ...document.outline() });
+  const { packed } = await maker.pack({ covers, unread: [], ...document.outline() });
   if (packed === null) throw new Error('no snapshot');
   return { ...packed, bytes: packed.parts.reduce((sum, part) => sum + sizeOf(part), 0) };
 }

@@ -37,6 +37,8 @@ export const SignalMemory = z.object({
   right: z.nullable(z.string()),
   /** Items of ours hold entries of others. */
   carries: z.boolean(),
+  /** Of the snapshot that the log goes on from not all could be opened. */
+  lacks: z.boolean(),
 });
 export type SignalMemory = z.infer<typeof SignalMemory>;
 
@@ -45,6 +47,8 @@ export interface SignalTerms {
   readonly port: ChatPort;
   readonly document: ChatDocument;
   readonly memory: SignalMemory | null;
+  /** The log has to be read from its start: a key came of which something waits there. */
+  readonly again: boolean;
   /** State, memory or what is kept is another now. */
   readonly moved: () => void;
   /** @param by  identity of the one who says so, where nothing else shows it */
@@ -60,6 +64,8 @@ export interface SignalTerms {
   readonly after: (ms: number, run: () => void) => () => void;
   /** In [0, 1). */
   readonly random: () => number;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
   /** Whether a change holds entries of others. */
   readonly isOthers: (update: Bytes) => boolean;
   /** Names of places of what was written longer ago. */
@@ -110,6 +116,10 @@ export class SignalProvider implements ChatProvider {
   #isHeld = false;
   #carries: boolean;
   #full = false;
+  /** How far we have ever come. */
+  #furthest: number;
+  /** From where it is read the next time: at a large change that is not finished. */
+  #settled: ChatHead | null;
   /** Items that we cannot open. */
   #hidden = 0;
   /** Items up to this one were deleted; with all that we had of the log went what the document had up to these clocks. */
@@ -127,22 +137,27 @@ export class SignalProvider implements ChatProvider {
   #isCarrying = false;
   readonly #snapshots: Snapshots;
   /** The log goes on from a snapshot of which not all could be opened. */
-  #lacks = false;
+  #lacks: boolean;
 
   constructor(terms: SignalTerms) {
     this.#terms = terms;
-    this.#head = terms.memory?.head ?? null;
+    this.#head = this.#settled = terms.memory?.head ?? null;
+    this.#furthest = this.#head?.seq ?? 0;
+    this.#lacks = terms.memory?.lacks ?? false;
     this.#vector = new Vector(terms.memory?.vector);
     this.#dirty = terms.memory?.dirty ?? false;
     this.#carries = terms.memory?.carries ?? false;
     this.#deleted = terms.memory?.deleted ?? 0;
     this.#before = terms.memory?.before ?? [];
-    const { line, port, document, alarm, moved, after, random, snapshotAfter: worth } = terms;
+    const { line, port, document, alarm, moved, now, after, random, snapshotAfter: worth } = terms;
+    if (terms.again) this.#head = this.#settled = null;
     this.#snapshots = new Snapshots(
       {
-        ...{ line, port, document, alarm, moved, after, random, worth },
+        ...{ line, port, document, alarm, moved, now, after, random, worth },
         level: () => (this.isLevel ? this.#head : null),
-        isWhole: () => this.#isWhole,
+        isWhole: () => !this.#lacks,
+        hasUnread: () => this.#hidden > 0,
+        keepDays: () => this.keepDays,
         append: (item) => this.#append(this.#turn, item),
         left: () => this.#left(terms.old(this.keepDays)),
         // Clocks of authors and server differ.
@@ -162,17 +177,10 @@ export class SignalProvider implements ChatProvider {
   }
 
   get memory(): SignalMemory {
-    // With something in it that we could not open, it is read from its start the next time: then we may.
-    const head = this.#isWhole ? this.#head : null;
-    const vector = head === null ? this.#before : this.#vector.clocks;
     const { right } = this.#snapshots;
+    const [head, vector, lacks] = [this.#settled, this.#vector.clocks, this.#lacks];
     const [dirty, deleted, before, carries] = [this.#dirty, this.#deleted, this.#before, this.#carries];
-    return { head, vector, dirty, deleted, before, right, carries };
-  }
-
-  /** Nothing of the log is hidden from us. */
-  get #isWhole(): boolean {
-    return this.#hidden === 0 && !this.#lacks && !this.#terms.document.isWaiting;
+    return { head, vector, dirty, deleted, before, right, carries, lacks };
   }
 
   /** The server has no room for what waits. */
@@ -358,6 +366,8 @@ export class SignalProvider implements ChatProvider {
     this.#used = page.used / page.quota;
     this.#keepDays = daysOf(page.keepDays);
     this.#snapshots.opened(page.snapshot, page.base);
+    const isKnown = page.base.seq <= (this.#head?.seq ?? 0);
+    if (this.#lacks && isKnown && page.snapshot !== null) await this.#takeSnapshot(page.snapshot);
     if (this.#head !== null && !this.#continues(page)) {
       alarm('rolledBack');
       this.#startOver();
@@ -391,20 +401,20 @@ export class SignalProvider implements ChatProvider {
   async #begins({ base, deleted }: { base: ChatHead; deleted: number }): Promise<void> {
     const { confirmed } = this.#snapshots;
     const snapshot = confirmed?.covers.seq === base.seq && confirmed.covers.hash === base.hash ? confirmed : null;
-    const seen = this.#head?.seq ?? 0;
-    const isBehind = base.seq > seen;
+    const isBehind = base.seq > (this.#head?.seq ?? 0);
     if (isBehind && snapshot === null && deleted < base.seq) throw new Error('another snapshot than we know');
     if (isBehind) {
-      this.#head = base;
+      this.#head = this.#settled = base;
       this.#isBase = true;
+      this.#lacks = false;
     }
-    if (deleted > this.#deleted) this.#deletedTo(deleted, seen);
+    if (deleted > this.#deleted) this.#deletedTo(deleted);
+    this.#furthest = Math.max(this.#furthest, base.seq);
     // What it holds is what we have seen in the log.
     if (snapshot !== null && isBehind) await this.#takeSnapshot(snapshot);
   }
 
-  /** @param seen  how far we had come in the log */
-  #deletedTo(deleted: number, seen: number): void {
+  #deletedTo(deleted: number): void {
     const { document, unsent, cleared } = this.#terms;
     this.#deleted = deleted;
     this.#isBase = true;
@@ -412,7 +422,7 @@ export class SignalProvider implements ChatProvider {
     // What lies there and not in the log any more is not to be brought back; what never was in it is written once more.
     this.#vector.cover(document);
     // Of the rest of what we had the log has to have it still, or a snapshot: of what is old that does not say so.
-    if (deleted >= seen) {
+    if (deleted >= this.#furthest) {
       const before = new Vector(this.#before);
       this.#before = this.#vector.clocks;
       cleared((place) => !before.covers(place));
@@ -433,6 +443,8 @@ export class SignalProvider implements ChatProvider {
     if (opened === null) alarm('forged');
     this.#lacks = opened === null || opened.hidden > 0;
     placed();
+    this.#apply(opened?.late ?? []);
+    if ((opened?.unread.length ?? 0) > 0) this.#hidden += 1;
     if (this.#lacks) return;
     // Its keys are told by it.
     this.#isBase = false;
@@ -443,7 +455,7 @@ export class SignalProvider implements ChatProvider {
 
   /** Another log: nothing that we knew of the former one holds. */
   #startOver(): void {
-    this.#head = null;
+    this.#head = this.#settled = null;
     this.#isBase = true;
     this.#vector = new Vector(this.#before);
     this.#dirty = true;
@@ -519,7 +531,7 @@ export class SignalProvider implements ChatProvider {
   async #takeItems(items: readonly ChatItem[]): Promise<boolean> {
     if (items.length === 0) return true;
     const { port, alarm, ringCame } = this.#terms;
-    const { head, broken, opened, late, hidden } = await port.call('chat.items', {
+    const { head, settled, broken, opened, late, hidden } = await port.call('chat.items', {
       head: this.#head,
       items: [...items],
       isBase: this.#isBase,
@@ -527,6 +539,8 @@ export class SignalProvider implements ChatProvider {
     if (broken) return false;
     this.#isBase = false;
     this.#head = head;
+    this.#settled = settled;
+    this.#furthest = Math.max(this.#furthest, head.seq);
     this.#hidden = hidden;
     if ((this.#recent.get(head.seq) ?? head.hash) !== head.hash) alarm('rolledBack');
     this.#recent.set(head.seq, head.hash);

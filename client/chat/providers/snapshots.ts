@@ -4,16 +4,19 @@
  * Whoever is level and finds many items makes one, after a time drawn at random, so that seldom two do. Everybody who is level looks at each: the first
  * who finds in it all that they know, and nothing that was erased, confirms it. One that was confirmed is looked at by all, also by those who were
  * away: where it lacks something that is said aloud, given to the log again by one after the other, and another takes its place; so it is with one that
- * holds what was erased since. Whoever lacks keys compares what they can read, and neither makes nor confirms any. Entries lie in it under the keys
+ * holds what was erased since. What is in the log and waits
+ * for a key goes along as it is. Whoever lacks a key of the snapshot before compares what they can read, and neither makes nor confirms any. Entries lie in it under the keys
  * that they were sealed with (e2ee/chat/snapshot.ts), so it opens nothing to anybody that the log does not.
  */
-import type { ChatHead, ChatSnapshot } from '../../../signal/protocol/chat.ts';
-import type { ChatCalls, SealedItem } from '../../e2ee/chat/messages.ts';
+import type { ChatHead, ChatItem, ChatSnapshot } from '../../../signal/protocol/chat.ts';
+import type { ChatCalls, SealedItem, UnreadItem } from '../../e2ee/chat/messages.ts';
 import { ProtocolError } from '../../../signal/protocol/errors.ts';
 import type { ChatDocument } from '../document.ts';
 import { ChatDocument as Document, type Left, type PlacedEntry } from '../document.ts';
 import type { AlarmKind } from '../view.ts';
 import type { ChatLine, ChatPort } from './ways.ts';
+
+type Bytes = Uint8Array<ArrayBuffer>;
 
 export interface SnapshotsTerms {
   readonly line: ChatLine;
@@ -21,8 +24,10 @@ export interface SnapshotsTerms {
   readonly document: ChatDocument;
   /** Where the log goes, while all of it is taken in and everything here is in it; else null. */
   readonly level: () => ChatHead | null;
-  /** Nothing of it is hidden from us. */
+  /** What snapshots hold of it is not hidden from us. */
   readonly isWhole: () => boolean;
+  /** Items of it wait for keys. */
+  readonly hasUnread: () => boolean;
   /** The chain's hash at an item; undefined where it is not known any more. */
   readonly hashAt: (seq: number) => string | undefined;
   /** To the log. */
@@ -31,6 +36,10 @@ export interface SnapshotsTerms {
   readonly left: () => Left;
   /** What it need not hold. */
   readonly spared: () => Left;
+  /** How long the log keeps things, in days. */
+  readonly keepDays: () => number;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
   /** Gives entries to the log that it has lost. */
   readonly putBack: (entries: readonly PlacedEntry[]) => void;
   /** What is kept between visits is another now. */
@@ -50,6 +59,7 @@ const CHECK_MS = 4000;
 /** Whoever finds that something is lost waits for a part of this, so that each gives back what those before have not. */
 const FILL_MS = 10_000;
 const RETRY_MS = 15_000;
+const DAY_MS = 86_400_000;
 /** Parts that are asked for at once. */
 const PARTS_AHEAD = 4;
 
@@ -137,12 +147,13 @@ export class Snapshots {
   /**
    * Opens one and gives out what it holds, block by block: each is worked on while the worker makes the next one ready.
    * @param read  with what its entries say
-   * @returns how many sections do not open here; null, and nothing is given out: it cannot be had, or is not what it says
+   * @returns how many sections do not open here, which items in it wait for keys, and what others of those come to; null, and nothing is given out:
+   *   it cannot be had, or is not what it says
    */
   async load(
     { id, parts: count, hash, covers }: ChatSnapshot,
     { take, each }: { take: boolean; each: (block: SnapshotBlock) => void },
-  ): Promise<{ hidden: number } | null> {
+  ): Promise<{ hidden: number; unread: UnreadItem[]; late: Bytes[] } | null> {
     const { line, port } = this.#terms;
     const asked: Promise<string>[] = [];
     const parts: string[] = [];
@@ -158,7 +169,7 @@ export class Snapshots {
     }
     const found = await port.call('chat.unpack', { parts, hash, covers, take });
     if (found === null) return null;
-    const { opened, blocks, hidden } = found;
+    const { opened, blocks, hidden, unread, late } = found;
     const ask = (index: number) => {
       const answer = port.call('chat.block', { opened, index, read: take });
       answer.catch(() => undefined);
@@ -170,7 +181,7 @@ export class Snapshots {
       next = index < blocks ? ask(index) : null;
       each(block);
     }
-    return { hidden };
+    return { hidden, unread, late };
   }
 
   close(): void {
@@ -217,12 +228,13 @@ export class Snapshots {
   async #make(): Promise<void> {
     const { line, port, document, level, left } = this.#terms;
     const covers = level()!;
-    const { keys, packed } = await port.call('chat.pack', { covers, ...document.outline(left()) });
+    const unread = await this.#unread(covers, 0);
+    const { keys, packed } = await port.call('chat.pack', { covers, unread, ...document.outline(left()) });
     // Others have to hold the key before they can look into what it seals.
     for (const one of keys) await this.#terms.append(one);
     if (keys.length > 0) return;
     if (packed === null) {
-      // Whoever lacks a key cannot say that nothing is missing.
+      // More than the server takes.
       this.#isOutdated = false;
       this.#base = covers.seq;
       return;
@@ -301,12 +313,42 @@ export class Snapshots {
       }
       // What came meanwhile is in one and not in the other.
       if (level()?.seq !== head.seq) return { is: 'later' };
+      theirs.apply(opened.late, null);
       const missing = document.missingIn(theirs, spared());
       if (missing.length > 0) return { is: 'lacks', missing };
-      return { is: isOutdated || (opened.hidden > 0 && isWhole()) ? 'outdated' : 'right' };
+      if (isOutdated || (opened.hidden > 0 && isWhole())) return { is: 'outdated' };
+      if (snapshot.confirmed) return { is: 'right' };
+      // What waits for a key is to be had by whoever comes to it. Clocks differ.
+      const bodies = new Set(opened.unread.map(({ body }) => body));
+      const isThere = (await this.#unread(covers, 1 / 4)).every(({ body }) => bodies.has(body));
+      return { is: isThere ? 'right' : 'outdated' };
     } finally {
       theirs.destroy();
     }
+  }
+
+  /** What waits for keys, in the log up to there and in the snapshot before it. @param margin  part of the time that things are kept, at most a day: older by then need not be there */
+  async #unread({ seq: end }: ChatHead, margin: number): Promise<UnreadItem[]> {
+    const { line, port, hasUnread, keepDays, now } = this.#terms;
+    if (!hasUnread()) return [];
+    const noBlocks = () => undefined;
+    const before = this.#confirmed && (await this.load(this.#confirmed, { take: false, each: noBlocks }));
+    const found = [...(before?.unread ?? [])];
+    // Of changes of several parts, those of which not all have been read yet.
+    let parts: ChatItem[] = [];
+    for (let after = this.#confirmed?.covers.seq ?? 0; after < end;) {
+      const page = await line.request('chat.read', { after });
+      const items = [...parts, ...page.items.filter(({ seq }) => seq <= end)];
+      const { open, unread } = await port.call('chat.peek', { items });
+      for (const { seq, at, body } of unread.map((i) => items[i]!)) if (body !== null) found.push({ seq, at, body });
+      parts = open.map((i) => items[i]!);
+      const last = page.items.at(-1);
+      if (last === undefined) break;
+      after = last.seq;
+    }
+    for (const { seq, at, body } of parts) if (body !== null) found.push({ seq, at, body });
+    const from = now() - (keepDays() - margin * Math.min(4, keepDays())) * DAY_MS;
+    return found.filter(({ at }) => !(at < from));
   }
 
   /** Waits where the server wants that. */

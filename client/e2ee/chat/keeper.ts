@@ -7,7 +7,8 @@
 import type { Bytes } from '../../../crypto/bytes.ts';
 import { base64url, equal, fromBase64url, fromUtf8, labelled, utf8 } from '../../../crypto/bytes.ts';
 import { entryKeyId, eraseEntry, NO_PREVIOUS, sealEntry, WRITER_BYTES } from '../../../crypto/chatEntry.ts';
-import { itemHead, openItem, sealItem } from '../../../crypto/chatItem.ts';
+import { olderIdOf } from '../../../crypto/chatForward.ts';
+import { edgesOf, itemHead, openItem, sealItem } from '../../../crypto/chatItem.ts';
 import type { ChatKey } from '../../../crypto/chatKey.ts';
 import { CHAT_KEY_ID_BYTES } from '../../../crypto/chatKey.ts';
 import { logBodyHash, logNext, logStart } from '../../../crypto/chatLog.ts';
@@ -22,11 +23,12 @@ import { ChatFiles } from './files.ts';
 import { Heads } from './heads.ts';
 import { keepAccess } from './kept.ts';
 import type { ChatKeys } from './keys.ts';
-import type { ChatCalls, OpenedItem, SealedItem, WrittenEntry } from './messages.ts';
+import type { ChatCalls, OpenedItem, SealedItem, UnreadItem, WrittenEntry } from './messages.ts';
 import { cut, joined, PART_BYTES, Parts } from './parts.ts';
 import { PrivateMessages } from './private.ts';
 import type { ChatShelf } from './shelf.ts';
 import { SnapshotKeeper } from './snapshots.ts';
+import { Unread } from './unread.ts';
 import { openWhisper, sealWhisper } from './whispers.ts';
 
 export interface ChatTerms {
@@ -62,8 +64,6 @@ interface Chain {
   readonly last: readonly Bytes[];
 }
 
-/** Of a meeting whose newcomers see nothing of before, and of members who are ahead of us; older ones are read again another time. */
-const MAX_HIDDEN = 20_000;
 /** More than a page has under way at once, over all tabs. */
 const LAST_KEPT = 16;
 
@@ -74,8 +74,9 @@ export class ChatKeeper {
   readonly #reader: EntryReader;
   readonly #snapshots: SnapshotKeeper;
   readonly #parts = new Parts();
-  /** Items that no key of ours opens, oldest first. */
-  readonly #hidden: ChatItem[] = [];
+  readonly #unread = new Unread();
+  /** How many keys we held when that was looked at last. */
+  #keysSeen = 0;
   readonly heads = new Heads();
   readonly files = new ChatFiles((of) => this.#eraseToken(of));
   #eraseSecret: Promise<Bytes> | null = null;
@@ -102,6 +103,7 @@ export class ChatKeeper {
     const states = await shelf.list(`state ${meeting}`).catch(() => []);
     this.#states = states.map(({ id }) => id);
     const { last } = await this.#chain(this.#chainName);
+    this.#unread.restore(fromUtf8((await shelf.get(`unread ${meeting}`).catch(() => null)) ?? new Uint8Array()));
     return {
       self: base64url(identity.publicKey),
       last: [...last],
@@ -110,6 +112,7 @@ export class ChatKeeper {
       host,
       lasting,
       isPast: this.#keys.isPast,
+      again: this.#isBack(),
     };
   }
 
@@ -118,21 +121,25 @@ export class ChatKeeper {
     const from = head ?? { seq: 0, hash: base64url(logStart(meeting)) };
     // From its start, or from where it goes on after something was deleted: what it holds is seen now.
     if (head === null || isBase) this.#keys.readAnew();
+    if (head === null) this.#unread.clear();
     await ready();
     const bodies = items.map(({ body }) => (body === null ? null : fromBase64url(body)));
-    const end = follow(from, items, bodies);
-    if (end === null)
-      return { head: from, broken: true, opened: [], late: [], hidden: this.#hidden.length + this.#parts.open };
+    const heads = follow(from, items, bodies);
+    if (heads === null)
+      return { head: from, settled: from, broken: true, opened: [], late: [], hidden: this.#unread.count };
     const opened: OpenedItem[] = [];
     for (const [i, item] of items.entries()) {
-      const one = this.#openOne(item, bodies[i]!);
+      const one = this.#openOne(item, bodies[i]!, () => heads[i]!());
       // Updates are opened at once: thousands of awaits cost as much as what they wait for.
       opened.push(one instanceof Promise ? await one : one);
+      if (opened[i]!.is === 'hidden') this.#unread.add(item, this.#waitsFor(bodies[i]!));
     }
-    this.#keepHidden(items.filter((_, i) => opened[i]!.is === 'hidden'));
+    const end = heads[items.length]!();
+    this.#parts.goOn(end.seq);
     const late = opened.some(isNews) ? (await this.reopen()).late : [];
     this.heads.own = end;
-    return { head: end, broken: false, opened, late, hidden: this.#hidden.length + this.#parts.open };
+    const settled = this.#parts.since ?? end;
+    return { head: end, settled, broken: false, opened, late, hidden: this.#unread.count };
   }
 
   async reopen(): Promise<ChatCalls['chat.reopen']['out']> {
@@ -141,28 +148,39 @@ export class ChatKeeper {
     const { beginnings } = this.#keys.ring;
     const before = beginnings.size;
     // Keys first, wherever in the log they lie: one may lead to another before it.
-    while ((await this.#tryHidden(isKeys)).some(isNews));
-    for (const opened of await this.#tryHidden((body) => !isKeys(body)))
+    while ((await this.#tryAgain(isKeys)).some(isNews));
+    for (const opened of await this.#tryAgain((body) => !isKeys(body)))
       if (opened.is === 'update') late.push(opened.update);
-    return { late, isPast: beginnings.size > before };
+    return { late, isPast: this.#isBack() || beginnings.size > before };
   }
 
-  /** Those that open now are hidden no more. */
-  async #tryHidden(isMeant: (body: Bytes) => boolean): Promise<OpenedItem[]> {
+  /** Those that open now wait no more. */
+  async #tryAgain(isMeant: (body: Bytes) => boolean): Promise<OpenedItem[]> {
     const opened: OpenedItem[] = [];
-    for (const item of this.#hidden.splice(0)) {
+    await this.#unread.take(async (item) => {
       const body = fromBase64url(item.body!);
-      const one = isMeant(body) ? await this.#openOne(item, body) : null;
-      if (one !== null) opened.push(one);
-      if (one === null || one.is === 'hidden') this.#hidden.push(item);
-    }
+      if (!isMeant(body)) return false;
+      const one = await this.#openOne(item, body);
+      opened.push(one);
+      return one.is !== 'hidden';
+    });
     return opened;
   }
 
-  #keepHidden(items: readonly ChatItem[]): void {
-    const known = new Set(this.#hidden.map(({ seq }) => seq));
-    this.#hidden.push(...items.filter(({ seq }) => !known.has(seq)));
-    if (this.#hidden.length > MAX_HIDDEN) this.#hidden.splice(0, this.#hidden.length - MAX_HIDDEN);
+  #waitsFor(body: Bytes): string[] {
+    const head = itemHead(body)!;
+    if ('keyId' in head) return [base64url(head.keyId)];
+    if (head.generation > this.#keys.generation) return [`link ${head.generation}`];
+    const older = edgesOf(body).map((edge) => base64url(olderIdOf(edge)));
+    return older.filter((name) => this.#keys.ring.get(name) === null);
+  }
+
+  /** Something came that items wait for which are not here any more. */
+  #isBack(): boolean {
+    const { ring, generation } = this.#keys;
+    const isMore = ring.size > this.#keysSeen && this.#keysSeen > 0;
+    this.#keysSeen = ring.size;
+    return this.#unread.isBack((name) => ring.get(name) !== null || name === `link ${generation}`, isMore);
   }
 
   async read({ entries, unlock }: ChatCalls['chat.read']['in']): Promise<ChatCalls['chat.read']['out']> {
@@ -250,7 +268,10 @@ export class ChatKeeper {
       const part = open(item, 'part');
       return part === null ? [] : [{ part, index }];
     });
-    return { updates: items.map((item) => open(item, 'update')), ...joined(parts) };
+    const unread = items.flatMap(({ body }, index) =>
+      body !== null && this.#isUnread(fromBase64url(body)) ? [index] : [],
+    );
+    return { updates: items.map((item) => open(item, 'update')), ...joined(parts), unread };
   }
 
   async unsay({ hashes, update }: ChatCalls['chat.unsay']['in']): Promise<ChatCalls['chat.unsay']['out']> {
@@ -275,8 +296,34 @@ export class ChatKeeper {
     return { keys, packed: packed && { id: base64url(random(16)), ...packed } };
   }
 
-  unpack(params: ChatCalls['chat.unpack']['in']): Promise<ChatCalls['chat.unpack']['out']> {
-    return this.#snapshots.unpack(params);
+  async unpack(params: ChatCalls['chat.unpack']['in']): Promise<ChatCalls['chat.unpack']['out']> {
+    const found = await this.#snapshots.unpack(params);
+    if (found === null) return null;
+    const [late, unread]: [Bytes[], UnreadItem[]] = [[], []];
+    const parts = params.take ? this.#parts : new Parts();
+    for (const one of found.unread) {
+      const body = fromBase64url(one.body);
+      const opened = this.#isUnread(body)
+        ? { is: 'hidden' as const }
+        : await this.#openOne(one, body, () => null, parts);
+      if (opened.is === 'update') late.push(opened.update);
+      if (opened.is === 'hidden' || opened.is === 'part') unread.push(one);
+      if (opened.is === 'hidden' && params.take)
+        this.#unread.add({ ...one, hash: base64url(logBodyHash(body)) }, this.#waitsFor(body));
+    }
+    return { ...found, unread, late };
+  }
+
+  /** It waits for a key that we lack. */
+  #isUnread(body: Bytes): boolean {
+    const head = itemHead(body);
+    if (head === null || head.kind === 'whisper' || head.kind === 'snapshot') return false;
+    if ('keyId' in head) return this.#keys.ring.find(head.keyId) === null;
+    try {
+      return head.generation > this.#keys.generation || (head.kind === 'forward' && this.#waitsFor(body).length > 0);
+    } catch {
+      return false;
+    }
   }
 
   block(params: ChatCalls['chat.block']['in']): Promise<ChatCalls['chat.block']['out']> {
@@ -327,14 +374,23 @@ export class ChatKeeper {
     // Where another page has deleted what was kept, a difference to it is worth nothing: all of it is kept anew.
     const after = all ? null : (this.#kept.at(-1) ?? null);
     if (all) await this.#keys.keep();
+    const unread = this.#unread.unsaved();
+    if (unread.before !== null) await shelf.put(`unread ${meeting}`, utf8(unread.before));
     const replaced = [...this.#states, ...(all ? this.#kept : [])];
     const [own, ...added] = await shelf.add(records, { after, replaced });
     this.#states = [own!];
     this.#kept = [...(all ? [] : this.#kept), ...added];
+    if (unread.after !== null) await shelf.put(`unread ${meeting}`, utf8(unread.after));
     return {};
   }
 
-  #openOne({ seq, replaced }: ChatItem, item: Bytes | null): OpenedItem | Promise<OpenedItem> {
+  /** @param before  where the log goes before it */
+  #openOne(
+    { seq, replaced }: Pick<ChatItem, 'seq' | 'replaced'>,
+    item: Bytes | null,
+    before: () => ChatHead | null = () => null,
+    parts = this.#parts,
+  ): OpenedItem | Promise<OpenedItem> {
     const { meeting } = this.#terms;
     if (item === null) return { is: 'erased' };
     const head = itemHead(item);
@@ -351,7 +407,7 @@ export class ChatKeeper {
     if (seq > this.#keys.ring.endOf(head.keyId)) return { is: 'stale' };
     try {
       const content = openItem(key, meeting, head.kind, item);
-      const update = head.kind === 'update' ? content : this.#parts.take(content);
+      const update = head.kind === 'update' ? content : parts.take(content, before());
       return update === null ? { is: 'part' } : { is: 'update', update };
     } catch {
       return { is: 'forged' };
@@ -417,10 +473,15 @@ function isNews(one: OpenedItem): boolean {
   return 'isNews' in one && one.isNews;
 }
 
-/** @returns where the chain is after these items; null where they do not follow */
-function follow(from: ChatHead, items: readonly ChatItem[], bodies: readonly (Bytes | null)[]): ChatHead | null {
+/** @returns where the chain is before each of these items, and after all of them; null where they do not follow */
+function follow(
+  from: ChatHead,
+  items: readonly ChatItem[],
+  bodies: readonly (Bytes | null)[],
+): (() => ChatHead)[] | null {
   let { seq } = from;
   let hash = fromBase64url(from.hash);
+  const heads = [() => from];
   for (const [i, item] of items.entries()) {
     if (item.seq !== seq + 1) return null;
     const bodyHash = fromBase64url(item.hash);
@@ -429,8 +490,10 @@ function follow(from: ChatHead, items: readonly ChatItem[], bodies: readonly (By
     if (body !== null && item.replaced !== true && !equal(logBodyHash(body), bodyHash)) return null;
     hash = logNext(hash, item.seq, bodyHash);
     seq = item.seq;
+    const next = hash;
+    heads.push(() => ({ seq: item.seq, hash: base64url(next) }));
   }
-  return { seq, hash: base64url(hash) };
+  return heads;
 }
 
 function chainBytes({ writer, run, next, previous, last }: Chain): Bytes {

@@ -42,6 +42,9 @@ export interface ListPart {
   readonly clocks: readonly number[];
 }
 
+/** One that waits for a key, or for the rest of its parts. */
+export type UnreadItem = Pick<ChatItem, 'seq' | 'at'> & { readonly body: string };
+
 /** What an item of the log holds. `isNews`: keys, which the worker keeps; entries that were hidden may open now. */
 export type OpenedItem =
   | { readonly is: 'update'; readonly update: Bytes }
@@ -65,7 +68,8 @@ export interface SealedItem {
 export interface ChatCalls {
   /**
    * Takes up the chat of the open invite: everything that this browser keeps of it. `states` is what pages last gave to keep, one for each tab that has not been followed by another, the newest last. `last`: entries that we wrote
-   * lately, which a page may have ended before placing. `lasting`: this browser stores all that. `isPast`: it has had a later link, so nothing can be written. */
+   * lately, which a page may have ended before placing. `lasting`: this browser stores all that. `isPast`: it has had a later link, so nothing can be written.
+   * `again`: the log has to be read from its start, since a key came of which something waits there. */
   'chat.begin': {
     in: object;
     out: {
@@ -76,24 +80,25 @@ export interface ChatCalls {
       host: boolean;
       lasting: boolean;
       isPast: boolean;
+      again: boolean;
     };
   };
   /**
    * Checks items against the chain that ended in `head`, and opens them. Null: from the log's start. `head` is where the chain is now;
    * `broken`: the items do not follow, and nothing was opened. `late`: of items before these, which keys that came now open. `isBase`: the log begins at this head.
-   * `hidden`: how many there are that do not.
+   * `hidden`: how many there are that do not. `settled`: up to here nothing need be read again, keys apart (`isPast`): a large change may not be finished.
    */
   'chat.items': {
     in: { head: ChatHead | null; items: ChatItem[]; isBase?: boolean };
-    out: { head: ChatHead; broken: boolean; opened: OpenedItem[]; late: Bytes[]; hidden: number };
+    out: { head: ChatHead; settled: ChatHead; broken: boolean; opened: OpenedItem[]; late: Bytes[]; hidden: number };
   };
   /**
    * The changes that items hold; null for those that hold none, or do not open. Nothing is checked but their seal. `large`: those of several items,
-   * with the indexes of these; `open`: of parts whose others are not here.
+   * with the indexes of these; `open`: of parts whose others are not here; `unread`: of what waits for a key.
    */
   'chat.peek': {
     in: { items: ChatItem[] };
-    out: { updates: (Bytes | null)[]; large: { update: Bytes; of: number[] }[]; open: number[] };
+    out: { updates: (Bytes | null)[]; large: { update: Bytes; of: number[] }[]; open: number[]; unread: number[] };
   };
   /** What takes the place of an item that is to be erased, or of all parts of a large change, and the token that does it: it follows from the item, and from a secret of this browser. */
   'chat.unsay': { in: { hashes: string[]; update: Bytes }; out: { items: { body: string; token: string }[] } };
@@ -113,29 +118,35 @@ export interface ChatCalls {
   /** `canWrite`: false for whoever was never in a meeting whose newcomers do not see everything. */
   'chat.standing': { in: object; out: { canWrite: boolean } };
   /**
-   * Link or password are others now: tries again what could not be opened. `isPast`: they began before items that were opened already,
-   * some of which may be stale: to be read again.
+   * Link, password or keys are others now: tries again what could not be opened. `isPast`: they began before items that were opened already,
+   * some of which may be stale, or open items that are not here any more: the log has to be read again.
    */
   'chat.reopen': { in: object; out: { late: Bytes[]; isPast: boolean } };
   /** Keys that the log does not have yet: for link and password of today, or for who was there and is away. */
   'chat.tell': { in: { isBase: boolean }; out: { keys: SealedItem[] } };
   /**
    * Seals a snapshot of these lists: of what is proven in them, each under the key that most of it is sealed under; with all keys as the log tells
-   * them, and with what it covers under a key of today. `list`: by its index. `keys`: have to be told first, and nothing was made. Null without any:
-   * a key is missing here, or it is too large. Parts are base64url.
+   * them, and with what it covers under a key of today. `unread`: items that it has as they are, since they wait for keys. `list`: by its index. `keys`: have to be told first, and nothing was made. Null without any:
+   * it is too large. Parts are base64url.
    */
   'chat.pack': {
-    in: { covers: ChatHead; lists: ListOutline[]; entries: { list: number; clock: number; bytes: Bytes }[] };
+    in: {
+      covers: ChatHead;
+      unread: UnreadItem[];
+      lists: ListOutline[];
+      entries: { list: number; clock: number; bytes: Bytes }[];
+    };
     out: { keys: SealedItem[]; packed: { id: string; hash: string; parts: string[] } | null };
   };
   /**
    * Opens one, and checks every author's signature in it: null where it is not what it says. `take`: the log goes on from it, so its keys are taken.
    * `hidden`: sections whose keys we lack; 1, and no block, where it was made under another link than today's or its seal under a key that we lack.
+   * `unread`: items that it has as they were in the log, and that open for nobody here; `late`: what others of those come to.
    * `opened`: its number for `chat.block`, which gives out each of its blocks once, the last one last.
    */
   'chat.unpack': {
     in: { parts: string[]; hash: string; covers: ChatHead; take: boolean };
-    out: { opened: number; blocks: number; hidden: number } | null;
+    out: { opened: number; blocks: number; hidden: number; unread: UnreadItem[]; late: Bytes[] } | null;
   };
   /**
    * Entries as they lie in the document, one behind the other in the order of `parts`. `verdicts`: of each, if `read`; null for one that comes with

@@ -9,6 +9,7 @@ import type { Bytes } from '../../../crypto/bytes.ts';
 import { base64url, concat } from '../../../crypto/bytes.ts';
 import { Reader, Writer } from '../../../crypto/codec.ts';
 import { random } from '../../../crypto/primitives.ts';
+import type { ChatHead } from '../../../signal/protocol/chat.ts';
 
 /** Beside padding and seal it stays within an item of the log. */
 export const PART_BYTES = 56 * 1024;
@@ -16,6 +17,8 @@ export const PART_BYTES = 56 * 1024;
 const MAX_PARTS = 256;
 /** Changes that are under way at one time. */
 const MAX_OPEN = 32;
+/** One whose next part does not come within so many items is not finished any more: its sender was stopped, or never meant to. */
+const PATIENCE = 1000;
 
 /**
  * @param count  of them; the last may be empty
@@ -51,23 +54,41 @@ export function joined(parts: readonly { part: Bytes; index: number }[]): {
   return { large, open: [...waiting.values()].flat() };
 }
 
-export class Parts {
-  readonly #open = new Map<string, { count: number; parts: Map<number, Bytes> }>();
+interface Unfinished {
+  readonly count: number;
+  readonly parts: Map<number, Bytes>;
+  readonly before: ChatHead | null;
+  /** The item before its newest part. */
+  last: number;
+}
 
-  /** Changes of which parts are missing. */
-  get open(): number {
-    return this.#open.size;
+export class Parts {
+  readonly #open = new Map<string, Unfinished>();
+
+  /** Where the log went before the first part of what is not finished; null: nothing is open. */
+  get since(): ChatHead | null {
+    const all = [...this.#open.values()].flatMap(({ before }) => before ?? []);
+    return all.sort((a, b) => a.seq - b.seq)[0] ?? null;
   }
 
-  /** @returns the whole once its last part is there @throws CryptoError 'malformed' */
-  take(part: Bytes): Bytes | null {
+  /** The log goes on at this item. */
+  goOn(seq: number): void {
+    for (const [id, { last }] of this.#open) if (last < seq - PATIENCE) this.#open.delete(id);
+  }
+
+  /**
+   * @param before  where the log goes, before its item; null where that is not known
+   * @returns the whole once its last part is there @throws CryptoError 'malformed'
+   */
+  take(part: Bytes, before: ChatHead | null = null): Bytes | null {
     const reader = new Reader(part);
     const id = base64url(reader.fixed(8));
     const index = reader.u16();
     const count = reader.u16();
     const bytes = reader.rest();
     if (index >= count || count > MAX_PARTS) return null;
-    const open = this.#open.get(id) ?? { count, parts: new Map<number, Bytes>() };
+    const open = this.#open.get(id) ?? { count, parts: new Map<number, Bytes>(), before, last: 0 };
+    open.last = before?.seq ?? open.last;
     this.#open.set(id, open);
     if (open.count === count && bytes.length <= PART_BYTES) open.parts.set(index, bytes);
     if (open.parts.size < open.count) {

@@ -2,13 +2,15 @@
  * A snapshot as it is sealed:
  *
  *     snapshot = count(2) ‖ (opaque32 ring or forward item)… ‖ opaque32 seal
- *     seal     = item of kind `snapshot` under a key of today's link: covers' sequence(8) ‖ covers' hash(32) ‖ count(2) ‖ (opaque32 section)…
+ *     seal     = item of kind `snapshot` under a key of today's link: covers' sequence(8) ‖ covers' hash(32) ‖ count(2) ‖ (opaque32 section)… ‖ unread
+ *     unread   = count(4) ‖ (sequence(8) ‖ time(8) ‖ opaque32 item)…
  *     section  = item of kind `snapshot` under one key: count(4) ‖ (client(8) ‖ clocks(4))… ‖ length(4) ‖ opaque32 deflated plain, or plain of that length ‖ rest
  *
  * A section has lists of the document whose entries are sealed under its key, and these as a block (crypto/chatBlock.ts). One that was sealed under
  * another lies in it as it is. Sections are compressed one by one: whoever can write into one can read all of it, so its length tells nobody what
  * they do not know. The seal lets in nobody who was removed: they make none, and open nothing of one, though it may have what somebody wrote before
- * hearing of the removal. Whose entries are, and what they say, their authors' signatures say.
+ * hearing of the removal. Items that its maker has no key for lie in it as they are, so that nothing is lost, and nobody who adds what opens for nobody
+ * keeps others from making one. Whose entries are, and what they say, their authors' signatures say.
  */
 import type { Bytes } from '../../../crypto/bytes.ts';
 import { base64url, concat, equal, fromBase64url } from '../../../crypto/bytes.ts';
@@ -19,7 +21,7 @@ import { Reader, Writer } from '../../../crypto/codec.ts';
 import { sha256 } from '../../../crypto/primitives.ts';
 import { MAX_PART_BYTES, MAX_PARTS, type ChatHead } from '../../../signal/protocol/chat.ts';
 import { deflate, inflate } from './deflate.ts';
-import type { ListOutline } from './messages.ts';
+import type { ListOutline, UnreadItem } from './messages.ts';
 
 /** Of one section before it is compressed: some hundred thousand messages. */
 const MAX_PLAIN_BYTES = 64 * 1024 * 1024;
@@ -41,10 +43,17 @@ export interface Unpacked {
 export async function packSnapshot(
   key: ChatKey,
   meeting: string,
-  given: { covers: ChatHead; keys: readonly Bytes[]; sections: readonly Section[] },
+  given: {
+    covers: ChatHead;
+    keys: readonly Bytes[];
+    sections: readonly Section[];
+    unread: readonly UnreadItem[];
+  },
 ): Promise<{ hash: string; parts: string[] } | null> {
   const content = new Writer().fixed(headOf(given.covers)).u16(given.sections.length);
   for (const one of given.sections) content.opaque32(await sealSection(meeting, one));
+  content.u32(given.unread.length);
+  for (const { seq, at, body } of given.unread) content.u64(seq).u64(at).opaque32(fromBase64url(body));
   const head = new Writer().u16(given.keys.length);
   for (const one of given.keys) head.opaque32(one);
   const whole = head.opaque32(await sealItem(key, meeting, 'snapshot', content.done())).done();
@@ -69,15 +78,31 @@ export async function unpackSnapshot(parts: readonly string[], hash: string): Pr
 
 /**
  * What a holder of this key says that everything up to `covers` came to.
- * @returns its sections; null: it covers something else
+ * @returns its sections, and what it has as it was in the log; null: it covers something else
  * @throws CryptoError
  */
-export function openSeal(key: ChatKey, meeting: string, { seal }: Unpacked, covers: ChatHead): Bytes[] | null {
+export function openSeal(
+  key: ChatKey,
+  meeting: string,
+  { seal }: Unpacked,
+  covers: ChatHead,
+): { sections: Bytes[]; unread: UnreadItem[] } | null {
   const reader = new Reader(openItem(key, meeting, 'snapshot', seal));
   if (!equal(reader.fixed(HEAD_BYTES), headOf(covers))) return null;
   const sections = Array.from({ length: reader.u16() }, () => reader.opaque32());
+  const unread = Array.from({ length: countOf(reader) }, () => {
+    const [seq, at] = [reader.u64(), reader.u64()];
+    return { seq, at, body: base64url(reader.opaque32()) };
+  });
   reader.end();
-  return sections;
+  return { sections, unread };
+}
+
+/** Each takes twenty bytes at least. @throws RangeError */
+function countOf(reader: Reader): number {
+  const count = reader.u32();
+  if (count > reader.remaining / 20) throw new RangeError('more than there is');
+  return count;
 }
 
 /** @returns the key that it names; null for none */

@@ -15,7 +15,7 @@ import { ready } from '../../../crypto/primitives.ts';
 import type { ChatHead } from '../../../signal/protocol/chat.ts';
 import type { EntryReader } from './entries.ts';
 import type { ChatKeys } from './keys.ts';
-import type { ChatCalls, EntryVerdict, ListOutline, ListPart } from './messages.ts';
+import type { ChatCalls, EntryVerdict, ListOutline, ListPart, UnreadItem } from './messages.ts';
 import type { Section } from './snapshot.ts';
 import { openSeal, openSection, packSnapshot, snapshotKeyId, unpackSnapshot } from './snapshot.ts';
 
@@ -25,6 +25,14 @@ const BLOCK = 1000;
 const TURN_MS = 8;
 
 type Found = UnpackedEntry & { readonly key: ChatKey };
+
+export interface UnpackedSnapshot {
+  readonly opened: number;
+  readonly blocks: number;
+  readonly hidden: number;
+  /** As they were in the log: some may open here. */
+  readonly unread: readonly UnreadItem[];
+}
 
 interface OpenedBlock {
   readonly parts: readonly ListPart[];
@@ -48,61 +56,51 @@ export class SnapshotKeeper {
     this.#reader = reader;
   }
 
-  /** @param seal with which the whole is sealed @returns null where a key is missing, or it is too large */
+  /** @param seal with which the whole is sealed @returns null where it is too large */
   async pack(
     seal: ChatKey,
-    { covers, lists, entries }: ChatCalls['chat.pack']['in'],
+    { covers, unread, lists, entries }: ChatCalls['chat.pack']['in'],
   ): Promise<{ hash: string; parts: string[] } | null> {
     await ready();
     const turns = new TurnTaking();
     const found: PackedEntry[] = [];
     /** By list: how many entries under which key. */
     const counts = lists.map(() => new Map<ChatKey, number>());
-    const isHidden = lists.map(() => false);
     for (const { bytes, list, clock } of entries) {
       if (turns.isOver) await turns.next();
       const proven = this.#reader.prove(bytes);
       // What nobody has signed is nothing that anybody misses.
       if (proven === 'none') continue;
-      if (proven === 'hidden') isHidden[list] = true;
-      else counts[list]!.set(proven.key, (counts[list]!.get(proven.key) ?? 0) + 1);
+      if (proven !== 'hidden') counts[list]!.set(proven.key, (counts[list]!.get(proven.key) ?? 0) + 1);
       found.push({ bytes, list, clock, entry: proven === 'hidden' ? null : proven.entry });
     }
     const sections = new Map<ChatKey, { lists: ListOutline[]; entries: PackedEntry[] }>();
     const placeOf = lists.map((list, i) => {
       const [most] = [...counts[i]!].sort(([, a], [, b]) => b - a);
-      if (most === undefined && isHidden[i]) return null;
       const key = most?.[0] ?? seal;
       const section = sections.get(key) ?? { lists: [], entries: [] };
       sections.set(key, section);
       return { key, section, index: section.lists.push(list) - 1 };
     });
     for (const one of found) {
-      const place = placeOf[one.list] ?? null;
-      if (place === null) return null;
-      const { section, index, key } = place;
+      const { section, index, key } = placeOf[one.list]!;
       const isOfKey = one.entry !== null && equal(one.bytes.subarray(1, 1 + key.id.length), key.id);
       section.entries.push({ ...one, list: index, entry: isOfKey ? one.entry : null });
     }
     const packed = [...sections].map(([key, section]): Section => {
       return { key, lists: section.lists, block: packEntries(section.entries) };
     });
-    return packSnapshot(seal, this.#meeting, { covers, keys: await this.#keys.told(), sections: packed });
+    return packSnapshot(seal, this.#meeting, { covers, unread, keys: await this.#keys.told(), sections: packed });
   }
 
-  async unpack({
-    parts,
-    hash,
-    covers,
-    take,
-  }: ChatCalls['chat.unpack']['in']): Promise<ChatCalls['chat.unpack']['out']> {
+  async unpack({ parts, hash, covers, take }: ChatCalls['chat.unpack']['in']): Promise<UnpackedSnapshot | null> {
     const { ring, generation } = this.#keys;
     try {
       await ready();
       const snapshot = await unpackSnapshot(parts, hash);
       if (snapshot === null) return null;
       const heads = snapshot.keys.map(itemHead);
-      const hidden = { opened: 0, blocks: 0, hidden: 1 };
+      const hidden = { opened: 0, blocks: 0, hidden: 1, unread: [] };
       if (heads.some((head) => (head?.kind !== 'ring' && head?.kind !== 'forward') || head.generation > generation))
         return null;
       if (heads.some((head) => 'generation' in head! && head.generation < generation)) return hidden;
@@ -112,12 +110,12 @@ export class SnapshotKeeper {
       const key = ring.find(snapshotKeyId(snapshot.seal) ?? new Uint8Array());
       if (key === null) return hidden;
       if (ring.generationOf(key.id) !== generation) return null;
-      const sections = openSeal(key, this.#meeting, snapshot, covers);
-      if (sections === null) return null;
+      const opened = openSeal(key, this.#meeting, snapshot, covers);
+      if (opened === null || opened.unread.some(({ seq }) => seq > covers.seq)) return null;
       const lists: { outline: ListOutline; entries: Found[] }[] = [];
       let missing = 0;
       const turns = new TurnTaking();
-      for (const section of sections) {
+      for (const section of opened.sections) {
         const key = ring.find(snapshotKeyId(section) ?? new Uint8Array());
         if (key === null) missing += 1;
         else lists.push(...(await this.#listsOf(await openSection(key, this.#meeting, section), turns)));
@@ -126,7 +124,7 @@ export class SnapshotKeeper {
       this.#opened.set((this.#last += 1), blocks);
       const [oldest] = this.#opened.keys();
       if (this.#opened.size > MOST_OPEN) this.#opened.delete(oldest!);
-      return { opened: this.#last, blocks: blocks.length, hidden: missing };
+      return { opened: this.#last, blocks: blocks.length, hidden: missing, unread: opened.unread };
     } catch {
       return null;
     }

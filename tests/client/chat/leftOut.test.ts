@@ -16,7 +16,7 @@ type Outline = ReturnType<ChatDocument['outline']>;
 /** A snapshot of somebody's making, confirmed past all checks by another connection of theirs. */
 async function plant(log: Log, [by, again]: readonly [Device, Device], outline: Outline): Promise<ChatSnapshot> {
   const covers = log.head;
-  const { packed } = await by.keeper.pack({ covers, ...outline });
+  const { packed } = await by.keeper.pack({ covers, unread: [], ...outline });
   const { id, hash, parts } = packed!;
   const snapshot: ChatSnapshot = { id, covers, parts: parts.length, hash, confirmed: false };
   log.parts.set(id, parts);

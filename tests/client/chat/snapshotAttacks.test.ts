@@ -39,7 +39,7 @@ test('what somebody wrote before hearing of a removal opens for nobody who was r
       held.keys.ring.all.find((one) => one.key.name === base64url(snapshotKeyId(item)!))?.key;
     const outer = keyOf(unpacked.seal);
     let found = '';
-    for (const section of (outer && openSeal(outer, MEETING, unpacked, covers)) ?? []) {
+    for (const section of (outer && openSeal(outer, MEETING, unpacked, covers))?.sections ?? []) {
       const key = keyOf(section);
       if (key) found += new TextDecoder().decode((await openSection(key, MEETING, section)).block.plain);
     }

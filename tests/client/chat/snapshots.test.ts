@@ -48,7 +48,7 @@ async function talk(count: number, more: Partial<ConstructorParameters<typeof De
 /** A document of one's own making in the place of the confirmed one, by two who are in league, past all checks of theirs. */
 async function plant(by: Device, outline: ReturnType<ChatDocument['outline']>) {
   const covers = log.head;
-  const { packed } = await by.keeper.pack({ covers, ...outline });
+  const { packed } = await by.keeper.pack({ covers, unread: [], ...outline });
   const { id, hash, parts } = packed!;
   const snapshot: ChatSnapshot = { id, covers, parts: parts.length, hash, confirmed: false };
   log.parts.set(id, parts);

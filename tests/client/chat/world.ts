@@ -26,9 +26,12 @@ import { ProtocolError } from '../../../signal/protocol/errors.ts';
 
 export const MEETING = 'abcd-efgh-jkmn-pqrs';
 
+/** Milliseconds since 1970. */
+const BEGIN = 1_790_000_000_000;
+
 /** One clock and one list of timers for everybody. */
 export class Time {
-  now = 1_790_000_000_000;
+  now = BEGIN;
   readonly #timers = new Set<{ at: number; run: () => void }>();
 
   after(ms: number, run: () => void): () => void {
@@ -109,7 +112,7 @@ export class Log {
     if (known !== undefined) return this.items[known - 1]!;
     const seq = this.items.length + 1;
     const hash = logBodyHash(fromBase64url(body));
-    const item = { seq, at: 0, hash: base64url(hash), body };
+    const item = { seq, at: BEGIN, hash: base64url(hash), body };
     this.items.push(item);
     this.hashes[seq] = base64url(logNext(fromBase64url(this.hashes[seq - 1]!), seq, hash));
     this.#byId.set(id, seq);
