@@ -73,6 +73,8 @@ export class Snapshots {
   readonly #wrong = new Set<string>();
   /** The confirmed one, where it lacks what is not given back yet. */
   #lacking: string | null = null;
+  /** The confirmed one, where sections of it do not open here and may hold what waits for keys: whoever lacks these makes and confirms none after it. */
+  #shut: string | null = null;
   /** The confirmed one has to be replaced. */
   #isOutdated = false;
   /** The confirmed one, where another of ours waits to take its place. If nobody confirms that, it is tried again at the next visit. */
@@ -197,7 +199,7 @@ export class Snapshots {
     const isKnown = confirmed === null || confirmed.id === this.#right || confirmed.id === this.#replacing;
     if (!isKnown && !this.#isOutdated) return 'check';
     // Whoever lacks a key cannot say that nothing is missing.
-    if (!this.#terms.isWhole()) return null;
+    if (!this.#terms.isWhole() || (confirmed !== null && confirmed.id === this.#shut)) return null;
     if (offered !== null && !this.#wrong.has(offered.id)) return 'check';
     if (this.#isOutdated && level.seq > 0) return 'make';
     return level.seq - this.#base >= this.#terms.worth ? 'make' : null;
@@ -229,6 +231,7 @@ export class Snapshots {
     const { line, port, document, level, left } = this.#terms;
     const covers = level()!;
     const unread = await this.#unread(covers, 0);
+    if (unread === null) return;
     const { keys, packed } = await port.call('chat.pack', { covers, unread, ...document.outline(left()) });
     // Others have to hold the key before they can look into what it seals.
     for (const one of keys) await this.#terms.append(one);
@@ -289,7 +292,7 @@ export class Snapshots {
 
   /** What a snapshot and the items after it come to, beside what we have. */
   async #compare(snapshot: ChatSnapshot): Promise<Found> {
-    const { line, port, document, level, isWhole, hashAt, left, spared } = this.#terms;
+    const { line, port, document, level, isWhole, hasUnread, hashAt, left, spared } = this.#terms;
     const { covers } = snapshot;
     const known = hashAt(covers.seq);
     if (known !== undefined && known !== covers.hash) return { is: 'forged' };
@@ -316,24 +319,37 @@ export class Snapshots {
       theirs.apply(opened.late, null);
       const missing = document.missingIn(theirs, spared());
       if (missing.length > 0) return { is: 'lacks', missing };
-      if (isOutdated || (opened.hidden > 0 && isWhole())) return { is: 'outdated' };
-      if (snapshot.confirmed) return { is: 'right' };
+      // Where nothing of the log is hidden from us, what is hidden in it was never in the log.
+      const isStrange = opened.hidden > 0 && isWhole() && !hasUnread();
+      if (isOutdated || isStrange) return { is: 'outdated' };
+      if (snapshot.confirmed) {
+        if (opened.hidden > 0) this.#shut = snapshot.id;
+        return { is: 'right' };
+      }
       // What waits for a key is to be had by whoever comes to it. Clocks differ.
       const bodies = new Set(opened.unread.map(({ body }) => body));
-      const isThere = (await this.#unread(covers, 1 / 4)).every(({ body }) => bodies.has(body));
-      return { is: isThere ? 'right' : 'outdated' };
+      const isThere = (await this.#unread(covers, 1 / 4))?.every(({ body }) => bodies.has(body));
+      return { is: isThere === true ? 'right' : 'outdated' };
     } finally {
       theirs.destroy();
     }
   }
 
-  /** What waits for keys, in the log up to there and in the snapshot before it. @param margin  part of the time that things are kept, at most a day: older by then need not be there */
-  async #unread({ seq: end }: ChatHead, margin: number): Promise<UnreadItem[]> {
+  /** What waits for keys, in the log up to there and in the snapshot before it. @param margin  part of the time that things are kept, at most a day: older by then need not be there @returns null where not all can be known */
+  async #unread({ seq: end }: ChatHead, margin: number): Promise<UnreadItem[] | null> {
     const { line, port, hasUnread, keepDays, now } = this.#terms;
     if (!hasUnread()) return [];
     const noBlocks = () => undefined;
-    const before = this.#confirmed && (await this.load(this.#confirmed, { take: false, each: noBlocks }));
-    const found = [...(before?.unread ?? [])];
+    const found: UnreadItem[] = [];
+    if (this.#confirmed !== null) {
+      const before = await this.load(this.#confirmed, { take: false, each: noBlocks });
+      // What waits here for keys may lie in a section that others could make of it.
+      if (before === null || before.hidden > 0) {
+        this.#shut = this.#confirmed.id;
+        return null;
+      }
+      found.push(...before.unread);
+    }
     // Of changes of several parts, those of which not all have been read yet.
     let parts: ChatItem[] = [];
     for (let after = this.#confirmed?.covers.seq ?? 0; after < end;) {
