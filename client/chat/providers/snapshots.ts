@@ -5,7 +5,7 @@
  * who finds in it all that they know, and nothing that was erased, confirms it. One that was confirmed is looked at by all, also by those who were
  * away: where it lacks something that is said aloud, given to the log again by one after the other, and another takes its place; so it is with one that
  * holds what was erased since. What is in the log and waits
- * for a key goes along as it is. Whoever lacks a key of the snapshot before compares what they can read, and neither makes nor confirms any. Entries lie in it under the keys
+ * for a key goes along as it is. Whoever lacks a key of the snapshot before can tell nothing of it, and neither makes nor confirms any. Entries lie in it under the keys
  * that they were sealed with (e2ee/chat/snapshot.ts), so it opens nothing to anybody that the log does not.
  */
 import type { ChatHead, ChatItem, ChatSnapshot } from '../../../signal/protocol/chat.ts';
@@ -317,7 +317,8 @@ export class Snapshots {
       // What came meanwhile is in one and not in the other.
       if (level()?.seq !== head.seq) return { is: 'later' };
       theirs.apply(opened.late, null);
-      const missing = document.missingIn(theirs, spared());
+      // What others wrote under one key may lie in a section of another, which we lack.
+      const missing = opened.hidden > 0 && !(isWhole() && !hasUnread()) ? [] : document.missingIn(theirs, spared());
       if (missing.length > 0) return { is: 'lacks', missing };
       // Where nothing of the log is hidden from us, what is hidden in it was never in the log.
       const isStrange = opened.hidden > 0 && isWhole() && !hasUnread();

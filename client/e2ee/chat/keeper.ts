@@ -292,7 +292,8 @@ export class ChatKeeper {
     const keys = await this.#untold();
     if (keys.length > 0) return { keys, packed: null };
     // One that whoever has the link holds, where there is one.
-    const packed = await this.#snapshots.pack(ring.openOf(generation)?.key ?? now, params);
+    const open = ring.openOf(generation)?.key ?? null;
+    const packed = await this.#snapshots.pack({ key: open ?? now, isClosed: open === null }, params);
     return { keys, packed: packed && { id: base64url(random(16)), ...packed } };
   }
 

@@ -127,7 +127,7 @@ export interface ChatCalls {
   /**
    * Seals a snapshot of these lists: of what is proven in them, each under the key that most of it is sealed under; with all keys as the log tells
    * them, and with what it covers under a key of today. `unread`: items that it has as they are, since they wait for keys. `list`: by its index. `keys`: have to be told first, and nothing was made. Null without any:
-   * it is too large. Parts are base64url.
+   * it is too large, or what waits for a key would lie under one that not all have who have the link. Parts are base64url.
    */
   'chat.pack': {
     in: {

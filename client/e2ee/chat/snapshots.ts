@@ -56,9 +56,12 @@ export class SnapshotKeeper {
     this.#reader = reader;
   }
 
-  /** @param seal with which the whole is sealed @returns null where it is too large */
+  /**
+   * @param seal  with which the whole is sealed; `isClosed`: not all who have the link hold it, so what waits for another key must not lie under it
+   * @returns null where that is so, or it is too large
+   */
   async pack(
-    seal: ChatKey,
+    { key: seal, isClosed }: { key: ChatKey; isClosed: boolean },
     { covers, unread, lists, entries }: ChatCalls['chat.pack']['in'],
   ): Promise<{ hash: string; parts: string[] } | null> {
     await ready();
@@ -66,14 +69,18 @@ export class SnapshotKeeper {
     const found: PackedEntry[] = [];
     /** By list: how many entries under which key. */
     const counts = lists.map(() => new Map<ChatKey, number>());
+    const isHidden = lists.map(() => false);
     for (const { bytes, list, clock } of entries) {
       if (turns.isOver) await turns.next();
       const proven = this.#reader.prove(bytes);
       // What nobody has signed is nothing that anybody misses.
       if (proven === 'none') continue;
-      if (proven !== 'hidden') counts[list]!.set(proven.key, (counts[list]!.get(proven.key) ?? 0) + 1);
+      if (proven === 'hidden') isHidden[list] = true;
+      else counts[list]!.set(proven.key, (counts[list]!.get(proven.key) ?? 0) + 1);
       found.push({ bytes, list, clock, entry: proven === 'hidden' ? null : proven.entry });
     }
+    const isLost = lists.some((_, i) => isHidden[i] && counts[i]!.size === 0);
+    if (isClosed && (isLost || unread.length > 0)) return null;
     const sections = new Map<ChatKey, { lists: ListOutline[]; entries: PackedEntry[] }>();
     const placeOf = lists.map((list, i) => {
       const [most] = [...counts[i]!].sort(([, a], [, b]) => b - a);
