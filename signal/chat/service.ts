@@ -135,7 +135,7 @@ export class ChatService {
 
   /** All of them or none. @throws ProtocolError chatUnknown · badRequest */
   erase(listener: Listener, meeting: MeetingId, { items }: Params<'chat.erase'>): Promise<void> {
-    if (items.some(({ body }) => body !== undefined && !isCanonical(body)))
+    if (items.some(({ body }) => !isCanonical(body)))
       throw new ProtocolError('badRequest', 'body: not as base64url is written');
     return this.#turn(listener, meeting, async () => {
       const { chat } = this.#terms.store;
@@ -145,9 +145,11 @@ export class ChatService {
       const known = await chat.erasable(meeting, seqs);
       const isRight = there.every(({ seq, token }) => seq <= head.seq && fits(token, known.get(seq)?.erase ?? ''));
       if (!isRight) throw new ProtocolError('chatUnknown');
-      const erasures = there.map(({ seq, body = null }) => ({ seq, body, bytes: body === null ? 0 : sizeOf(body) }));
-      // What is gone already takes nothing in its place.
-      const isSmaller = erasures.every(({ seq, bytes }) => bytes <= known.get(seq)!.bytes || known.get(seq)!.isGone);
+      const erasures = there.map(({ seq, body }) => ({ seq, body, bytes: sizeOf(body) }));
+      // What was replaced already stays.
+      const isSmaller = erasures.every(
+        ({ seq, bytes }) => bytes <= known.get(seq)!.bytes || known.get(seq)!.isReplaced,
+      );
       if (!isSmaller) throw new ProtocolError('badRequest', 'larger than what was there');
       const erased = await chat.erase(meeting, erasures);
       if (erased.length === 0) return;

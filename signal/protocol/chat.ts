@@ -37,10 +37,9 @@ export const ChatItem = z.object({
   seq: z.int().check(z.positive()),
   /** When the server took it. */
   at: Ms,
-  /** SHA-256 of the body; stays when the body is erased. */
+  /** SHA-256 of the body; stays when another takes its place. */
   hash: Hash,
-  /** Null: whoever wrote it has erased it. */
-  body: z.nullable(bytesText(MAX_ITEM_BYTES)),
+  body: bytesText(MAX_ITEM_BYTES),
   /** Whoever wrote it has put this in its place: the hash is of what was there. */
   replaced: z.optional(z.literal(true)),
 });
@@ -128,7 +127,7 @@ export const chatRequests = {
           z.object({
             seq: z.int().check(z.positive()),
             token: fixedBytesText(32),
-            body: z.optional(bytesText(MAX_ITEM_BYTES)),
+            body: bytesText(MAX_ITEM_BYTES),
           }),
         )
         .check(z.minLength(1), z.maxLength(64)),

@@ -65,16 +65,11 @@ export class SqlChat implements ChatStore {
   async erasable(meeting: MeetingId, seqs: readonly number[]): Promise<Map<number, Erasable>> {
     const rows = await this.#db
       .selectFrom('chat_items')
-      .select(['seq', 'erase', 'bytes', 'body', 'replaced'])
+      .select(['seq', 'erase', 'bytes', 'replaced'])
       .where('meeting', '=', meeting)
       .where('seq', 'in', seqs)
       .execute();
-    return new Map(
-      rows.map(({ seq, erase, bytes, body, replaced }) => [
-        seq,
-        { erase, bytes, isGone: body === null || replaced === 1 },
-      ]),
-    );
+    return new Map(rows.map(({ seq, erase, bytes, replaced }) => [seq, { erase, bytes, isReplaced: replaced === 1 }]));
   }
 
   erase(meeting: MeetingId, items: readonly Erasure[]): Promise<number[]> {
@@ -83,7 +78,6 @@ export class SqlChat implements ChatStore {
         .selectFrom('chat_items')
         .select(['seq', 'bytes'])
         .where('meeting', '=', meeting)
-        .where('body', 'is not', null)
         .where('replaced', '=', 0)
         .where(
           'seq',
@@ -99,7 +93,7 @@ export class SqlChat implements ChatStore {
       for (const { seq, bytes: before } of rows) {
         const { body, bytes } = there.get(seq)!;
         freed += before - bytes;
-        const set = { body, bytes, replaced: body === null ? 0 : 1 };
+        const set = { body, bytes, replaced: 1 };
         await db.updateTable('chat_items').set(set).where('meeting', '=', meeting).where('seq', '=', seq).execute();
       }
       await free(db, meeting, freed);

@@ -62,7 +62,7 @@ const chat: Migration = {
       .addColumn('at', 'bigint', (column) => column.notNull())
       .addColumn('hash', 'text', (column) => column.notNull())
       .addColumn('chain', 'text', (column) => column.notNull())
-      .addColumn('body', 'text')
+      .addColumn('body', 'text', (column) => column.notNull())
       .addColumn('bytes', 'bigint', (column) => column.notNull())
       .addColumn('replaced', 'integer', (column) => column.notNull().defaultTo(0))
       .addColumn('erase', 'text', (column) => column.notNull())

@@ -64,9 +64,8 @@ export interface Tables {
     hash: string;
     /** The chain's hash here. */
     chain: string;
-    /** Null: erased. */
-    body: string | null;
-    /** Of the body, 0 once it is erased. */
+    body: string;
+    /** Of the body. */
     bytes: Integer;
     /** 1: the body is what its author has put in the place of the first. */
     replaced: Integer;

@@ -124,14 +124,13 @@ export interface NewPart {
 export interface Erasable {
   readonly erase: string;
   readonly bytes: number;
-  /** Erased, or replaced. */
-  readonly isGone: boolean;
+  readonly isReplaced: boolean;
 }
 
-/** `body`: what takes the place of the one that is there, of so many bytes; null, and 0: nothing. */
+/** `body`: what takes the place of the one that is there, of so many bytes. */
 export interface Erasure {
   readonly seq: number;
-  readonly body: string | null;
+  readonly body: string;
   readonly bytes: number;
 }
 
@@ -147,7 +146,7 @@ export interface ChatStore {
   page(meeting: MeetingId, after: number, most: { items: number; bytes: number }): Promise<ChatItem[]>;
   /** Of those that are there: the hash of the token that erases it, its size, and whether that was done. */
   erasable(meeting: MeetingId, seqs: readonly number[]): Promise<Map<number, Erasable>>;
-  /** Erases bodies, and a snapshot that holds one of them and is not confirmed. @returns those that had a body */
+  /** Replaces bodies, each once, and drops a snapshot that holds one of them and is not confirmed. @returns those that were replaced now */
   erase(meeting: MeetingId, items: readonly Erasure[]): Promise<number[]>;
   /** Drops all items and snapshots. @returns the new base; null if there was nothing */
   clear(meeting: MeetingId): Promise<ChatHead | null>;

@@ -22,7 +22,7 @@ const next = ({ seq }: ChatHead, more: Partial<NewItem> = {}): NewItem => ({
   erase: `erase ${seq + 1}`,
   ...more,
 });
-const gone = (...seqs: number[]) => seqs.map((seq) => ({ seq, body: null, bytes: 0 }));
+const gone = (...seqs: number[]) => seqs.map((seq) => ({ seq, body: 'ab', bytes: 2 }));
 const headAt = (seq: number): ChatHead => (seq === 0 ? START : { seq, hash: `chain ${seq}` });
 const snapshotAt = (seq: number, more: Partial<ChatSnapshot> = {}): ChatSnapshot => ({
   id: `snapshot ${seq}`,
@@ -123,15 +123,19 @@ export function chatStoreContract(name: string, make: () => Promise<Store>): voi
       await fill(3);
       expect(await store.chat.erasable(meeting, [1, 3, 7])).toEqual(
         new Map([
-          [1, { erase: 'erase 1', bytes: 3, isGone: false }],
-          [3, { erase: 'erase 3', bytes: 3, isGone: false }],
+          [1, { erase: 'erase 1', bytes: 3, isReplaced: false }],
+          [3, { erase: 'erase 3', bytes: 3, isReplaced: false }],
         ]),
       );
       expect(await store.chat.erase(meeting, gone(3, 1, 7))).toEqual([1, 3]);
       expect(await store.chat.erase(meeting, gone(1))).toEqual([]);
-      expect((await store.chat.page(meeting, 0, PAGE)).map(({ body }) => body)).toEqual([null, 'abcd', null]);
-      expect(await store.chat.find(meeting)).toEqual({ base: START, deleted: 0, head: headAt(3), used: 3 });
-      expect((await store.chat.erasable(meeting, [1])).get(1)).toEqual({ erase: 'erase 1', bytes: 0, isGone: true });
+      expect((await store.chat.page(meeting, 0, PAGE)).map(({ body }) => body)).toEqual(['ab', 'abcd', 'ab']);
+      expect(await store.chat.find(meeting)).toEqual({ base: START, deleted: 0, head: headAt(3), used: 7 });
+      expect((await store.chat.erasable(meeting, [1])).get(1)).toEqual({
+        erase: 'erase 1',
+        bytes: 2,
+        isReplaced: true,
+      });
     });
 
     test('put something smaller in the place of a body, once', async () => {

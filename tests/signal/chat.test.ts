@@ -2,7 +2,7 @@
 import { numbers } from '../crypto/seeded.ts';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startApp, type StartedApp } from '../support/startApp.ts';
-import { beginning, chainFrom, draft, write } from './chatting.ts';
+import { beginning, chainFrom, draft, write, erasing } from './chatting.ts';
 import { admit, type Client, create, join } from './client.ts';
 import { hashOfBytes, randomText, TestMeeting } from './keys.ts';
 
@@ -164,15 +164,15 @@ describe('erasing', () => {
     await openBoth();
     const [one, two] = await write(anna, 3);
     const before = await ben.request('chat.read', { after: 0 });
-    await anna.request('chat.erase', { items: [{ seq: 1, token: one!.token }] });
-    await anna.request('chat.erase', { items: [{ seq: 2, token: two!.token }] });
+    await anna.request('chat.erase', { items: [erasing(1, one!.token)] });
+    await anna.request('chat.erase', { items: [erasing(2, two!.token)] });
     expect(await ben.nextPush('erased')).toEqual({ type: 'erased', seqs: [1] });
     expect(await ben.nextPush('erased')).toEqual({ type: 'erased', seqs: [2] });
     const after = await ben.request('chat.open', { after: 0 });
     expect(after.head).toEqual(before.head);
-    expect(after.items.map(({ body }) => body === null)).toEqual([true, true, false]);
+    expect(after.items.map(({ body }, i) => body === before.items[i]!.body)).toEqual([false, false, true]);
     expect(after.items.map(({ hash }) => hash)).toEqual(before.items.map(({ hash }) => hash));
-    expect(after.used).toBe(40);
+    expect(after.used).toBe(60);
     expect(chainFrom(after.base, after.items)).toEqual(after.head);
   });
 
@@ -180,7 +180,7 @@ describe('erasing', () => {
     await openBoth();
     const [one] = await write(anna, 2);
     const [{ hash } = { hash: '' }] = (await ben.request('chat.read', { after: 0 })).items;
-    const erase = (body: string) => anna.request('chat.erase', { items: [{ seq: 1, token: one!.token, body }] });
+    const erase = (body: string) => anna.request('chat.erase', { items: [{ ...erasing(1, one!.token), body }] });
     expect(await anna.codeOf(erase(randomText(41)))).toBe('badRequest');
     expect(await anna.codeOf(erase(`${randomText(20)}AA`))).toBe('badRequest');
     const rest = randomText(20);
@@ -195,9 +195,9 @@ describe('erasing', () => {
   test('is done by whoever has the token, over any connection, and again it is no error', async () => {
     await openBoth();
     const [{ token } = { token: '' }] = await write(anna, 1);
-    await ben.request('chat.erase', { items: [{ seq: 1, token }] });
+    await ben.request('chat.erase', { items: [erasing(1, token)] });
     await anna.nextPush('erased');
-    await anna.request('chat.erase', { items: [{ seq: 1, token }] });
+    await anna.request('chat.erase', { items: [erasing(1, token)] });
     await ben.flushed();
     expect(ben.heard).not.toContain('chat erased');
   });
@@ -205,18 +205,18 @@ describe('erasing', () => {
   test('erases nothing where one of the tokens does not fit', async () => {
     await openBoth();
     const [one, two] = await write(anna, 2);
-    const right = [one, two].map((item, index) => ({ seq: index + 1, token: item!.token }));
+    const right = [one, two].map((item, index) => erasing(index + 1, item!.token));
     const refused = [
-      [{ seq: 1, token: randomText(32) }],
-      [{ seq: 1, token: two!.token }],
-      [{ seq: 1, token: one!.append.erase }],
-      [{ seq: 3, token: one!.token }],
-      [...right, { seq: 2, token: one!.token }],
+      [erasing(1, randomText(32))],
+      [erasing(1, two!.token)],
+      [erasing(1, one!.append.erase)],
+      [erasing(3, one!.token)],
+      [...right, erasing(2, one!.token)],
     ];
     for (const items of refused) {
       expect(await ben.codeOf(ben.request('chat.erase', { items }))).toBe('chatUnknown');
     }
-    expect((await ben.request('chat.read', { after: 0 })).items.every(({ body }) => body !== null)).toBe(true);
+    expect((await ben.request('chat.read', { after: 0 })).items.every(({ replaced }) => !replaced)).toBe(true);
     await ben.request('chat.erase', { items: right });
     expect((await anna.nextPush('erased')).seqs).toEqual([1, 2]);
   });
@@ -224,9 +224,9 @@ describe('erasing', () => {
   test('leaves an item with the same id known: it is not added again', async () => {
     await openBoth();
     const [{ append, token } = draft()] = await write(anna, 1);
-    await anna.request('chat.erase', { items: [{ seq: 1, token }] });
+    await anna.request('chat.erase', { items: [erasing(1, token)] });
     expect((await anna.request('chat.append', append)).seq).toBe(1);
-    expect((await ben.request('chat.read', { after: 0 })).items).toMatchObject([{ seq: 1, body: null }]);
+    expect((await ben.request('chat.read', { after: 0 })).items).toMatchObject([{ seq: 1, replaced: true }]);
   });
 });
 
@@ -249,8 +249,8 @@ describe('what does not fit', () => {
       ['chat.read', { after: '0' }],
       ['chat.read', { after: 2 ** 60 }],
       ['chat.erase', { items: [] }],
-      ['chat.erase', { items: Array(65).fill({ seq: 1, token: randomText(32) }) }],
-      ['chat.erase', { items: [{ seq: 0, token: randomText(32) }] }],
+      ['chat.erase', { items: Array(65).fill(erasing(1, randomText(32))) }],
+      ['chat.erase', { items: [erasing(0, randomText(32))] }],
       ['chat.whisper', { body: 'A'.repeat(2732) }],
       ['chat.part', { snapshot: randomText(16), part: -1 }],
       ['chat.confirm', { snapshot: '' }],

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createMeeting } from '../../signal/meeting/hosting.ts';
 import { startApp, type StartedApp } from '../support/startApp.ts';
-import { draft, write } from './chatting.ts';
+import { draft, write, erasing } from './chatting.ts';
 import { admit, Client, create, join, type Person, proveLink } from './client.ts';
 import { startSignal } from './harness.ts';
 import { labels, newLeaf, proofText, randomText, TestMeeting } from './keys.ts';
@@ -75,7 +75,7 @@ describe('a connection', () => {
     const asked: [string, unknown][] = [
       ['chat.read', { after: 0 }],
       ['chat.append', draft().append],
-      ['chat.erase', { items: [{ seq: 1, token: randomText(32) }] }],
+      ['chat.erase', { items: [erasing(1, randomText(32))] }],
       ['chat.whisper', { body: 'AAAA' }],
       ['chat.part', { snapshot, part: 0 }],
       ['chat.offerPart', { snapshot, part: 0, body: 'AAAA' }],

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { ChatTerms } from '../../signal/protocol/documents.ts';
 import { createMeeting } from '../../signal/meeting/hosting.ts';
 import { startApp } from '../support/startApp.ts';
-import { beginning, chainFrom, draft, offer, snapshotOf, write } from './chatting.ts';
+import { beginning, chainFrom, draft, offer, snapshotOf, write, erasing } from './chatting.ts';
 import { admit, type Client, create, join, type Person } from './client.ts';
 import { type Harness, startSignal } from './harness.ts';
 import { randomText, TestMeeting } from './keys.ts';
@@ -67,7 +67,7 @@ describe('no byte of a body is on the disk', () => {
     const kept = await write(anna.client, 3);
     for (const { append } of drafts) expect(await isOnDisk(append.body)).toBe(true);
     // One of them leaves something in its place.
-    const items = drafts.map(({ token }, index) => ({ seq: index + 1, token }));
+    const items = drafts.map(({ token }, index) => erasing(index + 1, token));
     await anna.client.request('chat.erase', { items: [{ ...items[0]!, body: randomText(20) }, ...items.slice(1)] });
     await ticked();
     for (const { append } of drafts) expect(await isOnDisk(append.body)).toBe(false);
@@ -137,7 +137,7 @@ describe('no byte of a body is on the disk', () => {
   test('nor after the next start, where a process ended before it had scrubbed', async () => {
     const { append, token } = draft(bodies()[1]);
     await anna.client.request('chat.append', append);
-    await anna.client.request('chat.erase', { items: [{ seq: 1, token }] });
+    await anna.client.request('chat.erase', { items: [erasing(1, token)] });
     // As a crash leaves it: the log is there, and holds what the database does not.
     expect(await isOnDisk(append.body)).toBe(true);
     const next = await startSignal({ now: Date.now, file: joinPath(folder, 'parley.sqlite') });
@@ -275,7 +275,7 @@ test('a server that starts anew has all that was written, erased and confirmed',
   };
   const [one, two] = [(await open()).client, (await open()).client];
   const drafts = await write(one, 5);
-  await one.request('chat.erase', { items: [{ seq: 4, token: drafts[3]!.token }] });
+  await one.request('chat.erase', { items: [erasing(4, drafts[3]!.token)] });
   const { items } = await read(one);
   const [confirmed, offered] = [1, 2].map((count) => snapshotOf(chainFrom(beginning(meeting), items.slice(0, count))));
   await offer(one, confirmed!);

@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createMeeting } from '../../signal/meeting/hosting.ts';
 import { labels, proofText } from './keys.ts';
-import { draft, offer, snapshotOf, write } from './chatting.ts';
+import { sizeOf } from '../../signal/chat/chain.ts';
+import { draft, offer, snapshotOf, write, erasing } from './chatting.ts';
 import { Client, join, proveLink, Refused } from './client.ts';
 import { type Harness, startSignal } from './harness.ts';
 import { randomText, TestMeeting } from './keys.ts';
@@ -52,8 +53,9 @@ describe('a chat’s quota', () => {
     expect((await late.request('chat.append', drafts[7]!.append)).seq).toBe(8);
     const { used, quota } = await late.request('chat.open', { after: 16 });
     expect([used, quota]).toEqual([MIB, MIB]);
-    await late.request('chat.erase', { items: [{ seq: 3, token: drafts[2]!.token }] });
-    await late.request('chat.append', large().append);
+    const small = erasing(3, drafts[2]!.token);
+    await late.request('chat.erase', { items: [small] });
+    await late.request('chat.append', draft(randomText(64 * 1024 - sizeOf(small.body))).append);
     expect(await late.codeOf(late.request('chat.append', draft('AAAA').append))).toBe('chatFull');
     const anna = await join(signal.url, meeting);
     await anna.client.request('host.command', { command: meeting.command({ action: 'clearChat' }) });

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ChatHead } from '../../signal/protocol/chat.ts';
 import { startApp, type StartedApp } from '../support/startApp.ts';
-import { beginning, chainFrom, draft, type Draft, offer, snapshotOf, write } from './chatting.ts';
+import { beginning, chainFrom, draft, type Draft, offer, snapshotOf, write, erasing } from './chatting.ts';
 import { type Client, create, join } from './client.ts';
 import { randomText, TestMeeting } from './keys.ts';
 
@@ -69,7 +69,7 @@ describe('a snapshot', () => {
     // The log goes on from there.
     expect((await anna.request('chat.append', draft().append)).seq).toBe(7);
     // What it covers is gone: no error, whatever the token.
-    await anna.request('chat.erase', { items: [{ seq: 1, token: randomText(32) }] });
+    await anna.request('chat.erase', { items: [erasing(1, randomText(32))] });
   });
 
   test('is not confirmed by the connection that offered it, whatever it claims', async () => {
@@ -119,13 +119,13 @@ describe('a snapshot', () => {
   test('goes when one of the bodies that it holds is erased before it is confirmed', async () => {
     const made = snapshotOf(heads[4]!);
     await offer(anna, made);
-    await anna.request('chat.erase', { items: [{ seq: 6, token: written[5]!.token }] });
+    await anna.request('chat.erase', { items: [erasing(6, written[5]!.token)] });
     await ben.request('chat.part', { snapshot: made.snapshot.id, part: 0 });
-    await anna.request('chat.erase', { items: [{ seq: 3, token: written[2]!.token }] });
+    await anna.request('chat.erase', { items: [erasing(3, written[2]!.token)] });
     expect(await confirm(ben, made.snapshot)).toBe('chatUnknown');
     const half = snapshotOf(heads[4]!);
     await anna.request('chat.offer', { snapshot: half.snapshot });
-    await anna.request('chat.erase', { items: [{ seq: 4, token: written[3]!.token }] });
+    await anna.request('chat.erase', { items: [erasing(4, written[3]!.token)] });
     const part = { snapshot: half.snapshot.id, part: 0, body: half.parts[0] };
     expect(await code(anna, 'chat.offerPart', part)).toBe('chatUnknown');
   });
@@ -141,7 +141,7 @@ describe('a snapshot', () => {
 
 describe('a hostile offer', () => {
   test('that covers nothing of this log is refused', async () => {
-    await anna.request('chat.erase', { items: [{ seq: 2, token: written[1]!.token }] });
+    await anna.request('chat.erase', { items: [erasing(2, written[1]!.token)] });
     for (const covers of [
       heads[0]!,
       { seq: 3, hash: heads[4]!.hash },

@@ -17,6 +17,13 @@ export function draft(body = randomText(40)): Draft {
   return { append: { id: randomText(16), body, erase: hashOfBytes(token) }, token };
 }
 
+/** As `chat.erase` wants it: something small in the place of the body. */
+export const erasing = (seq: number, token: string): Params<'chat.erase'>['items'][number] => ({
+  seq,
+  token,
+  body: randomText(10),
+});
+
 /** Appends items one after the other. */
 export async function write(client: Client, count: number, make = () => draft()): Promise<Draft[]> {
   const drafts = Array.from({ length: count }, make);

@@ -123,7 +123,7 @@ export class ChatKeeper {
     if (head === null || isBase) this.#keys.readAnew();
     if (head === null) this.#unread.clear();
     await ready();
-    const bodies = items.map(({ body }) => (body === null ? null : fromBase64url(body)));
+    const bodies = items.map(({ body }) => fromBase64url(body));
     const heads = follow(from, items, bodies);
     if (heads === null)
       return { head: from, settled: from, broken: true, opened: [], late: [], hidden: this.#unread.count };
@@ -158,7 +158,7 @@ export class ChatKeeper {
   async #tryAgain(isMeant: (body: Bytes) => boolean): Promise<OpenedItem[]> {
     const opened: OpenedItem[] = [];
     await this.#unread.take(async (item) => {
-      const body = fromBase64url(item.body!);
+      const body = fromBase64url(item.body);
       if (!isMeant(body)) return false;
       const one = await this.#openOne(item, body);
       opened.push(one);
@@ -255,11 +255,11 @@ export class ChatKeeper {
     const { meeting } = this.#terms;
     await ready();
     const open = ({ body }: ChatItem, kind: 'update' | 'part'): Bytes | null => {
-      const item = body === null ? null : fromBase64url(body);
-      const head = item && itemHead(item);
+      const item = fromBase64url(body);
+      const head = itemHead(item);
       const key = head?.kind === kind ? this.#keys.ring.find(head.keyId) : null;
       try {
-        return key && item && openItem(key, meeting, kind, item);
+        return key && openItem(key, meeting, kind, item);
       } catch {
         return null;
       }
@@ -268,9 +268,7 @@ export class ChatKeeper {
       const part = open(item, 'part');
       return part === null ? [] : [{ part, index }];
     });
-    const unread = items.flatMap(({ body }, index) =>
-      body !== null && this.#isUnread(fromBase64url(body)) ? [index] : [],
-    );
+    const unread = items.flatMap(({ body }, index) => (this.#isUnread(fromBase64url(body)) ? [index] : []));
     return { updates: items.map((item) => open(item, 'update')), ...joined(parts), unread };
   }
 
@@ -388,12 +386,11 @@ export class ChatKeeper {
   /** @param before  where the log goes before it */
   #openOne(
     { seq, replaced }: Pick<ChatItem, 'seq' | 'replaced'>,
-    item: Bytes | null,
+    item: Bytes,
     before: () => ChatHead | null = () => null,
     parts = this.#parts,
   ): OpenedItem | Promise<OpenedItem> {
     const { meeting } = this.#terms;
-    if (item === null) return { is: 'erased' };
     const head = itemHead(item);
     if (head === null || head.kind === 'whisper' || head.kind === 'snapshot') return { is: 'forged' };
     if (head.kind === 'ring' || head.kind === 'forward') {
@@ -475,11 +472,7 @@ function isNews(one: OpenedItem): boolean {
 }
 
 /** @returns where the chain is before each of these items, and after all of them; null where they do not follow */
-function follow(
-  from: ChatHead,
-  items: readonly ChatItem[],
-  bodies: readonly (Bytes | null)[],
-): (() => ChatHead)[] | null {
+function follow(from: ChatHead, items: readonly ChatItem[], bodies: readonly Bytes[]): (() => ChatHead)[] | null {
   let { seq } = from;
   let hash = fromBase64url(from.hash);
   const heads = [() => from];
@@ -488,7 +481,7 @@ function follow(
     const bodyHash = fromBase64url(item.hash);
     const body = bodies[i]!;
     // Of one that was replaced only its author knew the body.
-    if (body !== null && item.replaced !== true && !equal(logBodyHash(body), bodyHash)) return null;
+    if (item.replaced !== true && !equal(logBodyHash(body), bodyHash)) return null;
     hash = logNext(hash, item.seq, bodyHash);
     seq = item.seq;
     const next = hash;

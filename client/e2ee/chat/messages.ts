@@ -50,7 +50,7 @@ export type OpenedItem =
   | { readonly is: 'update'; readonly update: Bytes }
   | { readonly is: 'ring'; readonly isNews: boolean }
   /** `stale`: sealed under a key that a removal had ended by then; whoever wrote it honestly gives it to the log again. */
-  | { readonly is: 'part' | 'stale' | 'forged' | 'erased' }
+  | { readonly is: 'part' | 'stale' | 'forged' }
   | { readonly is: 'hidden'; readonly isNews?: boolean };
 
 export interface WrittenEntry {

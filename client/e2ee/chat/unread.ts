@@ -54,7 +54,7 @@ export class Unread {
     if (this.#seqs.has(item.seq)) return;
     this.#items.push({ item, names });
     this.#seqs.add(item.seq);
-    this.#chars += item.body?.length ?? 0;
+    this.#chars += item.body.length;
     while (this.#items.length > MOST_ITEMS || this.#chars > MOST_CHARS) {
       const oldest = this.#items.shift()!;
       this.#forget(oldest.item);
@@ -89,7 +89,7 @@ export class Unread {
 
   #forget({ seq, body }: ChatItem): void {
     this.#seqs.delete(seq);
-    this.#chars -= body?.length ?? 0;
+    this.#chars -= body.length;
   }
 }
 
