@@ -278,7 +278,7 @@ describe('members and strangers who are not honest', () => {
     // Under the ids of keys that it sees in the log, but holds none of; and under open ones that it draws.
     const open = { secret: random(32), generation, closed: null };
     const ids = chat.log.items.flatMap(({ body }) => {
-      const head = itemHead(fromBase64url(body!));
+      const head = itemHead(fromBase64url(body));
       return head !== null && 'keyId' in head ? [head.keyId] : [];
     });
     ids.push((await deriveChatKey(open, MEETING)).id);

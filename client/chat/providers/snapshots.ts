@@ -357,13 +357,13 @@ export class Snapshots {
       const page = await line.request('chat.read', { after });
       const items = [...parts, ...page.items.filter(({ seq }) => seq <= end)];
       const { open, unread } = await port.call('chat.peek', { items });
-      for (const { seq, at, body } of unread.map((i) => items[i]!)) if (body !== null) found.push({ seq, at, body });
+      for (const { seq, at, body } of unread.map((i) => items[i]!)) found.push({ seq, at, body });
       parts = open.map((i) => items[i]!);
       const last = page.items.at(-1);
       if (last === undefined) break;
       after = last.seq;
     }
-    for (const { seq, at, body } of parts) if (body !== null) found.push({ seq, at, body });
+    for (const { seq, at, body } of parts) found.push({ seq, at, body });
     const from = now() - (keepDays() - margin * Math.min(4, keepDays())) * DAY_MS;
     return found.filter(({ at }) => !(at < from));
   }

@@ -475,7 +475,7 @@ describe('after a removal', () => {
     await a.chat.write([say('after')]);
     await settle();
     const keys = await Promise.all(planted.map((one) => deriveChatKey(one, MEETING)));
-    const used = log.items.map(({ body }) => itemHead(fromBase64url(body!)));
+    const used = log.items.map(({ body }) => itemHead(fromBase64url(body)));
     for (const head of used) {
       if (head !== null && 'keyId' in head) expect(keys.some(({ id }) => equal(id, head.keyId))).toBe(false);
     }
@@ -484,7 +484,7 @@ describe('after a removal', () => {
     const [own] = await openRing(
       access.chatKey,
       { meetingId: MEETING, generation: 0 },
-      wrappedRing(fromBase64url(log.items[0]!.body!)),
+      wrappedRing(fromBase64url(log.items[0]!.body)),
     );
     expect((await deriveChatKey(own!, MEETING)).name).not.toBe(
       (await deriveChatKey({ ...own!, generation: 1 }, MEETING)).name,
@@ -616,7 +616,7 @@ describe('a server, a member, a stranger that is not honest', () => {
     a.connect();
     await a.chat.write([say('to Ada alone')]);
     await settle();
-    for (const item of log.items) other.append(base64url(random(16)), item.body!);
+    for (const item of log.items) other.append(base64url(random(16)), item.body);
     b.connect();
     await b.chat.write([say('to Ben alone')]);
     await a.chat.write([say('to Ada alone again')]);
@@ -649,7 +649,7 @@ describe('a server, a member, a stranger that is not honest', () => {
     b.connect();
     await a.chat.write([say('genuine')]);
     await settle();
-    const wrapped = wrappedRing(fromBase64url(log.items[0]!.body!));
+    const wrapped = wrappedRing(fromBase64url(log.items[0]!.body));
     const [ring] = await openRing(access.chatKey, { meetingId: MEETING, generation: 0 }, wrapped);
     const key = await deriveChatKey(ring!, MEETING);
     // Ben holds every key. He seals in Ada's name, and vouches for it with a real entry of his own.

@@ -43,7 +43,7 @@ async function entriesOf({ chat, keeper }: Device): Promise<Bytes[]> {
 
 /** The key that everybody of the chat has. */
 async function ringKey(): Promise<ChatKey> {
-  const wrapped = wrappedRing(fromBase64url(log.items[0]!.body!));
+  const wrapped = wrappedRing(fromBase64url(log.items[0]!.body));
   const [ring] = await openRing(access.chatKey, { meetingId: MEETING, generation: 0 }, wrapped);
   return deriveChatKey(ring!, MEETING);
 }

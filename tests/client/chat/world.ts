@@ -152,7 +152,7 @@ export class Log {
     if (seq <= this.#base) return;
     if (base64url(sha256Now(fromBase64url(token))) !== this.#erase.get(seq)) throw new ProtocolError('chatUnknown');
     const before = this.items[seq - 1]!;
-    if (body.length > before.body!.length) throw new ProtocolError('badRequest');
+    if (body.length > before.body.length) throw new ProtocolError('badRequest');
     if (before.replaced !== true) this.items[seq - 1] = { ...before, body, replaced: true };
     if (this.offered !== null && this.offered.snapshot.covers.seq >= seq) this.offered = null;
   }

@@ -132,7 +132,7 @@ export class ChatScene {
     const found = new Map<string, RingSecret>(device.keys.ring.all.map((one) => [one.key.name, one]));
     for (let before = -1; before < found.size;) {
       before = found.size;
-      for (const item of [...this.log.items.map(({ body }) => fromBase64url(body!)), ...(await this.#snapshotKeys())]) {
+      for (const item of [...this.log.items.map(({ body }) => fromBase64url(body)), ...(await this.#snapshotKeys())]) {
         for (const one of await hoarded(item, [...found.values()], links))
           found.set((await deriveChatKey(one, MEETING)).name, one);
       }
