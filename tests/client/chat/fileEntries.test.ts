@@ -68,7 +68,7 @@ test('its reader reads of a file, and nobody beside; the log holds no name of on
   const [shown] = new Presenter(b.chat).messages(false);
   expect(shown!.files).toEqual([{ name: 'canary one.txt', size: 5, type: 'text/plain', picture: null }]);
   expect(exportText([shown!], { timeOf: () => 'now', onlyTo: (name) => name, unnamed: 'Somebody' })).toBe(
-    '[now] Ada\n[canary one.txt]\n',
+    '[now] Ada\n  [canary one.txt]\n',
   );
   expect(exportJson([shown!])).toContain('"canary one.txt"');
   expect(exportJson([shown!])).not.toContain('A'.repeat(43));
