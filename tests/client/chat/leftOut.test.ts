@@ -4,7 +4,7 @@ import { base64url } from '../../../crypto/bytes.ts';
 import { random } from '../../../crypto/primitives.ts';
 import { ChatDocument } from '../../../client/chat/document.ts';
 import type { ChatSnapshot } from '../../../signal/protocol/chat.ts';
-import { Device, Log, opened, Time, together } from './world.ts';
+import { Device, Log, opened, plant, Time, together } from './world.ts';
 
 const SILENT = { added: () => undefined, removed: () => undefined, updated: () => undefined };
 const say = (text: string) => ({ is: 'say', text }) as const;
@@ -13,14 +13,13 @@ const DAY = 24 * 60 * MINUTES;
 
 type Outline = ReturnType<ChatDocument['outline']>;
 
-/** A snapshot of somebody's making, confirmed past all checks by another connection of theirs. */
-async function plant(log: Log, [by, again]: readonly [Device, Device], outline: Outline): Promise<ChatSnapshot> {
-  const covers = log.head;
-  const { packed } = await by.keeper.pack({ covers, unread: [], ...outline });
-  const { id, hash, parts } = packed!;
-  const snapshot: ChatSnapshot = { id, covers, parts: parts.length, hash, confirmed: false };
-  log.parts.set(id, parts);
-  log.offered = { snapshot, by, isWhole: true };
+/** Confirmed past all checks by another connection of theirs. */
+async function plantConfirmed(
+  log: Log,
+  [by, again]: readonly [Device, Device],
+  outline: Outline,
+): Promise<ChatSnapshot> {
+  const { id } = await plant(log, by, outline);
   return log.confirm(id, again)!;
 }
 
@@ -54,7 +53,7 @@ describe('one who confirms their own snapshot while others are away', () => {
     for (const one of [ada, ben]) one.disconnect();
     await mal.chat.write([say('hello')]);
     await time.pass(3000);
-    await plant(log, [mal, again], await made(log, mal));
+    await plantConfirmed(log, [mal, again], await made(log, mal));
     for (const one of [mal, again]) one.kill();
     return { log, time, ada, ben, device };
   }

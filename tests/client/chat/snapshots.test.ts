@@ -2,9 +2,8 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { base64url, fromBase64url } from '../../../crypto/bytes.ts';
 import { random } from '../../../crypto/primitives.ts';
-import type { ChatSnapshot } from '../../../signal/protocol/chat.ts';
 import { ChatDocument } from '../../../client/chat/document.ts';
-import { accessOf, Device, Log, opened, person, Time, type Person } from './world.ts';
+import { accessOf, Device, Log, opened, person, plant, Time, type Person } from './world.ts';
 
 const NOTHING = { lists: [], entries: [] };
 
@@ -43,17 +42,6 @@ async function talk(count: number, more: Partial<ConstructorParameters<typeof De
   }
   await settle();
   return devices;
-}
-
-/** A document of one's own making in the place of the confirmed one, by two who are in league, past all checks of theirs. */
-async function plant(by: Device, outline: ReturnType<ChatDocument['outline']>) {
-  const covers = log.head;
-  const { packed } = await by.keeper.pack({ covers, unread: [], ...outline });
-  const { id, hash, parts } = packed!;
-  const snapshot: ChatSnapshot = { id, covers, parts: parts.length, hash, confirmed: false };
-  log.parts.set(id, parts);
-  log.offered = { snapshot, by, isWhole: true };
-  return snapshot;
 }
 
 const silent = () => new ChatDocument({ added: () => undefined, removed: () => undefined, updated: () => undefined });
@@ -136,7 +124,7 @@ describe('a snapshot', () => {
   test('that lacks what others know is not confirmed', async () => {
     const [a, b] = (await talk(6)) as [Device, Device];
     const other = silent();
-    const snapshot = await plant(a, other.outline());
+    const snapshot = await plant(log, a, other.outline());
     b.pushed({ type: 'snapshot', snapshot });
     await settle();
     expect(log.snapshot).toBeNull();
@@ -146,7 +134,7 @@ describe('a snapshot', () => {
   test('that lacks something and was confirmed by two in league is said aloud, filled again, and replaced', async () => {
     const [a, b] = (await talk(6)) as [Device, Device];
     a.disconnect();
-    const planted = await plant(a, NOTHING);
+    const planted = await plant(log, a, NOTHING);
     const confirmed = log.confirm(planted.id, b)!;
     b.pushed({ type: 'snapshot', snapshot: confirmed });
     await settle();
@@ -176,7 +164,7 @@ describe('a snapshot', () => {
       return verdict.is !== 'read' || verdict.entry.id !== last.id;
     });
     expect(entries).toHaveLength(whole.entries.length - 1);
-    const planted = await plant(b, { ...whole, entries });
+    const planted = await plant(log, b, { ...whole, entries });
     log.confirm(planted.id, a);
     b.disconnect();
     const late = await newcomer();
@@ -225,7 +213,7 @@ describe('a snapshot', () => {
     c.disconnect();
     // Cy writes under the former key, and puts that into a snapshot that covers all there is.
     await c.chat.write([say('still here')]);
-    const planted = await plant(c, NOTHING);
+    const planted = await plant(log, c, NOTHING);
     const confirmed = log.confirm(planted.id, b)!;
     for (const one of [a, b]) one.pushed({ type: 'snapshot', snapshot: confirmed });
     await settle();

@@ -438,6 +438,17 @@ export function portOf(keeper: ChatKeeper): ChatPort {
   };
 }
 
+/** A snapshot of somebody's own making on the server, whole and not confirmed, past all checks of theirs. */
+export async function plant(log: Log, by: Device, outline: ReturnType<ChatDocument['outline']>): Promise<ChatSnapshot> {
+  const covers = log.head;
+  const { packed } = await by.keeper.pack({ covers, unread: [], ...outline });
+  const { id, hash, parts } = packed!;
+  const snapshot: ChatSnapshot = { id, covers, parts: parts.length, hash, confirmed: false };
+  log.parts.set(id, parts);
+  log.offered = { snapshot, by, isWhole: true };
+  return snapshot;
+}
+
 /** Several who have the chat of one meeting open, and how another comes to it. @param snapshotAfter  items */
 export async function together(names: readonly string[], snapshotAfter?: number) {
   const [log, time, access] = [new Log(), new Time(), accessOf()];

@@ -330,6 +330,16 @@ describe('with a message', () => {
       .toBe('@Ada Lovelace that works for me');
   });
 
+  test('however many alarms there are, one reads them all, and the place to write stays on the screen', async () => {
+    await chat('alarms', { viewport: { width: 390, height: 700 } });
+    const [box, banners] = [await input().boundingBox(), page.locator('[role=status]:has([data-testid=chat-alarm])')];
+    expect(box!.y + box!.height).toBeLessThan(700);
+    await banners.focus();
+    await page.keyboard.press('End');
+    await expect.poll(() => page.getByTestId('chat-full').isVisible()).toBe(true);
+    await expect.poll(() => banners.evaluate((one) => one.scrollTop)).toBeGreaterThan(0);
+  });
+
   test('what failed is tried again', async () => {
     await chat('offline');
     await page.getByTestId('chat-retry').click();
