@@ -319,16 +319,19 @@ const toggleDone: Command = (state, dispatch) => {
 function checkView({ canWrite, doneLabel }: EditorTerms): NodeViewConstructor {
   return (node, view, getPos) => {
     const dom = document.createElement('li');
+    const tick = document.createElement('label');
     const box = document.createElement('input');
     const contentDOM = document.createElement('div');
     box.type = 'checkbox';
-    box.contentEditable = 'false';
+    // Around the box, for fingers: as large as they need it.
+    tick.contentEditable = 'false';
+    tick.append(box);
     box.setAttribute('aria-label', doneLabel);
     box.addEventListener('change', () => {
       const pos = getPos();
       if (pos !== undefined && canWrite()) view.dispatch(view.state.tr.setNodeAttribute(pos, 'done', box.checked));
     });
-    dom.append(box, contentDOM);
+    dom.append(tick, contentDOM);
     const draw = (done: boolean): void => {
       box.checked = done;
       box.disabled = !canWrite();
@@ -343,7 +346,7 @@ function checkView({ canWrite, doneLabel }: EditorTerms): NodeViewConstructor {
         draw(next.attrs['done'] === true);
         return true;
       },
-      stopEvent: (event) => event.target === box,
+      stopEvent: ({ target }) => target instanceof Node && tick.contains(target),
       ignoreMutation: (mutation) => !contentDOM.contains(mutation.target),
     };
   };

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { launchBrowser, openContext, type Watched } from '../../support/browser.ts';
-import { seriousFaults } from './axe.ts';
+import { faultsOf } from './axe.ts';
 import type { FakeChat } from './fixtures/fakeChat.svelte.ts';
 import { type FixturePage, serveFixtures } from './fixturePage.ts';
 
@@ -696,14 +696,14 @@ describe('for all eyes and hands', () => {
       // Axe is a guest here and keeps to no policy: what it is reproached with is not the chat's.
       expect(watched, name).toEqual({ consoleErrors: [], cspViolations: [], outsideRequests: [] });
       if ('hasTouch' in options) expect(await smallTargets(), name).toEqual([]);
-      if (axe !== null) expect(await seriousFaults(page), name).toEqual([]);
+      if (axe !== null) expect(await faultsOf(page), name).toEqual([]);
       Object.assign(watched, { consoleErrors: [], cspViolations: [], outsideRequests: [] } satisfies Watched);
     }
   });
 
   test('what opens over it can be read and reached as well', async () => {
     await chat('talk');
-    const faults = async () => (await page.waitForTimeout(250), seriousFaults(page));
+    const faults = async () => (await page.waitForTimeout(250), faultsOf(page));
     await tool('me', 'chat-react');
     await page.locator('.emoji-picker').waitFor();
     expect(await faults(), 'emoji').toEqual([]);

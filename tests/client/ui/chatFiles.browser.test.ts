@@ -2,7 +2,7 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { launchBrowser, openContext, type Watched } from '../../support/browser.ts';
-import { seriousFaults } from './axe.ts';
+import { faultsOf } from './axe.ts';
 import { type FixturePage, serveFixtures } from './fixturePage.ts';
 
 let fixtures: FixturePage;
@@ -168,7 +168,7 @@ describe('a file that came', () => {
     expect(await calls('chat.fetchFile')).toEqual([['shots', 0]]);
     expect(await page.getByTestId('chat-viewer-whole').getAttribute('src')).toMatch(/^blob:/);
     expect(await page.getByTestId('chat-viewer').getByRole('heading').innerText()).toBe('harbour.jpg');
-    expect(await seriousFaults(page)).toEqual([]);
+    expect(await faultsOf(page)).toEqual([]);
     await page.keyboard.press('Escape');
     await expect.poll(() => page.getByTestId('chat-viewer').count()).toBe(0);
     // The chat is still open, and the focus where it was.

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { launchBrowser, openContext, type Watched } from '../../support/browser.ts';
-import { seriousFaults } from './axe.ts';
+import { faultsOf } from './axe.ts';
 import { type FixturePage, serveFixtures } from './fixturePage.ts';
 
 let fixtures: FixturePage;
@@ -75,7 +75,7 @@ test('is written by keys alone: headings, lists, checks, marks, and it is saved 
   await page.evaluate(() => window.fakeChat.notes.arrive([{ name: 'paragraph', text: 'from another' }]));
   for (let i = 0; i < 12; i++) await page.keyboard.press('Control+z');
   expect(await text().innerText()).toMatch(/^\s*from another\s*$/);
-  expect(await seriousFaults(page)).toEqual([]);
+  expect(await faultsOf(page)).toEqual([]);
   expect(watched).toEqual({ consoleErrors: [], cspViolations: [], outsideRequests: [] });
 });
 
@@ -103,7 +103,7 @@ test('the tools are one stop of the Tab key, arrows go between them, and each sa
   await page.keyboard.press('Enter');
   expect(await html()).toContain('rel="noopener noreferrer nofollow"');
   expect(await calls('notes.moved')).toContainEqual(['there']);
-  expect(await seriousFaults(page)).toEqual([]);
+  expect(await faultsOf(page)).toEqual([]);
 });
 
 test('signs of Markdown become marks and addresses become links as one types and pastes; Backspace takes that back, and nothing is fetched', async () => {
@@ -145,7 +145,7 @@ test('signs of Markdown become marks and addresses become links as one types and
   expect(await html()).toContain(
     '<a href="https://example.org/c" target="_blank" rel="noopener noreferrer nofollow">https://example.org/a</a>, f',
   );
-  expect(await seriousFaults(page)).toEqual([]);
+  expect(await faultsOf(page)).toEqual([]);
   await page.getByTestId('notes-unlink').click();
   expect(await html()).toContain('e https://example.org/a, f');
   expect(await page.getByTestId('notes-link-here').count()).toBe(0);
@@ -221,7 +221,7 @@ test('others’ cursors are shown by name, what is new has a dot, and what is la
   await page.getByText('what was before').waitFor();
   expect(await text().getAttribute('contenteditable')).toBe('false');
   expect(await page.getByTestId('notes-tools').count()).toBe(0);
-  expect(await seriousFaults(page)).toEqual([]);
+  expect(await faultsOf(page)).toEqual([]);
 });
 
 test('on a phone it is a sheet over all, and its tools are large enough', async () => {
@@ -231,5 +231,5 @@ test('on a phone it is a sheet over all, and its tools are large enough', async 
   const box = (await page.getByTestId('notes-strong').boundingBox())!;
   expect(Math.min(box.width, box.height)).toBeGreaterThanOrEqual(44);
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
-  expect(await seriousFaults(page)).toEqual([]);
+  expect(await faultsOf(page)).toEqual([]);
 });
