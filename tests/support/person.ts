@@ -208,7 +208,7 @@ export class Person {
     let state: string | null = null;
     await until(
       async () => states.includes((state = await this.stateOf(who)) ?? ''),
-      () => `${this.name} sees ${who} as ${states.join(' or ')}, not ${state}`,
+      async () => `${this.name} sees ${who} as ${states.join(' or ')}, not ${state}; ${await this.situation()}`,
     );
     return state!;
   }
@@ -238,7 +238,7 @@ export class Person {
         ({ readings } = await this.watchedOf(who));
         return readings.filter(({ person }) => person === CAST[who].number).length >= count;
       },
-      () => `${this.name} sees ${who}: ${readings.length} of ${count} pictures`,
+      async () => `${this.name} sees ${who}: ${readings.length} of ${count} pictures; ${await this.situation()}`,
     );
     return readings;
   }

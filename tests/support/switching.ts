@@ -8,14 +8,14 @@ export const SWITCH_MS = { before: 300, after: 1500, quiet: 5000 };
 /** Begins to write down what is seen and heard of somebody. */
 export async function watchSwitch(person: Person, other: Person): Promise<void> {
   await person.watch(other.name);
-  await watchSound(person, other);
+  await watchWays(person, other);
 }
 
 /** Whether another picture and another sound have taken the places of those that were there. */
 export async function hasSwitched(person: Person, other: Person): Promise<boolean> {
   const { readings } = await person.watchedOf(other.name);
   const isHeard = await person.page.evaluate(
-    (name) => (parleySounds?.get(name)?.switchedAt ?? null) !== null,
+    (name) => (parleyWays?.get(name)?.switchedAt ?? null) !== null,
     other.name,
   );
   return isHeard && readings.some(({ by }) => by > 0);
@@ -30,6 +30,8 @@ export interface Gap {
   usual: number;
   /** Between one picture and the next, as a rule. */
   interval: number;
+  /** For so long pictures came by both ways, milliseconds, within a tenth of a second: below zero there was a time when none did. */
+  overlap: number;
 }
 
 /** @throws Error where no other track was shown since `watchSwitch` */
@@ -39,16 +41,22 @@ export async function gapOf(person: Person, other: Person): Promise<Gap> {
   if (first <= 0) throw new Error(`${person.name} does not see ${other.name} by another track`);
   const [last, next] = [readings[first - 1]!, readings[first]!];
   const steps = readings.slice(1).map((one, i) => ({ begin: readings[i]!.at, end: one.at }));
-  const longest = (from: number, to: number): number =>
-    Math.round(Math.max(0, ...steps.filter(({ begin, end }) => end >= from && begin <= to).map(lengthOf)));
   const from = next.at - SWITCH_MS.before;
+  const longest = (isWanted: (step: { begin: number; end: number }) => boolean): number =>
+    Math.round(Math.max(0, ...steps.filter(isWanted).map(lengthOf)));
+  const pictures = await person.page.evaluate(
+    (name) => [...(parleyWays?.get(name)?.pictures.values() ?? [])],
+    other.name,
+  );
+  const [newest, former] = pictures.toSorted((one, another) => another.begun - one.begun);
   const lengths = steps.map(lengthOf).sort((one, another) => one - another);
   return {
     handover: Math.round(next.at - last.at),
     skipped: stepsBetween(last.number, next.number) - 1,
-    gap: longest(from, next.at + SWITCH_MS.after),
-    usual: longest(from - SWITCH_MS.quiet, from),
+    gap: longest(({ begin, end }) => end >= from && begin <= next.at + SWITCH_MS.after),
+    usual: longest(({ end }) => end >= from - SWITCH_MS.quiet && end < from),
     interval: lengths[lengths.length >> 1] ?? NaN,
+    overlap: newest && former ? Math.round(former.newest - newest.begun) : NaN,
   };
 }
 
@@ -60,21 +68,28 @@ function stepsBetween(from: number, to: number): number {
   return ahead > FILM.frames / 2 ? 1 : Math.max(1, ahead);
 }
 
-interface Sound {
-  /** What plays now, and what played when watching began. */
+/** What comes of somebody, by any way. */
+interface Ways {
+  peer: string | null | undefined;
+  /** Sound that plays now, and that played when watching began. */
   playing(): MediaStreamTrack | undefined;
   first: MediaStreamTrack | undefined;
   switchedAt: number | null;
   madeUp: { at: number; ms: number }[];
+  /** By connection and track of the camera: its first picture and its newest, milliseconds since 1970. */
+  pictures: Map<string, { begun: number; newest: number }>;
 }
 
 declare global {
   /** By name. */
-  var parleySounds: Map<string, Sound> | undefined;
+  var parleyWays: Map<string, Ways> | undefined;
 }
 
-/** Begins to write down what is concealed of somebody's sound as it plays: what did not come in time and was made up (W3C webrtc-stats). */
-async function watchSound(person: Person, other: Person): Promise<void> {
+/**
+ * Begins to write down, ten times a second, which tracks bring pictures, and what is concealed of the sound that plays: what did not come in time
+ * and was made up (W3C webrtc-stats).
+ */
+async function watchWays(person: Person, other: Person): Promise<void> {
   await person.page.evaluate((name) => {
     const peer = document.querySelector(`[data-testid=tile][data-name="${name}"]`)?.getAttribute('data-peer');
     const playing = (): MediaStreamTrack | undefined =>
@@ -84,27 +99,42 @@ async function watchSound(person: Person, other: Person): Promise<void> {
           const source = parleyProbe.sourceOf(track);
           return source?.peer === peer && source?.kind === 'microphone';
         });
-    const isFirst = globalThis.parleySounds === undefined;
-    const sounds = (globalThis.parleySounds ??= new Map());
-    sounds.set(name, { playing, first: playing(), switchedAt: null, madeUp: [] });
+    const isFirst = globalThis.parleyWays === undefined;
+    const all = (globalThis.parleyWays ??= new Map());
+    all.set(name, { peer, playing, first: playing(), switchedAt: null, madeUp: [], pictures: new Map() });
     if (!isFirst) return;
     const known = new Map<string, number>();
+    const shown = new Map<string, number>();
     const look = async (): Promise<void> => {
       const now = performance.timeOrigin + performance.now();
-      const heard = new Map<string, Sound>();
-      for (const sound of sounds.values()) {
-        const track = sound.playing();
-        if (track !== sound.first) sound.switchedAt ??= now;
-        if (track) heard.set(track.id, sound);
+      const heard = new Map<string, Ways>();
+      for (const ways of all.values()) {
+        const track = ways.playing();
+        if (track !== ways.first) ways.switchedAt ??= now;
+        if (track) heard.set(track.id, ways);
       }
       // Once for all receivers of a connection: to ask each would be work that one can hear.
-      for (const connection of parleyProbe.connections) {
+      for (const [i, connection] of parleyProbe.connections.entries()) {
         if (connection.connectionState !== 'connected') continue;
+        const seen = new Map<string, Ways>();
+        for (const { track } of connection.getReceivers()) {
+          const source = parleyProbe.sourceOf(track);
+          const ways = source?.kind === 'camera' && [...all.values()].find(({ peer }) => peer === source.peer);
+          if (ways) seen.set(track.id, ways);
+        }
         for (const entry of (await connection.getStats()).values()) {
-          if (entry.type !== 'inbound-rtp' || entry.concealedSamples === undefined) continue;
+          if (entry.type !== 'inbound-rtp') continue;
+          // A track of the camera has one name in each connection to the same person.
+          const key = `${i} ${entry.trackIdentifier}`;
+          const ways = seen.get(entry.trackIdentifier);
+          if (ways && entry.framesDecoded > (shown.get(key) ?? 0)) {
+            shown.set(key, entry.framesDecoded);
+            ways.pictures.set(key, { begun: ways.pictures.get(key)?.begun ?? now, newest: now });
+          }
+          if (entry.concealedSamples === undefined) continue;
           const samples = entry.concealedSamples - (entry.silentConcealedSamples ?? 0);
-          const more = samples - (known.get(entry.trackIdentifier) ?? samples);
-          known.set(entry.trackIdentifier, samples);
+          const more = samples - (known.get(key) ?? samples);
+          known.set(key, samples);
           if (more > 0) heard.get(entry.trackIdentifier)?.madeUp.push({ at: now, ms: more / 48 });
         }
       }
@@ -124,7 +154,7 @@ async function watchSound(person: Person, other: Person): Promise<void> {
  */
 export async function concealedOf(person: Person, other: Person): Promise<{ around: number; before: number }> {
   const sound = await person.page.evaluate((name) => {
-    const { switchedAt = null, madeUp = [] } = globalThis.parleySounds?.get(name) ?? {};
+    const { switchedAt = null, madeUp = [] } = globalThis.parleyWays?.get(name) ?? {};
     return { switchedAt, madeUp };
   }, other.name);
   if (sound.switchedAt === null) throw new Error(`${person.name} does not hear ${other.name} by another track`);
