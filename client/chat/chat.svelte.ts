@@ -78,10 +78,7 @@ export class ChatOnScreen implements ChatFacade {
       name: this.#options.name,
       changed: () => this.#changed(),
       now: Date.now,
-      after: (ms, run) => {
-        const timer = setTimeout(run, ms);
-        return () => clearTimeout(timer);
-      },
+      after,
       openDirect: this.#options.openDirect,
       keepDays: () => this.#options.terms()?.keepDays ?? null,
       random: () => crypto.getRandomValues(new Uint32Array(1))[0]! / 2 ** 32,
@@ -90,10 +87,14 @@ export class ChatOnScreen implements ChatFacade {
     this.#chat = chat;
     this.#presenter = new Presenter(chat);
     this.#outgoing = new OutgoingFiles({
+      port: this.#options.port,
       files: chat.files,
+      unfile: (file) => chat.unfile([file]),
       isOnline: () => chat.signal.state === 'online',
       readPicture,
-      write: async ({ text, replyTo, to }, files) => (await this.#say(text, { replyTo, to, files })) === 'written',
+      write: async ({ text, ...more }, files, sent) => (await this.#say(text, { ...more, files, sent })) === 'written',
+      now: Date.now,
+      after,
       changed: () => {
         this.#guard();
         this.#changed();
@@ -102,6 +103,7 @@ export class ChatOnScreen implements ChatFacade {
     this.notes.open(chat, (id) => this.#presenter!.person(id).name);
     chat.allowDirect(this.#servers);
     if (this.#isUp) chat.up();
+    await this.#outgoing.takeUp();
     this.#draw();
   }
 
@@ -121,16 +123,19 @@ export class ChatOnScreen implements ChatFacade {
       this.#outgoing!.send({ text: trimmed, replyTo, to });
       return 'written';
     }
-    return trimmed === '' ? 'written' : this.#say(trimmed, { replyTo, to, files: [] });
+    return trimmed === '' ? 'written' : this.#say(trimmed, { replyTo, to, files: [], sent: null });
   }
 
-  #say(text: string, given: { replyTo: string | null; to: string | null; files: FileBody[] }): Promise<Written> {
-    const { replyTo, to, files } = given;
+  #say(
+    text: string,
+    given: { replyTo: string | null; to: string | null; files: FileBody[]; sent: string | null },
+  ): Promise<Written> {
+    const { replyTo, to, files, sent } = given;
     const answered = replyTo === null ? null : (this.#chat?.thread.one(replyTo) ?? null);
     // All would see that there was something which two alone can read.
     const isOurs = answered === null || answered.to === null || this.#other(answered) === to;
     const more = { ...(replyTo !== null && isOurs ? { reply: replyTo } : {}), ...(files.length > 0 ? { files } : {}) };
-    return this.#write({ is: 'say', text, ...more }, to);
+    return this.#write({ is: 'say', text, ...more }, to, sent);
   }
 
   async edit(id: string, text: string): Promise<Written> {
@@ -224,6 +229,7 @@ export class ChatOnScreen implements ChatFacade {
   up(): void {
     this.#isUp = true;
     this.#chat?.up();
+    void this.#outgoing?.takeUp();
   }
 
   down(): void {
@@ -278,10 +284,10 @@ export class ChatOnScreen implements ChatFacade {
     this.#changed();
   }
 
-  async #write(body: Body, to: string | null): Promise<Written> {
+  async #write(body: Body, to: string | null, sent: string | null = null): Promise<Written> {
     if (this.#chat === null) return 'failed';
     try {
-      await this.#chat.write([body], to);
+      await this.#chat.write([body], to, sent);
       return 'written';
     } catch (error) {
       this.#changed();
@@ -296,9 +302,9 @@ export class ChatOnScreen implements ChatFacade {
     this.#chat.opened();
   }
 
-  /** A message that waits for its files ends with the page: whoever leaves is asked. */
+  /** A message that waits for its files and is not kept ends with the page: whoever leaves is asked. */
   #guard(): void {
-    if ((this.#outgoing?.waiting ?? 0) > 0) addEventListener('beforeunload', stay);
+    if (this.#outgoing?.isAtRisk) addEventListener('beforeunload', stay);
     else removeEventListener('beforeunload', stay);
   }
 
@@ -341,6 +347,11 @@ export class ChatOnScreen implements ChatFacade {
       used: signal.used,
     };
   }
+}
+
+function after(ms: number, run: () => void): () => void {
+  const timer = setTimeout(run, ms);
+  return () => clearTimeout(timer);
 }
 
 function stay(event: BeforeUnloadEvent): void {

@@ -11,7 +11,7 @@ import { Alarms, type Alarm } from './alarms.ts';
 import { bodyFrom, isNote, type Body, type Told } from './bodies.ts';
 import type { PlacedEntry } from './document.ts';
 import { ChatDocument, entryName, isSameEntry, LOCAL, nameOf, type Place } from './document.ts';
-import { FileError, type FilePlace, Files } from './files.ts';
+import { Files } from './files.ts';
 import { Kept, memoryFrom, type Memory } from './kept.ts';
 import { Presence } from './presence.ts';
 import { Direct, type DirectTerms } from './providers/direct.ts';
@@ -21,6 +21,7 @@ import type { SnapshotBlock } from './providers/snapshots.ts';
 import { unsay } from './providers/unsay.ts';
 import { Reading } from './reading.ts';
 import { Thread } from './thread.ts';
+import { type Unfiled, Unfiling } from './unfiling.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -91,9 +92,7 @@ export class Chat {
   #notesSeen: number;
   #unsaid: Place[];
   #unsaying = false;
-  /** Of entries that were erased: to be deleted. */
-  #unfiled: Pick<FilePlace, 'blob' | 'key'>[];
-  #isUnfiling = false;
+  readonly #unfiling: Unfiling;
   #writing: Promise<void> = Promise.resolve();
   #reading: Promise<void> = Promise.resolve();
   readonly #kept: Kept;
@@ -122,8 +121,14 @@ export class Chat {
     this.reading = new Reading(this.thread, { self: begun.self, memory: memory?.read ?? null });
     this.#notesSeen = memory?.notesSeen ?? 0;
     this.#unsaid = [...(memory?.unsaid ?? [])];
-    this.#unfiled = [...(memory?.files ?? [])];
     this.files = options.files ?? new Files(options);
+    const unfiling = {
+      files: this.files,
+      isLevel: () => this.signal.isLevel,
+      changed: () => this.#keep(null),
+      after: options.after,
+    };
+    this.#unfiling = new Unfiling(unfiling, memory?.files ?? []);
     this.#alarms = new Alarms({
       thread: this.thread,
       // What is not for us may be what others build upon.
@@ -147,7 +152,7 @@ export class Chat {
         this.#keep(null);
         this.files.moved(this.signal.state === 'online');
         this.#unsay();
-        this.#unfile();
+        this.#unfiling.look();
         this.#direct?.moved();
         options.changed();
       },
@@ -244,10 +249,11 @@ export class Chat {
   /**
    * Signs, seals, keeps and sends; in the order of the calls.
    * @param to for this identity alone
+   * @param sent  it is what was kept by this id until it could be written (outgoing.ts): where that is gone it has been
    * @throws CallError 'noCard' where it cannot be sealed to them, or another where this browser keeps nothing: then nothing is written
    */
-  write(bodies: readonly Body[], to: string | null = null): Promise<void> {
-    this.#writing = this.#writing.catch(() => undefined).then(() => this.#write(bodies, to));
+  write(bodies: readonly Body[], to: string | null = null, sent: string | null = null): Promise<void> {
+    this.#writing = this.#writing.catch(() => undefined).then(() => this.#write(bodies, to, sent));
     return this.#writing;
   }
 
@@ -261,6 +267,13 @@ export class Chat {
   erase(id: string): Promise<void> {
     this.#writing = this.#writing.catch(() => undefined).then(() => this.#erase(id));
     return this.#writing;
+  }
+
+  /** Files that no entry names leave the server. */
+  unfile(files: readonly Unfiled[]): void {
+    this.#unfiling.add(files);
+    this.#keep(null);
+    this.#unfiling.look();
   }
 
   /** From the first to the last of these messages all are in sight. */
@@ -327,6 +340,7 @@ export class Chat {
   close(): void {
     this.#isClosed = true;
     this.notes.close();
+    this.#unfiling.close();
     this.#kept.close();
     this.presence.down();
     this.#direct?.close();
@@ -334,8 +348,8 @@ export class Chat {
     this.#document.destroy();
   }
 
-  async #write(bodies: readonly Body[], to: string | null): Promise<void> {
-    const written = await this.#sign(bodies, to);
+  async #write(bodies: readonly Body[], to: string | null, sent: string | null): Promise<void> {
+    const written = await this.#sign(bodies, to, sent);
     this.#document.add(written.filter((one) => !one.isQuiet).map(({ bytes }) => bytes));
     this.#document.add(
       written.filter((one) => one.isQuiet).map(({ bytes }) => bytes),
@@ -345,12 +359,16 @@ export class Chat {
     this.#options.changed();
   }
 
-  async #sign(bodies: readonly Body[], to: string | null): Promise<{ bytes: Bytes; isQuiet: boolean }[]> {
+  async #sign(
+    bodies: readonly Body[],
+    to: string | null,
+    sent: string | null = null,
+  ): Promise<{ bytes: Bytes; isQuiet: boolean }[]> {
     const name = this.#options.name().slice(0, 80);
     // Whoever finds our card finds who we are: of what was before they may know nothing.
     const card: Body = { is: 'card', ...(name === '' ? {} : { name }) };
     const texts = bodies.map((body) => JSON.stringify(to === null ? this.#named(body) : body));
-    const given = { at: this.#time(), bodies: texts, to, card: JSON.stringify(card) };
+    const given = { at: this.#time(), bodies: texts, to, card: JSON.stringify(card), sent };
     const { written, run } = await this.#options.port.call('chat.write', given);
     if (run !== this.#run) this.#document.beginAnew();
     this.#run = run;
@@ -385,11 +403,11 @@ export class Chat {
     this.#unsaid.push(
       ...this.#document.replace(gone, [...tombstones.map((one) => one.entry), ...written.map(({ bytes }) => bytes)]),
     );
-    this.#unfiled.push(...files.map(({ blob, key }) => ({ blob, key })));
+    this.#unfiling.add(files.map(({ blob, key }) => ({ blob, key })));
     await this.#kept.done;
     this.#keep(null);
     this.#unsay();
-    this.#unfile();
+    this.#unfiling.look();
     this.#options.changed();
   }
 
@@ -687,25 +705,6 @@ export class Chat {
     );
   }
 
-  /** Once it is in the log that their entries are gone, files leave the server. */
-  #unfile(): void {
-    const [next] = this.#unfiled;
-    if (next === undefined || this.#isUnfiling || !this.signal.isLevel) return;
-    this.#isUnfiling = true;
-    const end = (isDone: boolean): void => {
-      this.#isUnfiling = false;
-      if (isDone) this.#unfiled = this.#unfiled.filter((one) => one !== next);
-      if (this.#isClosed) return;
-      this.#keep(null);
-      this.#unfile();
-    };
-    this.files.delete(next.blob, next.key).then(
-      () => end(true),
-      // What the server refuses it would refuse again: with its time it goes too.
-      (error: unknown) => this.#options.after(UNSAY_MS, () => end(error instanceof FileError)),
-    );
-  }
-
   #soon(run: () => void | Promise<void>): void {
     this.#options.after(RESTORE_MS * this.#options.random(), () => {
       if (!this.#isClosed) void Promise.resolve(run()).catch(() => undefined);
@@ -734,7 +733,7 @@ export class Chat {
       read: this.reading.memory,
       notesSeen: this.#notesSeen,
       unsaid: this.#unsaid,
-      files: this.#unfiled,
+      files: [...this.#unfiling.left],
     });
   }
 }

@@ -4,6 +4,7 @@
  * Both wait while there is no connection and go on when it is back. Nothing of a download is handed out before all of it has opened.
  */
 import { BlobId, BLOBS_PATH, ERASE_HEADER } from '../../signal/protocol/blobs.ts';
+import type { SealedFile } from '../e2ee/chat/messages.ts';
 import { backoffMs } from '../net/backoff.ts';
 import { OfflineError } from '../net/offline.ts';
 import { upload, UploadRefused } from '../net/upload.ts';
@@ -16,6 +17,16 @@ export interface FilePlace {
   readonly key: string;
   /** Of its content, in bytes. */
   readonly size: number;
+}
+
+/** A file to be put. */
+export interface FilePut extends FileTransfer {
+  /** When its turn has come. */
+  readonly open: () => Promise<SealedFile>;
+  /** Where it was begun before; null: nowhere. */
+  readonly blob: string | null;
+  /** It was begun there: nothing goes there before that has resolved. */
+  readonly begun: (blob: string) => Promise<void>;
 }
 
 export class FileError extends Error {
@@ -65,9 +76,18 @@ export class Files {
     if (isOnline) for (const wake of this.#waiting.splice(0)) wake();
   }
 
-  /** Waits for its turn, then for a connection. @throws FileError · the signal's reason */
-  put(file: Blob, transfer: FileTransfer): Promise<Omit<FilePlace, 'size'>> {
-    return this.#up.take(transfer.signal, () => this.#put(file, transfer));
+  /** To be put; the same bytes as often as they are asked for, until `end`. */
+  seal(file: Blob): Promise<SealedFile> {
+    return this.#terms.port.call('chat.sealFile', { file });
+  }
+
+  end({ handle }: SealedFile): void {
+    void this.#terms.port.call('chat.endFile', { handle }).catch(() => undefined);
+  }
+
+  /** Waits for its turn, then for a connection. What it has begun stays. @returns where it is @throws FileError · the signal's reason */
+  put(given: FilePut): Promise<string> {
+    return this.#up.take(given.signal, () => this.#put(given));
   }
 
   /** @returns what it holds, in pieces @throws FileError · the signal's reason */
@@ -86,31 +106,26 @@ export class Files {
     throw new FileError('refused');
   }
 
-  async #put(file: Blob, { progress, signal }: FileTransfer): Promise<Omit<FilePlace, 'size'>> {
+  async #put({ open, blob, begun, progress, signal }: FilePut): Promise<string> {
     const { port, random, origin = '' } = this.#terms;
-    const { handle, key, bytes, erase } = await port.call('chat.sealFile', { file });
-    let blob: string | null = null;
     try {
-      await upload(
+      const { handle, bytes, erase } = await open();
+      const address = await upload(
         { bytes, read: async (from, to) => (await port.call('chat.sealed', { handle, from, to })).bytes },
         {
           ...{ origin, erase, signal, random },
           pass: () => this.#take(signal),
           refused: (pass) => this.#refused(pass),
           progress: (sent) => progress(sent / bytes),
-          begun: (address) => (blob = idIn(address)),
+          address: blob === null ? null : `${origin}${BLOBS_PATH}/${blob}`,
+          begun: (where) => begun(idIn(where)),
           wait: (ms) => this.#wait(ms),
         },
       );
-      if (blob === null) throw new FileError('refused');
-      return { blob, key };
+      return idIn(address);
     } catch (error) {
-      // Nobody will go on with it.
-      if (blob !== null) void this.delete(blob, key).catch(() => undefined);
       signal.throwIfAborted();
       throw faultOf(error);
-    } finally {
-      void port.call('chat.endFile', { handle }).catch(() => undefined);
     }
   }
 
@@ -224,9 +239,11 @@ class Slots {
   }
 }
 
-function idIn(address: string): string | null {
+/** @throws FileError where the server does not do as agreed */
+function idIn(address: string): string {
   const id = BlobId.safeParse(address.split('/').at(-1));
-  return id.success ? id.data : null;
+  if (!id.success) throw new FileError('refused');
+  return id.data;
 }
 
 function faultOf(error: unknown): FileError {

@@ -1,92 +1,115 @@
 /**
  * Files on their way out: staged beside what is being written, going up meanwhile, then with a message that waits for them.
  *
- * A message is written only after its files are up, so nobody ever gets one whose files nobody has. What is taken back, or given up, is
- * deleted from the server. All of it ends with the page: what has not been written by then was never sent.
+ * A message is written only after its files are up, so nobody ever gets one whose files nobody has. What has been sent is kept in this
+ * browser until it is written, files and all, and goes on when the chat is open again; what is only staged ends with the page. What is
+ * taken back, or given up, is deleted from the server.
  */
+import * as z from 'zod/mini';
 import type { FileBody } from './bodies.ts';
-import { FileError, type FilePlace, type Files } from './files.ts';
-import { cleanName, cleanType } from './fileNames.ts';
-import type { Picture } from './pictures.ts';
-import { type ChatPerson, MAX_FILE_BYTES, MAX_FILES, type Outgoing, type StagedFile } from './view.ts';
+import type { Files } from './files.ts';
+import { KeptFile, OutgoingFile, type OutgoingFileTerms } from './outgoingFile.ts';
+import type { ChatPort } from './providers/ways.ts';
+import { type ChatPerson, MAX_FILES, MAX_TEXT, type Outgoing, type StagedFile } from './view.ts';
 
-type State = StagedFile['state'];
+/** What other tabs leave behind is looked for so often. */
+const LOOK_MS = 30_000;
 
-interface Staged {
-  readonly id: string;
-  readonly file: File;
-  picture: Picture | null;
-  isOriginal: boolean;
-  thumbnail: string | null;
-  state: State;
-  place: FilePlace | null;
-  /** Ends its upload. */
-  stop: AbortController;
-}
+/** As it is kept. `at`: when it was sent. */
+const Kept = z.object({
+  at: z.number(),
+  text: z.string().check(z.maxLength(MAX_TEXT)),
+  replyTo: z.nullable(z.string()),
+  to: z.nullable(z.string()),
+  files: z.array(KeptFile).check(z.minLength(1), z.maxLength(MAX_FILES)),
+});
 
-interface Message {
-  readonly text: string;
-  readonly replyTo: string | null;
-  readonly to: string | null;
-}
+type Message = Pick<z.infer<typeof Kept>, 'text' | 'replyTo' | 'to'>;
 
 interface Group extends Message {
   readonly id: string;
-  readonly files: Staged[];
+  readonly at: number;
+  readonly files: readonly OutgoingFile[];
   isFailed: boolean;
   isWriting: boolean;
+  /** Given up, or the page ends. */
+  isOver: boolean;
+  kept: Outgoing['kept'];
+  /** Never rejects. */
+  keeping: Promise<void>;
 }
 
 export interface OutgoingTerms {
-  readonly files: Pick<Files, 'put' | 'delete'>;
+  readonly port: ChatPort;
+  readonly files: Pick<Files, 'seal' | 'put' | 'end'>;
+  /** Nobody is to have it any more. */
+  readonly unfile: OutgoingFileTerms['unfile'];
   /** False: what should go up waits. */
   readonly isOnline: () => boolean;
-  readonly readPicture: (file: Blob) => Promise<Picture | null>;
-  /** @returns whether it was */
-  readonly write: (message: Message, files: FileBody[]) => Promise<boolean>;
+  readonly readPicture: OutgoingFileTerms['readPicture'];
+  /** @param sent  by which it is kept; null: it is not @returns whether it was */
+  readonly write: (message: Message, files: FileBody[], sent: string | null) => Promise<boolean>;
   readonly changed: () => void;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly after: (ms: number, run: () => void) => () => void;
 }
 
 export class OutgoingFiles {
   readonly #terms: OutgoingTerms;
-  #staged: Staged[] = [];
+  #staged: OutgoingFile[] = [];
   #groups: Group[] = [];
   #made = 0;
+  #lookLater: (() => void) | null = null;
+  #isClosed = false;
 
   constructor(terms: OutgoingTerms) {
     this.#terms = terms;
   }
 
   get staged(): StagedFile[] {
-    return this.#staged.map((one) => this.#view(one));
+    return this.#staged.map((one) => one.view(this.#terms.isOnline()));
   }
 
-  /** How many messages have not been written yet. */
-  get waiting(): number {
-    return this.#groups.length;
+  /** Some of what has been sent would end with the page. */
+  get isAtRisk(): boolean {
+    return this.#groups.some(({ kept }) => kept !== 'yes');
   }
 
   outgoing(person: (id: string) => ChatPerson): Outgoing[] {
-    return this.#groups.map(({ id, text, to, files, isFailed }) => ({
-      id,
-      text,
+    return this.#groups.map(({ id, text, to, files, isFailed, kept }) => ({
+      ...{ id, text, kept },
       to: to === null ? null : person(to),
-      files: files.map((one) => this.#view(one)),
+      files: files.map((one) => one.view(this.#terms.isOnline())),
       failed: isFailed,
     }));
+  }
+
+  /** Goes on with what pages have left that are gone. Often called. */
+  async takeUp(): Promise<void> {
+    this.#lookLater?.();
+    this.#lookLater = this.#terms.after(LOOK_MS, () => void this.takeUp());
+    const { port } = this.#terms;
+    const { sent } = await port.call('chat.takeSent', {}).catch(() => ({ sent: [] }));
+    if (this.#isClosed) return;
+    const taken = sent.flatMap(({ id, message }) => {
+      const kept = Kept.safeParse(JSON.parse(message)).data;
+      // Of another version: nobody could go on with it.
+      if (kept === undefined) void port.call('chat.dropSent', { id }).catch(() => undefined);
+      return kept === undefined ? [] : [this.#again(id, kept)];
+    });
+    if (taken.length === 0) return;
+    this.#groups = [...this.#groups, ...taken].sort((a, b) => a.at - b.at);
+    for (const { files } of taken) for (const one of files) one.begin();
+    this.#look();
   }
 
   /** @returns how many were left */
   add(files: readonly File[]): number {
     const fitting = files.slice(0, MAX_FILES - this.#staged.length);
-    for (const file of fitting) {
-      const id = `file ${this.#made++}`;
-      const stop = new AbortController();
-      const state: State = { at: 'preparing' };
-      const staged = { id, file, picture: null, isOriginal: false, thumbnail: null, state, place: null, stop };
-      this.#staged.push(staged);
-      void this.#prepare(staged);
-    }
+    const staged = fitting.map((file) => new OutgoingFile(`file ${this.#made++}`, { file }, this.#fileTerms));
+    this.#staged.push(...staged);
+    for (const one of staged) one.begin();
     this.#terms.changed();
     return files.length - fitting.length;
   }
@@ -95,31 +118,30 @@ export class OutgoingFiles {
     const one = this.#staged.find((staged) => staged.id === id);
     if (one === undefined) return;
     this.#staged = this.#staged.filter((staged) => staged !== one);
-    this.#drop(one);
+    one.takeBack();
+    one.close();
     this.#terms.changed();
   }
 
   asOriginal(id: string, isOriginal: boolean): void {
-    const one = this.#staged.find((staged) => staged.id === id);
-    if (one === undefined || !one.picture?.redrawn || one.isOriginal === isOriginal) return;
-    this.#takeBack(one);
-    one.isOriginal = isOriginal;
-    void this.#upload(one);
+    this.#staged.find((staged) => staged.id === id)?.asOriginal(isOriginal);
   }
 
   /** Takes what is staged along with these words. */
-  send(message: Message): void {
-    const id = `message ${this.#made++}`;
-    this.#groups.push({ ...message, id, files: this.#staged, isFailed: false, isWriting: false });
+  send({ text, replyTo, to }: Message): void {
+    const [id, at] = [newId(), this.#terms.now()];
+    const group = this.#group({ ...{ id, at, text, replyTo, to }, files: this.#staged, kept: 'soon' });
+    this.#groups.push(group);
     this.#staged = [];
     this.#look();
+    group.keeping = this.#keep(group);
   }
 
   retry(id: string): void {
     const group = this.#groups.find((one) => one.id === id);
     if (group) group.isFailed = false;
-    for (const one of group?.files ?? this.#staged.filter((staged) => staged.id === id))
-      if (one.state.at === 'failed' && one.state.why !== 'tooLarge') void this.#upload(one);
+    for (const one of group?.files ?? this.#staged.filter((staged) => staged.id === id)) one.retry();
+    if (group?.kept === 'no') group.keeping = this.#keep(group);
     this.#look();
   }
 
@@ -127,71 +149,85 @@ export class OutgoingFiles {
     const group = this.#groups.find((one) => one.id === id);
     if (group === undefined || group.isWriting) return;
     this.#groups = this.#groups.filter((one) => one !== group);
-    for (const one of group.files) this.#drop(one);
+    group.isOver = true;
+    // What is kept goes first: else it came back, and named files that are gone.
+    void this.#drop(group).then(() => {
+      for (const one of group.files) {
+        one.takeBack();
+        one.close();
+      }
+    });
     this.#terms.changed();
   }
 
-  /** Nothing goes on, and nothing is deleted: whoever opens the page again begins anew. */
+  /** Nothing goes on, and nothing is deleted: whoever opens the page again goes on with what is kept. */
   close(): void {
-    for (const one of [...this.#staged, ...this.#groups.flatMap(({ files }) => files)]) {
-      one.stop.abort();
-      forget(one);
-    }
+    this.#isClosed = true;
+    this.#lookLater?.();
+    for (const group of this.#groups) group.isOver = true;
+    for (const one of [...this.#staged, ...this.#groups.flatMap(({ files }) => files)]) one.close();
   }
 
-  #view({ id, file, picture, isOriginal, thumbnail, state }: Staged): StagedFile {
-    const isWaiting = state.at === 'uploading' && !this.#terms.isOnline();
-    return {
-      id,
-      name: cleanName(file.name),
-      size: file.size,
-      thumbnail,
-      original: picture?.redrawn ? isOriginal : null,
-      state: isWaiting ? { at: 'waiting' } : state,
-    };
+  get #fileTerms(): OutgoingFileTerms {
+    const { files, readPicture, unfile } = this.#terms;
+    return { files, readPicture, unfile, changed: () => this.#look() };
   }
 
-  async #prepare(one: Staged): Promise<void> {
-    const { signal } = one.stop;
-    if (one.file.size > MAX_FILE_BYTES) return this.#become(one, { at: 'failed', why: 'tooLarge' });
-    one.picture = await this.#terms.readPicture(one.file).catch(() => null);
-    if (signal.aborted) return;
-    if (one.picture !== null)
-      one.thumbnail = URL.createObjectURL(new Blob([one.picture.thumbnail], { type: 'image/jpeg' }));
-    await this.#upload(one);
+  #again(id: string, { files: kept, ...message }: z.infer<typeof Kept>): Group {
+    const files = kept.map((one, file) => {
+      const { key, size } = one;
+      const open = () => this.#terms.port.call('chat.keptFile', { id, file, key, size });
+      return new OutgoingFile(`file ${this.#made++}`, { kept: one, open }, this.#fileTerms);
+    });
+    return this.#group({ ...message, id, files, kept: 'yes' });
   }
 
-  async #upload(one: Staged): Promise<void> {
-    one.stop = new AbortController();
-    const { signal } = one.stop;
-    const content = contentOf(one);
-    this.#become(one, { at: 'uploading', share: 0 });
-    try {
-      const progress = (share: number): void => {
-        if (!signal.aborted) this.#become(one, { at: 'uploading', share });
+  #group(given: Pick<Group, 'id' | 'at' | 'text' | 'replyTo' | 'to' | 'files' | 'kept'>): Group {
+    const group = { ...given, isFailed: false, isWriting: false, isOver: false, keeping: Promise.resolve() };
+    for (const one of group.files)
+      one.begun = async () => {
+        // While it is being kept, that comes with the rest.
+        if (group.kept === 'yes' && !group.isOver) await this.#save(group).catch(() => undefined);
       };
-      const place = await this.#terms.files.put(content, { progress, signal });
-      if (signal.aborted) return void this.#delete(place);
-      one.place = { ...place, size: content.size };
-      this.#become(one, { at: 'ready' });
-    } catch (error) {
-      if (!signal.aborted)
-        this.#become(one, { at: 'failed', why: error instanceof FileError ? error.fault : 'refused' });
-    }
+    return group;
   }
 
-  #become(one: Staged, state: State): void {
-    one.state = state;
-    this.#look();
+  /** Files first: a message is only kept with all of them. */
+  async #keep(group: Group): Promise<void> {
+    group.kept = 'soon';
+    const isNeeded = (): boolean => !group.isOver && !group.isWriting;
+    try {
+      await Promise.all(group.files.map((one) => one.sealed));
+      for (const [file, one] of group.files.entries())
+        for (let piece = 0; !one.isKept && !one.isUp; piece++) {
+          const sealed = await one.handle;
+          if (!isNeeded() || one.isUp) break;
+          if (sealed === null) throw new Error('it could not be read');
+          const { handle } = sealed;
+          const { isLast } = await this.#terms.port.call('chat.keepPiece', { id: group.id, file, handle, piece });
+          one.isKept = isLast;
+        }
+      if (!isNeeded()) return;
+      await this.#save(group);
+      group.kept = 'yes';
+    } catch {
+      group.kept = 'no';
+    }
+    this.#terms.changed();
+  }
+
+  async #save({ id, at, text, replyTo, to, files }: Group): Promise<void> {
+    const kept: z.infer<typeof Kept> = { at, text, replyTo, to, files: files.map((one) => one.kept!) };
+    await this.#terms.port.call('chat.keepSent', { id, message: JSON.stringify(kept) });
   }
 
   /** Writes what is ready, in the order in which it was sent. */
   #look(): void {
     for (const group of this.#groups) {
-      if (group.files.some(({ state }) => state.at === 'failed')) group.isFailed = true;
+      if (group.files.some((one) => one.hasFailed)) group.isFailed = true;
       if (group.isWriting) break;
       if (group.isFailed) continue;
-      if (group.files.some(({ place }) => place === null)) break;
+      if (!group.files.every((one) => one.isUp)) break;
       void this.#write(group);
       break;
     }
@@ -200,56 +236,33 @@ export class OutgoingFiles {
 
   async #write(group: Group): Promise<void> {
     group.isWriting = true;
-    const { text, replyTo, to, files } = group;
-    const isWritten = await this.#terms.write({ text, replyTo, to }, files.map(bodyOf)).catch(() => false);
+    await group.keeping;
+    const { id, text, replyTo, to, files, kept } = group;
+    const sent = kept === 'yes' ? id : null;
+    const bodies = files.map((one) => one.body);
+    const isWritten =
+      !group.isOver && (await this.#terms.write({ text, replyTo, to }, bodies, sent).catch(() => false));
     group.isWriting = false;
+    if (group.isOver) return;
     group.isFailed = !isWritten;
     if (isWritten) {
       this.#groups = this.#groups.filter((one) => one !== group);
-      for (const one of files) forget(one);
-    }
+      for (const one of files) one.close();
+      if (sent === null) void this.#drop(group);
+    } else if (sent === null) group.keeping = this.#keep(group);
     this.#look();
   }
 
-  #drop(one: Staged): void {
-    this.#takeBack(one);
-    forget(one);
-  }
-
-  #takeBack(one: Staged): void {
-    one.stop.abort();
-    if (one.place !== null) this.#delete(one.place);
-    one.place = null;
-  }
-
-  /** Where that fails it goes with its time. */
-  #delete({ blob, key }: Pick<FilePlace, 'blob' | 'key'>): void {
-    void this.#terms.files.delete(blob, key).catch(() => undefined);
+  /** What is kept of it. */
+  async #drop(group: Group): Promise<void> {
+    await group.keeping;
+    await this.#terms.port.call('chat.dropSent', { id: group.id }).catch(() => undefined);
   }
 }
 
-function contentOf({ file, picture, isOriginal }: Staged): Blob {
-  return isOriginal ? file : (picture?.redrawn ?? file);
-}
-
-function bodyOf(one: Staged): FileBody {
-  const { file, picture, place } = one;
-  return {
-    ...place!,
-    name: cleanName(file.name),
-    type: cleanType(file.type),
-    ...(picture === null
-      ? {}
-      : { picture: { width: picture.width, height: picture.height, thumbnail: textOf(picture.thumbnail) } }),
-  };
-}
-
-function forget({ thumbnail }: Staged): void {
-  if (thumbnail !== null) URL.revokeObjectURL(thumbnail);
-}
-
-/** base64url (RFC 4648 §5) */
-function textOf(bytes: Uint8Array): string {
+/** 16 random bytes, base64url. */
+function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
   return btoa(String.fromCharCode(...bytes))
     .replaceAll('+', '-')
     .replaceAll('/', '_')

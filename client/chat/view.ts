@@ -72,13 +72,17 @@ export interface StagedFile {
     { at: 'preparing' | 'waiting' | 'ready' } | { at: 'uploading'; share: number } | { at: 'failed'; why: FileFault };
 }
 
-/** A message that is written as soon as its files are up. `failed`: one of them did not get there, or it could not be written. */
+/**
+ * A message that is written as soon as its files are up. `failed`: one of them did not get there, or it could not be written.
+ * `kept`: whether it goes on after the page has ended; `soon`: not yet, `no`: this browser has no room for it, or stores nothing.
+ */
 export interface Outgoing {
   id: string;
   text: string;
   to: ChatPerson | null;
   files: readonly StagedFile[];
   failed: boolean;
+  kept: 'yes' | 'soon' | 'no';
 }
 
 export interface ChatMessage {

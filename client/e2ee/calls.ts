@@ -29,6 +29,8 @@ export interface CallsPorts {
   readonly chatStore: () => ChatStore;
   /** One at a time over all tabs of this browser. */
   alone<T>(name: string, act: () => Promise<T>): Promise<T>;
+  /** Takes this name until what it gives is called, or the tab ends; null where another tab has it. */
+  hold(name: string): Promise<(() => void) | null>;
   /** Milliseconds since 1970 of a clock that never goes back. */
   now(): number;
   /** @returns calls it off */
@@ -212,6 +214,11 @@ export class CallDesk {
       'chat.opened': (params) => this.#needChat().files.opened(params),
       'chat.endFile': (params) => this.#needChat().files.endFile(params),
       'chat.fileToken': (params) => this.#needChat().files.fileToken(params),
+      'chat.keepPiece': (params) => this.#needChat().outbox.keepPiece(params),
+      'chat.keepSent': (params) => this.#needChat().outbox.keepSent(params),
+      'chat.keptFile': (params) => this.#needChat().outbox.keptFile(params),
+      'chat.takeSent': () => this.#needChat().outbox.takeSent(),
+      'chat.dropSent': (params) => this.#needChat().outbox.dropSent(params),
       'chat.keep': (params) => this.#needChat().keep(params),
     };
   }
@@ -235,10 +242,11 @@ export class CallDesk {
   }
 
   async #beginChat(): Promise<Calls['chat.begin']['out']> {
-    const { alone, now } = this.#ports;
+    const { alone, hold, now } = this.#ports;
     const terms = await this.#chatKeys();
     const { ChatKeeper } = await import('./chat/keeper.ts');
-    this.#chat = new ChatKeeper({ ...terms, alone, now });
+    this.#chat?.outbox.end();
+    this.#chat = new ChatKeeper({ ...terms, alone, hold, now });
     return this.#chat.begin();
   }
 
@@ -281,6 +289,7 @@ export class CallDesk {
   }
 
   #endChat(): void {
+    this.#chat?.outbox.end();
     void this.#keysOfChat?.then(
       ({ keys }) => keys.wipe(),
       () => undefined,

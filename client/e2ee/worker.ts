@@ -33,6 +33,13 @@ const desk = new CallDesk({
   chatStore: browserChatStore,
   // Where a browser has no locks, two tabs that write at the same moment fork their chain, and that is shown.
   alone: (name, act) => ('locks' in navigator ? navigator.locks.request(`parley ${name}`, act) : act()),
+  hold: (name) =>
+    new Promise((resolve, reject) => {
+      if (!('locks' in navigator)) return resolve(() => undefined);
+      const held = (lock: Lock | null) =>
+        lock === null ? resolve(null) : new Promise<void>((release) => resolve(() => release()));
+      navigator.locks.request(`parley ${name}`, { ifAvailable: true }, held).catch(reject);
+    }),
   // Steady, unlike Date: somebody who sets the clock must not revive keys.
   now: () => performance.timeOrigin + performance.now(),
   after: (ms, run) => {

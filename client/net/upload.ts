@@ -29,8 +29,10 @@ export interface UploadTerms {
   readonly refused: (pass: string) => void;
   /** How many bytes are there, or on their way. */
   readonly progress: (bytes: number) => void;
-  /** Where it is, from when it is known: for whoever gives it up. */
-  readonly begun: (address: string) => void;
+  /** Where it was begun before; null: nowhere. */
+  readonly address: string | null;
+  /** Where it is, from when it is known: for whoever goes on with it, or gives it up. Nothing goes there before it has resolved. */
+  readonly begun: (address: string) => Promise<void>;
   readonly wait: (ms: number) => Promise<void>;
   /** In [0, 1). */
   readonly random: () => number;
@@ -55,7 +57,7 @@ type Attempt = { at: 'done' } | { at: 'failed'; status: number; body: string } |
 
 /** @returns its address @throws UploadRefused · what the source rejects with · the signal's reason */
 export async function upload(source: UploadSource, terms: UploadTerms): Promise<string> {
-  let address: string | null = null;
+  let { address } = terms;
   let far = 0;
   for (let failures = 0; ; failures++) {
     terms.signal.throwIfAborted();
@@ -63,9 +65,10 @@ export async function upload(source: UploadSource, terms: UploadTerms): Promise<
     const ended = await attempt(source, terms, {
       pass,
       address,
-      begun: (where) => {
+      begun: async (where) => {
+        if (where === address) return;
         address = where;
-        terms.begun(where);
+        await terms.begun(where);
       },
       // What came through says more than what did not.
       accepted: (bytes) => {
@@ -103,7 +106,7 @@ function attempt(
   given: {
     pass: string;
     address: string | null;
-    begun: (address: string) => void;
+    begun: (address: string) => Promise<void>;
     accepted: (bytes: number) => void;
   },
 ): Promise<Attempt> {
@@ -113,8 +116,10 @@ function attempt(
       signal.removeEventListener('abort', stop);
       resolve(unreadable === null ? ended : { at: 'unreadable', ...unreadable });
     };
+    let begun: Promise<void> = Promise.resolve();
     const slice = async (from: number, to: number) => {
       try {
+        await begun;
         return { value: await source.read(from, to), done: false };
       } catch (error) {
         unreadable = { error };
@@ -134,7 +139,9 @@ function attempt(
       storeFingerprintForResuming: false,
       fingerprint: async () => '',
       fileReader: { openFile: async () => file },
-      onUploadUrlAvailable: () => running.url !== null && given.begun(running.url),
+      onUploadUrlAvailable: () => {
+        if (running.url !== null) begun = given.begun(running.url);
+      },
       onProgress: (bytes) => progress(bytes),
       onChunkComplete: (_size, bytes) => given.accepted(bytes),
       onSuccess: () => end({ at: 'done' }),

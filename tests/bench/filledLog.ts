@@ -74,6 +74,7 @@ async function keeperOf(access: Access): Promise<ChatKeeper> {
     meeting: access.meeting,
     shelf,
     alone: <T>(_name: string, act: () => Promise<T>) => act(),
+    hold: async () => () => undefined,
     now: Date.now,
   };
   const keys = new ChatKeys({

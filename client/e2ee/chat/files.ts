@@ -18,15 +18,18 @@ import type { Bytes } from '../../../crypto/bytes.ts';
 import { base64url, concat, fromBase64url, labelled, wipe } from '../../../crypto/bytes.ts';
 import { sha256Now } from '../../../crypto/primitives.ts';
 import { Refused } from '../refused.ts';
-import type { ChatCalls } from './messages.ts';
+import type { ChatCalls, SealedFile } from './messages.ts';
 
 /** Under way at once. */
-const MAX_OPEN = 64;
+const MAX_OPEN = 256;
 const SEALED_CHUNK_BYTES = AGE_CHUNK_BYTES + ageSize(0) - AGE_START_BYTES;
 
-interface Sealing {
-  readonly sealer: AgeSealer;
-  readonly file: Blob;
+/** A sealed file, of which an upload asks for pieces: the same bytes each time. */
+export interface SealedSource {
+  readonly bytes: number;
+  /** @throws Refused 'unreadable' */
+  read(from: number, to: number): Promise<Bytes>;
+  end(): void;
 }
 
 interface Opening {
@@ -44,7 +47,7 @@ interface Opening {
 
 export class ChatFiles {
   readonly #eraseToken: (of: Bytes) => Promise<Bytes>;
-  readonly #sealing = new Map<number, Sealing>();
+  readonly #sealing = new Map<number, SealedSource>();
   readonly #opening = new Map<number, Opening>();
   #next = 1;
 
@@ -55,42 +58,30 @@ export class ChatFiles {
 
   async sealFile({ file }: ChatCalls['chat.sealFile']['in']): Promise<ChatCalls['chat.sealFile']['out']> {
     const identity = newAgeIdentity();
-    const handle = this.#take();
-    this.#sealing.set(handle, { sealer: await AgeSealer.create(await ageRecipient(identity)), file });
     const key = base64url(identity);
+    const source = new Sealing(await AgeSealer.create(await ageRecipient(identity)), file);
     wipe(identity);
+    return this.give(key, source);
+  }
+
+  /** Gives pieces of it out from here on. */
+  async give(key: string, source: SealedSource): Promise<SealedFile> {
+    const handle = this.#take();
+    this.#sealing.set(handle, source);
     const { token } = await this.fileToken({ key });
-    return { handle, key, bytes: ageSize(file.size), erase: base64url(sha256Now(fromBase64url(token))) };
+    return { handle, key, bytes: source.bytes, erase: base64url(sha256Now(fromBase64url(token))) };
   }
 
   /** @throws Refused 'unreadable' where the file cannot be read any more, or is another by now */
   async sealed({ handle, from, to }: ChatCalls['chat.sealed']['in']): Promise<ChatCalls['chat.sealed']['out']> {
-    const { sealer, file } = found(this.#sealing, handle);
-    const parts: Bytes[] = [];
-    if (from < AGE_START_BYTES) parts.push(sealer.start.slice(from, Math.min(to, AGE_START_BYTES)));
-    const [begin, end] = [Math.max(0, from - AGE_START_BYTES), Math.min(to, ageSize(file.size)) - AGE_START_BYTES];
-    const first = Math.floor(begin / SEALED_CHUNK_BYTES);
-    const last = Math.ceil(end / SEALED_CHUNK_BYTES) - 1;
-    if (last >= first) {
-      const chunks = await this.#seal({ sealer, file }, first, last);
-      const skipped = first * SEALED_CHUNK_BYTES;
-      parts.push(concat(...chunks).slice(begin - skipped, end - skipped));
-    }
-    return { bytes: concat(...parts) };
+    const source = found(this.#sealing, handle);
+    return { bytes: await source.read(from, Math.min(to, source.bytes)) };
   }
 
-  async #seal({ sealer, file }: Sealing, first: number, last: number): Promise<Bytes[]> {
-    try {
-      const text = new Uint8Array(
-        await file.slice(first * AGE_CHUNK_BYTES, (last + 1) * AGE_CHUNK_BYTES).arrayBuffer(),
-      );
-      return Array.from({ length: last - first + 1 }, (_, i) => {
-        const isLast = (first + i + 1) * AGE_CHUNK_BYTES >= file.size;
-        return sealer.seal(first + i, isLast, text.slice(i * AGE_CHUNK_BYTES, (i + 1) * AGE_CHUNK_BYTES));
-      });
-    } catch {
-      throw new Refused('unreadable', 'the file is gone, or another by now');
-    }
+  /** A part of a sealed file, and whether that ends there. @throws Refused 'unreadable' */
+  async piece(handle: number, from: number, to: number): Promise<{ bytes: Bytes; isEnd: boolean }> {
+    const source = found(this.#sealing, handle);
+    return { bytes: await source.read(from, Math.min(to, source.bytes)), isEnd: to >= source.bytes };
   }
 
   async openFile({ key, size }: ChatCalls['chat.openFile']['in']): Promise<ChatCalls['chat.openFile']['out']> {
@@ -127,7 +118,7 @@ export class ChatFiles {
   }
 
   endFile({ handle }: ChatCalls['chat.endFile']['in']): object {
-    this.#sealing.get(handle)?.sealer.wipe();
+    this.#sealing.get(handle)?.end();
     const opening = this.#opening.get(handle);
     opening?.opener?.wipe();
     if (opening) wipe(opening.identity);
@@ -144,6 +135,51 @@ export class ChatFiles {
   #take(): number {
     if (this.#sealing.size + this.#opening.size >= MAX_OPEN) throw new Refused('usage', 'too many files at once');
     return this.#next++;
+  }
+}
+
+/** Sealed as it is asked for. */
+class Sealing implements SealedSource {
+  readonly bytes: number;
+  readonly #sealer: AgeSealer;
+  readonly #file: Blob;
+
+  constructor(sealer: AgeSealer, file: Blob) {
+    this.bytes = ageSize(file.size);
+    this.#sealer = sealer;
+    this.#file = file;
+  }
+
+  async read(from: number, to: number): Promise<Bytes> {
+    const parts: Bytes[] = [];
+    if (from < AGE_START_BYTES) parts.push(this.#sealer.start.slice(from, Math.min(to, AGE_START_BYTES)));
+    const [begin, end] = [Math.max(0, from - AGE_START_BYTES), to - AGE_START_BYTES];
+    const first = Math.floor(begin / SEALED_CHUNK_BYTES);
+    const last = Math.ceil(end / SEALED_CHUNK_BYTES) - 1;
+    if (last >= first) {
+      const chunks = await this.#seal(first, last);
+      const skipped = first * SEALED_CHUNK_BYTES;
+      parts.push(concat(...chunks).slice(begin - skipped, end - skipped));
+    }
+    return concat(...parts);
+  }
+
+  end(): void {
+    this.#sealer.wipe();
+  }
+
+  async #seal(first: number, last: number): Promise<Bytes[]> {
+    try {
+      const text = new Uint8Array(
+        await this.#file.slice(first * AGE_CHUNK_BYTES, (last + 1) * AGE_CHUNK_BYTES).arrayBuffer(),
+      );
+      return Array.from({ length: last - first + 1 }, (_, i) => {
+        const isLast = (first + i + 1) * AGE_CHUNK_BYTES >= this.#file.size;
+        return this.#sealer.seal(first + i, isLast, text.slice(i * AGE_CHUNK_BYTES, (i + 1) * AGE_CHUNK_BYTES));
+      });
+    } catch {
+      throw new Refused('unreadable', 'the file is gone, or another by now');
+    }
   }
 }
 

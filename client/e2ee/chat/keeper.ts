@@ -25,6 +25,7 @@ import { keepAccess } from './kept.ts';
 import type { ChatKeys } from './keys.ts';
 import type { ChatCalls, OpenedItem, SealedItem, UnreadItem, WrittenEntry } from './messages.ts';
 import { cut, joined, PART_BYTES, Parts } from './parts.ts';
+import { Outbox } from './outbox.ts';
 import { PrivateMessages } from './private.ts';
 import type { ChatShelf } from './shelf.ts';
 import { SnapshotKeeper } from './snapshots.ts';
@@ -41,6 +42,8 @@ export interface ChatTerms {
   readonly shelf: ChatShelf;
   /** One at a time over all tabs of this browser. */
   readonly alone: <T>(name: string, act: () => Promise<T>) => Promise<T>;
+  /** Takes this name for as long as the worker lives, or until it is called; null where another tab has it. */
+  readonly hold: (name: string) => Promise<(() => void) | null>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -79,6 +82,7 @@ export class ChatKeeper {
   #keysSeen = 0;
   readonly heads = new Heads();
   readonly files = new ChatFiles((of) => this.#eraseToken(of));
+  readonly outbox: Outbox;
   #eraseSecret: Promise<Bytes> | null = null;
   /** Of the records that `begin` has read, and of those that came to them. */
   #kept: number[] = [];
@@ -91,11 +95,13 @@ export class ChatKeeper {
     this.#private = new PrivateMessages(terms);
     this.#reader = new EntryReader(terms.meeting, terms.keys.ring, this.#private);
     this.#snapshots = new SnapshotKeeper(terms.meeting, terms.keys, this.#reader);
+    this.outbox = new Outbox({ ...terms, files: this.files });
   }
 
   async begin(): Promise<ChatCalls['chat.begin']['out']> {
     const { shelf, meeting, identity, host, access } = this.#terms;
     const lasting = await this.#keys.load();
+    this.outbox.begin(lasting);
     if (!this.#keys.isPast) await keepAccess(shelf, access());
     await this.#private.load();
     const kept = await shelf.list(`updates ${meeting}`).catch(() => []);
@@ -190,7 +196,7 @@ export class ChatKeeper {
   }
 
   async write(params: ChatCalls['chat.write']['in']): Promise<ChatCalls['chat.write']['out']> {
-    const { at, to } = params;
+    const { at, to, sent = null } = params;
     const { meeting, identity, alone, shelf } = this.#terms;
     const key = await this.#sealing();
     const run = this.#keys.runOf(key);
@@ -203,6 +209,8 @@ export class ChatKeeper {
     if (card !== null) bodies.unshift({ text: params.card, bytes: card, isCard: true });
     if (bodies.length === 0) return { written: [], run: base64url(run) };
     const result = await alone(name, async () => {
+      // Another tab has written it.
+      if (sent !== null && !(await this.outbox.has(sent))) return { written: [], run: base64url(run) };
       let chain = await this.#chain(name);
       // Whoever came with this key must not miss what is not for them.
       if (!equal(chain.run, run)) chain = { ...newChain(run), last: chain.last };
@@ -226,10 +234,12 @@ export class ChatKeeper {
           },
         });
       }
-      await shelf.put(name, chainBytes(chain));
+      // In one step: no page that ends here leaves it to be written once more.
+      await shelf.put(name, chainBytes(chain), sent === null ? [] : this.outbox.namesOf(sent));
       return { written, run: base64url(run) };
     });
-    if (card !== null) this.#private.wrote(key.name);
+    if (card !== null && result.written.length > 0) this.#private.wrote(key.name);
+    if (sent !== null) this.outbox.release(sent);
     return result;
   }
 

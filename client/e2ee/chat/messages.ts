@@ -65,6 +65,14 @@ export interface SealedItem {
   readonly erase: string;
 }
 
+/** A file of which sealed pieces can be had, by its handle. */
+export interface SealedFile {
+  readonly handle: number;
+  readonly key: string;
+  readonly bytes: number;
+  readonly erase: string;
+}
+
 export interface ChatCalls {
   /**
    * Takes up the chat of the open invite: everything that this browser keeps of it. `states` is what pages last gave to keep, one for each tab that has not been followed by another, the newest last. `last`: entries that we wrote
@@ -108,9 +116,10 @@ export interface ChatCalls {
    * Signs and seals what the person writes, in this order, each a JSON text. `to`: for this identity alone; without its card nothing is written.
    * `card`: what is said with our own card, which goes before it where none of ours lies under the key that seals now. `run`: whoever opens one
    * entry of a run opens all of it; another run goes to another list. Fails with `notReady` where nobody could read it (`chat.standing`).
+   * `sent`: what was kept by `chat.keepSent`, and goes in the same step; where it has gone already nothing is written.
    */
   'chat.write': {
-    in: { at: number; bodies: string[]; to: string | null; card: string };
+    in: { at: number; bodies: string[]; to: string | null; card: string; sent?: string | null };
     out: { written: WrittenEntry[]; run: string };
   };
   /** Makes items of a change of the document: one, or parts of a large one. `keys`: to be sent before them. */
@@ -173,7 +182,7 @@ export interface ChatCalls {
    * A file that is to be sealed, piece by piece. `key` opens it, for the entry that names it; `bytes`: how long it gets; `erase`: SHA-256 of
    * the token that deletes it. `handle` is good until `chat.endFile`.
    */
-  'chat.sealFile': { in: { file: Blob }; out: { handle: number; key: string; bytes: number; erase: string } };
+  'chat.sealFile': { in: { file: Blob }; out: SealedFile };
   /** A part of the sealed file: the same bytes each time. Fails with `unreadable` where the file is another by now. */
   'chat.sealed': { in: { handle: number; from: number; to: number }; out: { bytes: Bytes } };
   /** A file that is to be opened. `bytes`: how long it is, sealed. */
@@ -181,6 +190,19 @@ export interface ChatCalls {
   /** Opens what comes next of it, in order. Fails with `forged`. Only where it `isWhole` nothing is missing. */
   'chat.opened': { in: { handle: number; sealed: Bytes }; out: { bytes: Bytes; isWhole: boolean } };
   'chat.endFile': { in: { handle: number }; out: object };
+  /**
+   * Keeps, in this browser, a piece of a file that is being sealed: of message `id` the file of this number, so many pieces in. `isLast`: all of
+   * it is kept then. Fails where the browser does not store, and with `storage` where too much is kept already, or all goes with the page.
+   */
+  'chat.keepPiece': { in: { id: string; file: number; handle: number; piece: number }; out: { isLast: boolean } };
+  /** Keeps a message that waits for its files, in the page's words, and again with what is another by now. Its pieces are to be kept before. Fails like `chat.keepPiece`. */
+  'chat.keepSent': { in: { id: string; message: string }; out: object };
+  /** As `chat.sealFile`, of pieces that were kept. */
+  'chat.keptFile': { in: { id: string; file: number; key: string; size: number }; out: SealedFile };
+  /** Messages that pages have kept which are gone: from here on this page's, each given out once. */
+  'chat.takeSent': { in: object; out: { sent: { id: string; message: string }[] } };
+  /** It is not to be written any more. */
+  'chat.dropSent': { in: { id: string }; out: object };
   /** What deletes a file that this browser has sealed. */
   'chat.fileToken': { in: { key: string }; out: { token: string } };
   /** Keeps a change of the document in this browser, sealed. `all`: it holds everything that was kept before. */

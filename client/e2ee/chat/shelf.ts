@@ -18,7 +18,12 @@ export interface ChatStore {
   /** The key of this browser, made when first asked for. */
   key(make: () => Promise<CryptoKey>): Promise<CryptoKey>;
   get(name: string): Promise<SealedRecord | null>;
-  put(name: string, record: SealedRecord): Promise<void>;
+  /** @param gone  values whose names begin so go in the same step: all or nothing */
+  put(name: string, record: SealedRecord, gone?: readonly string[]): Promise<void>;
+  /** Of the values whose names begin so. */
+  names(beginning: string): Promise<string[]>;
+  /** Deletes values whose names begin so. */
+  delete(beginnings: readonly string[]): Promise<void>;
   list(name: string): Promise<{ id: number; record: SealedRecord }[]>;
   /**
    * Adds to lists, and takes out of them what is `replaced`: all or nothing.
@@ -67,9 +72,22 @@ export class ChatShelf {
     return record && this.#open(name, record);
   }
 
-  /** @throws whatever the browser says when it does not store */
-  async put(name: string, value: Bytes): Promise<void> {
-    await this.#store.put(name, await this.#seal(name, value));
+  /**
+   * @param gone  values whose names begin so go in the same step
+   * @throws whatever the browser says when it does not store
+   */
+  async put(name: string, value: Bytes, gone: readonly string[] = []): Promise<void> {
+    await this.#store.put(name, await this.#seal(name, value), gone);
+  }
+
+  /** Of the values whose names begin so. */
+  names(beginning: string): Promise<string[]> {
+    return this.#store.names(beginning);
+  }
+
+  /** Values whose names begin so. @throws whatever the browser says when it does not store */
+  delete(beginnings: readonly string[]): Promise<void> {
+    return this.#store.delete(beginnings);
   }
 
   /** Oldest first. What does not open is left out. */

@@ -43,7 +43,19 @@ export function browserChatStore(): ChatStore {
     },
     get: async (name) =>
       (await read(VALUES, (table) => table.get(`value ${name}`) as IDBRequest<SealedRecord | undefined>)) ?? null,
-    put: (name, record) => write((values) => void values.put(record, `value ${name}`)),
+    put: (name, record, gone = []) =>
+      write((values) => {
+        for (const beginning of gone) values.delete(beginningWith(beginning));
+        values.put(record, `value ${name}`);
+      }),
+    names: async (beginning) =>
+      (await read(VALUES, (table) => table.getAllKeys(beginningWith(beginning)))).map((key) =>
+        String(key).slice('value '.length),
+      ),
+    delete: (beginnings) =>
+      write((values) => {
+        for (const beginning of beginnings) values.delete(beginningWith(beginning));
+      }),
     async list(name) {
       const table = (await open()).transaction(LISTS, 'readonly').objectStore(LISTS);
       const index = table.index('name');
@@ -89,12 +101,18 @@ export function memoryChatStore(): ChatStore {
   const lists = new Map<string, { id: number; record: SealedRecord }[]>();
   let key: Promise<CryptoKey> | undefined;
   let nextId = 1;
+  const drop = (beginnings: readonly string[]): void => {
+    for (const name of values.keys()) if (beginnings.some((one) => name.startsWith(one))) values.delete(name);
+  };
   return {
     key: (make) => (key ??= make()),
     get: async (name) => values.get(name) ?? null,
-    async put(name, record) {
+    async put(name, record, gone = []) {
+      drop(gone);
       values.set(name, record);
     },
+    names: async (beginning) => [...values.keys()].filter((name) => name.startsWith(beginning)),
+    delete: async (beginnings) => drop(beginnings),
     list: async (name) => [...(lists.get(name) ?? [])],
     async add(records, { after, replaced }) {
       const isThere = [...lists.values()].some((list) => list.some(({ id }) => id === after));
@@ -114,6 +132,11 @@ export function memoryChatStore(): ChatStore {
       for (const map of [values, lists]) for (const name of map.keys()) if (isOf(meeting, name)) map.delete(name);
     },
   };
+}
+
+/** Names are ASCII. */
+function beginningWith(beginning: string): IDBKeyRange {
+  return IDBKeyRange.bound(`value ${beginning}`, `value ${beginning}\uffff`);
 }
 
 function done<T>(request: IDBRequest<T>): Promise<T> {

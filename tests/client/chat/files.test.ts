@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { FileError, type FilePlace, Files } from '../../../client/chat/files.ts';
+import type { Unfiled } from '../../../client/chat/unfiling.ts';
 import type { ChatPort } from '../../../client/chat/providers/ways.ts';
 import { ChatFiles } from '../../../client/e2ee/chat/files.ts';
 import { sha256Now } from '../../../crypto/primitives.ts';
@@ -71,6 +72,19 @@ class Browser {
     return this;
   }
 
+  /** @param begun  hears where it is */
+  async put(file: Blob, given = transfer(), begun: (place: Unfiled) => void = () => undefined): Promise<Unfiled> {
+    const sealed = await this.files.seal(file);
+    const { key } = sealed;
+    const open = async () => sealed;
+    const blob = await this.files.put({
+      ...given,
+      ...{ open, blob: null, begun: async (where) => begun({ blob: where, key }) },
+    });
+    this.files.end(sealed);
+    return { blob, key };
+  }
+
   down(): void {
     this.files.moved(false);
     this.#client?.cut();
@@ -91,7 +105,7 @@ function contents(size: number): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 async function sent(by: Browser, bytes: Uint8Array<ArrayBuffer>): Promise<FilePlace> {
-  return { ...(await by.files.put(new Blob([bytes]), transfer())), size: bytes.length };
+  return { ...(await by.put(new Blob([bytes]), transfer())), size: bytes.length };
 }
 const received = async (by: Browser, place: FilePlace) =>
   Buffer.from(await new Blob(await by.files.get(place, transfer())).arrayBuffer());
@@ -108,7 +122,7 @@ describe('a file', () => {
     const bytes = contents(size);
     const shares: number[] = [];
     const place = {
-      ...(await ada.files.put(
+      ...(await ada.put(
         new Blob([bytes]),
         transfer((share) => shares.push(share)),
       )),
@@ -133,7 +147,7 @@ describe('a file', () => {
     const [ada, ben] = [await new Browser().up(), await new Browser().up()];
     const bytes = contents(6 * 1024 * KIB);
     let far = 0;
-    const putting = ada.files.put(
+    const putting = ada.put(
       new Blob([bytes]),
       transfer((share) => (far = share)),
     );
@@ -163,7 +177,7 @@ describe('a file', () => {
     const bytes = contents(3 * 1024 * KIB);
     const file = new Blob([bytes]);
     let far = 0;
-    const sealing = ada.files.put(
+    const sealing = ada.put(
       file,
       transfer((share) => (far = share)),
     );
@@ -180,16 +194,38 @@ describe('a file', () => {
     expect(await faultOf(sealing)).toBe('changed');
   });
 
-  test('that is given up leaves nothing behind', async () => {
+  test('that is given up is deleted, as far as it had come', async () => {
     const ada = await new Browser().up();
     const before = await readdir(join(app.dataDir, 'blobs'));
     const giving = new AbortController();
-    const putting = ada.files.put(
+    let place: Unfiled | undefined;
+    const putting = ada.put(
       new Blob([contents(4 * 1024 * KIB)]),
       transfer((share) => share > 0.3 && giving.abort(), giving.signal),
+      (begun) => (place = begun),
     );
     await expect(putting).rejects.toThrow();
+    await ada.files.delete(place!.blob, place!.key);
     await expect.poll(() => readdir(join(app.dataDir, 'blobs'))).toEqual(before);
+  });
+
+  test('has sent nothing before somebody has taken down where it goes', async () => {
+    const ada = await new Browser().up();
+    const sealed = await ada.files.seal(new Blob([contents(1024 * KIB)]));
+    let takeDown = (): void => undefined;
+    const begun = new Promise<string>((heard) => {
+      const putting = ada.files.put({
+        ...transfer(),
+        ...{ open: async () => sealed, blob: null },
+        begun: (blob) => new Promise((taken) => ((takeDown = taken), heard(blob))),
+      });
+      putting.catch(() => undefined);
+    });
+    const blob = await begun;
+    await sleep(200);
+    expect((await readFile(onDisk(`${blob}.part`))).length).toBe(0);
+    takeDown();
+    await expect.poll(() => readdir(join(app.dataDir, 'blobs'))).toContain(blob);
   });
 
   test('is deleted by the browser that has sent it, and by no other', async () => {
@@ -206,8 +242,8 @@ describe('a file', () => {
   test('says why it cannot be taken', async () => {
     const ada = await new Browser().up();
     const first = await sent(ada, contents(1000));
-    expect(await faultOf(ada.files.put(new Blob([new Uint8Array(102 * 1024 * KIB)]), transfer()))).toBe('refused');
-    expect(await faultOf(ada.files.put(new Blob([new Uint8Array(90 * 1024 * KIB)]), transfer()))).toBe('full');
+    expect(await faultOf(ada.put(new Blob([new Uint8Array(102 * 1024 * KIB)]), transfer()))).toBe('refused');
+    expect(await faultOf(ada.put(new Blob([new Uint8Array(90 * 1024 * KIB)]), transfer()))).toBe('full');
     expect((await received(ada, first)).length).toBe(1000);
   });
 });

@@ -1,56 +1,111 @@
 /** What goes with a message: up at once, written when it is up, and gone when it is taken back. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { FileBody } from '../../../client/chat/bodies.ts';
-import { FileError, type FilePlace } from '../../../client/chat/files.ts';
+import { FileError, type FilePut } from '../../../client/chat/files.ts';
 import { OutgoingFiles } from '../../../client/chat/outgoing.ts';
 import type { Picture } from '../../../client/chat/pictures.ts';
-import type { ChatPerson, FileTransfer } from '../../../client/chat/view.ts';
+import type { ChatPort } from '../../../client/chat/providers/ways.ts';
+import type { ChatPerson } from '../../../client/chat/view.ts';
 
-interface Upload {
+interface Upload extends FilePut {
   readonly content: Blob;
-  readonly transfer: FileTransfer;
-  readonly end: (place: Omit<FilePlace, 'size'> | FileError) => void;
+  readonly end: (with_: string | FileError) => void;
 }
 
 let uploads: Upload[];
-let deleted: string[];
-let written: { text: string; to: string | null; files: FileBody[] }[];
+let unfiled: string[];
+let written: { text: string; to: string | null; files: FileBody[]; isKept: boolean }[];
 let canWrite: boolean;
 let isOnline: boolean;
+/** The disk takes something. */
+let hasRoom: boolean;
+/** What is kept, by id. */
+let kept: Map<string, string>;
+let pieces: string[];
 let outgoing: OutgoingFiles;
 
 const tick = () => new Promise<void>((resolve) => setTimeout(resolve));
 const person = (id: string): ChatPerson => ({ id, name: id, self: false, here: true, hasCard: true });
 const file = (name: string, size = 5, type = 'text/plain') => new File([new Uint8Array(size)], name, { type });
 const REDRAWN = new Blob(['redrawn'], { type: 'image/jpeg' });
+const KEY = 'K'.repeat(42) + 'A';
+const blobOf = (made: number): string => `${made}`.padEnd(22, 'A');
 const states = () => outgoing.staged.map(({ state }) => state.at);
 const messages = () => outgoing.outgoing(person).map(({ text, failed }) => `${text}${failed ? ' failed' : ''}`);
+const keeping = () => outgoing.outgoing(person).map((one) => one.kept);
 let made = 0;
 async function up(index: number): Promise<void> {
-  uploads[index]!.end({ blob: `blob ${made++}`, key: 'key' });
+  const blob = uploads[index]!.blob ?? blobOf(made++);
+  await uploads[index]!.begun(blob);
+  uploads[index]!.end(blob);
   await tick();
 }
 
-beforeEach(() => {
-  [uploads, deleted, written, canWrite, isOnline, made] = [[], [], [], true, true, 0];
-  outgoing = new OutgoingFiles({
-    files: {
-      put: (content, transfer) =>
-        new Promise((resolve, reject) => {
-          const end: Upload['end'] = (place) => (place instanceof FileError ? reject(place) : resolve(place));
-          uploads.push({ content, transfer, end });
-        }),
-      delete: async (blob) => void deleted.push(blob),
+/** The worker: of this page, which is the only one. */
+function port(): ChatPort {
+  const taken = new Set<string>();
+  const answers: Record<string, (params: never) => unknown> = {
+    'chat.keepPiece': ({ id, file: number, piece }: { id: string; file: number; piece: number }) => {
+      if (!hasRoom) throw new Error('no room');
+      pieces.push(`${number} ${piece}`);
+      taken.add(id);
+      return { isLast: piece === 1 };
     },
+    'chat.keepSent': ({ id, message }: { id: string; message: string }) => {
+      if (!hasRoom) throw new Error('no room');
+      taken.add(id);
+      kept.set(id, message);
+      return {};
+    },
+    'chat.takeSent': () => {
+      const sent = [...kept].filter(([id]) => !taken.has(id)).map(([id, message]) => ({ id, message }));
+      for (const { id } of sent) taken.add(id);
+      return { sent };
+    },
+    'chat.dropSent': ({ id }: { id: string }) => (kept.delete(id), {}),
+    'chat.keptFile': ({ key }: { key: string }) => ({ handle: 0, key, bytes: 9, erase: '' }),
+  };
+  return { call: async (name, params) => answers[name]!(params as never) as never };
+}
+
+function open(): OutgoingFiles {
+  let sealed = 0;
+  const contents: Blob[] = [];
+  return new OutgoingFiles({
+    port: port(),
+    files: {
+      seal: async (content) => {
+        contents.push(content);
+        return { handle: sealed++, key: KEY, bytes: content.size, erase: '' };
+      },
+      put: async (given) => {
+        const { handle } = await given.open();
+        return new Promise((resolve, reject) => {
+          const end: Upload['end'] = (ended) => (ended instanceof FileError ? reject(ended) : resolve(ended));
+          uploads.push({ ...given, content: contents[handle] ?? new Blob(), end });
+        });
+      },
+      end: () => undefined,
+    },
+    unfile: ({ blob }) => void unfiled.push(blob),
     isOnline: () => isOnline,
     readPicture: async ({ type }): Promise<Picture | null> =>
       type === 'image/jpeg' ? { width: 4, height: 3, thumbnail: Uint8Array.of(1, 2, 3), redrawn: REDRAWN } : null,
-    write: async ({ text, to }, files) => {
-      if (canWrite) written.push({ text, to, files });
+    write: async ({ text, to }, files, sent) => {
+      if (canWrite) written.push({ text, to, files, isKept: sent !== null });
+      if (canWrite && sent !== null) kept.delete(sent);
       return canWrite;
     },
     changed: () => undefined,
+    now: () => 1000 + made++,
+    after: () => () => undefined,
   });
+}
+
+beforeEach(() => {
+  [uploads, unfiled, written, pieces, kept] = [[], [], [], [], new Map()];
+  [canWrite, isOnline, hasRoom, made] = [true, true, true, 0];
+  outgoing = open();
 });
 
 describe('a message with files', () => {
@@ -67,13 +122,14 @@ describe('a message with files', () => {
         text: 'both',
         to: 'ben',
         files: [
-          { blob: 'blob 1', key: 'key', size: 5, name: 'a.txt', type: 'text/plain' },
-          { blob: 'blob 0', key: 'key', size: 7, name: '___btxt.exe', type: 'text/plain' },
+          { blob: blobOf(2), key: KEY, size: 5, name: 'a.txt', type: 'text/plain' },
+          { blob: blobOf(1), key: KEY, size: 7, name: '___btxt.exe', type: 'text/plain' },
         ],
+        isKept: true,
       },
     ]);
     expect(messages()).toEqual([]);
-    expect(deleted).toEqual([]);
+    expect([unfiled, kept.size]).toEqual([[], 0]);
   });
 
   test('goes in the order in which it was sent', async () => {
@@ -115,18 +171,122 @@ describe('a message with files', () => {
     expect(written.map(({ text }) => text)).toEqual(['two', 'one']);
   });
 
-  test('that is given up leaves nothing on the server', async () => {
+  test('that is given up leaves nothing, here and on the server', async () => {
     outgoing.add([file('a'), file('b')]);
     await tick();
     await up(0);
+    await uploads[1]!.begun(blobOf(7));
     outgoing.send({ text: 'never', replyTo: null, to: null });
+    await tick();
+    expect([keeping(), kept.size]).toEqual([['yes'], 1]);
     outgoing.giveUp(outgoing.outgoing(person)[0]!.id);
-    expect(deleted).toEqual(['blob 0']);
-    expect(uploads[1]!.transfer.signal.aborted).toBe(true);
-    // One that came through at that very moment, too.
-    await up(1);
-    expect(deleted).toEqual(['blob 0', 'blob 1']);
+    await tick();
+    expect([unfiled, kept.size]).toEqual([[blobOf(0), blobOf(7)], 0]);
+    expect(uploads[1]!.signal.aborted).toBe(true);
+    uploads[1]!.end(blobOf(7));
+    await tick();
     expect(written).toEqual([]);
+    // One that was begun at that very moment, too.
+    outgoing.add([file('c')]);
+    await tick();
+    outgoing.remove(outgoing.staged[0]!.id);
+    await uploads[2]!.begun(blobOf(8));
+    expect(unfiled.at(-1)).toBe(blobOf(8));
+  });
+});
+
+describe('what was sent is kept', () => {
+  test('with what has not come through of its files, and goes on where it was after the page has ended', async () => {
+    outgoing.add([file('a.txt'), file('photo.jpg', 9, 'image/jpeg')]);
+    await tick();
+    await up(0);
+    await uploads[1]!.begun(blobOf(7));
+    outgoing.send({ text: 'both', replyTo: 'r', to: 'ben' });
+    expect([keeping(), outgoing.isAtRisk]).toEqual([['soon'], true]);
+    await tick();
+    expect([keeping(), outgoing.isAtRisk]).toEqual([['yes'], false]);
+    expect(pieces).toEqual(['1 0', '1 1']);
+    outgoing.close();
+    expect(unfiled).toEqual([]);
+    outgoing = open();
+    await outgoing.takeUp();
+    await tick();
+    const [again] = outgoing.outgoing(person);
+    expect(again).toMatchObject({ text: 'both', to: { id: 'ben' }, kept: 'yes', failed: false });
+    expect(again!.files).toMatchObject([
+      { name: 'a.txt', size: 5, state: { at: 'ready' }, thumbnail: null },
+      { name: 'photo.jpg', size: 7, state: { at: 'uploading' }, thumbnail: 'data:image/jpeg;base64,AQID' },
+    ]);
+    expect([uploads.length, uploads[2]!.blob]).toEqual([3, blobOf(7)]);
+    await up(2);
+    expect(written).toMatchObject([
+      { text: 'both', to: 'ben', isKept: true, files: [{ blob: blobOf(0) }, { blob: blobOf(7) }] },
+    ]);
+    expect([messages(), kept.size]).toEqual([[], 0]);
+  });
+
+  test('also where it goes, once that is known, before anything of it goes there', async () => {
+    outgoing.add([file('a')]);
+    await tick();
+    outgoing.send({ text: '', replyTo: null, to: null });
+    await tick();
+    await uploads[0]!.begun(blobOf(7));
+    expect([...kept.values()].join('')).toContain(blobOf(7));
+  });
+
+  test('in the order in which it was sent, whichever page that was', async () => {
+    for (const text of ['first', 'second']) {
+      outgoing.add([file(text)]);
+      outgoing.send({ text, replyTo: null, to: null });
+    }
+    await tick();
+    outgoing.close();
+    outgoing = open();
+    outgoing.add([file('third')]);
+    outgoing.send({ text: 'third', replyTo: null, to: null });
+    await outgoing.takeUp();
+    await tick();
+    expect(messages()).toEqual(['first', 'second', 'third']);
+  });
+
+  test('or it is said that it is not, and kept when it is tried again', async () => {
+    hasRoom = false;
+    outgoing.add([file('a')]);
+    await tick();
+    outgoing.send({ text: 'large', replyTo: null, to: null });
+    await tick();
+    expect([keeping(), outgoing.isAtRisk]).toEqual([['no'], true]);
+    uploads[0]!.end(new FileError('busy'));
+    await tick();
+    hasRoom = true;
+    outgoing.retry(outgoing.outgoing(person)[0]!.id);
+    await tick();
+    expect([keeping(), messages()]).toEqual([['yes'], ['large']]);
+    await up(1);
+    expect(written).toMatchObject([{ text: 'large', isKept: true }]);
+  });
+
+  test('unless its files are up before that, or it could not be written then', async () => {
+    outgoing.add([file('a')]);
+    await tick();
+    await up(0);
+    outgoing.send({ text: 'at once', replyTo: null, to: null });
+    await tick();
+    expect(written).toMatchObject([{ text: 'at once', isKept: false }]);
+    expect([kept.size, pieces]).toEqual([0, []]);
+    canWrite = false;
+    outgoing.add([file('b')]);
+    await tick();
+    await up(1);
+    outgoing.send({ text: 'not yet', replyTo: null, to: null });
+    await tick();
+    expect([messages(), keeping(), kept.size]).toEqual([['not yet failed'], ['yes'], 1]);
+  });
+
+  test('and what is of another version is dropped', async () => {
+    kept.set('x', '{"text":1}');
+    await outgoing.takeUp();
+    expect([messages(), kept.size]).toEqual([[], 0]);
   });
 });
 
@@ -135,7 +295,7 @@ describe('a staged file', () => {
     expect(outgoing.add(Array.from({ length: 10 }, (_, i) => file(`${i}`)))).toBe(2);
     expect(states()).toEqual(Array(8).fill('preparing'));
     await tick();
-    uploads[0]!.transfer.progress(0.5);
+    uploads[0]!.progress(0.5);
     expect(outgoing.staged[0]!.state).toEqual({ at: 'uploading', share: 0.5 });
     isOnline = false;
     expect(states()).toEqual(Array(8).fill('waiting'));
@@ -166,7 +326,7 @@ describe('a staged file', () => {
     await tick();
     await up(0);
     outgoing.remove(outgoing.staged[0]!.id);
-    expect([outgoing.staged, deleted]).toEqual([[], ['blob 0']]);
+    expect([outgoing.staged, unfiled]).toEqual([[], [blobOf(0)]]);
   });
 
   test('that is a picture goes without what the camera wrote, unless one wants the original', async () => {
@@ -180,7 +340,7 @@ describe('a staged file', () => {
     outgoing.asOriginal(other!.id, true);
     outgoing.asOriginal(staged!.id, true);
     await tick();
-    expect(deleted).toEqual(['blob 0']);
+    expect(unfiled).toEqual([blobOf(0)]);
     expect(uploads.length).toBe(3);
     expect(uploads[2]!.content).toBe(photo);
     await up(2);

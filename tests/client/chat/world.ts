@@ -283,7 +283,8 @@ export class Device {
   #open(): void {
     const shelf = new ChatShelf(this.store, memoryChatStore);
     const alone = <T>(_name: string, act: () => Promise<T>) => act();
-    const shared = { meeting: MEETING, shelf, alone, now: () => this.#time.now };
+    const hold = async (name: string) => holdIn(this.store, name);
+    const shared = { meeting: MEETING, shelf, alone, hold, now: () => this.#time.now };
     this.keys = new ChatKeys({
       ...shared,
       access: () => this.access,
@@ -314,6 +315,7 @@ export class Device {
   kill(): void {
     this.disconnect();
     (this.#screen ?? this.chat).close();
+    this.keeper.outbox.end();
     this.#screen = null;
   }
 
@@ -426,10 +428,21 @@ export async function opened(by: Device, parts: string[], { hash, covers }: Chat
   return { document, hidden: found.hidden };
 }
 
+const held = new WeakMap<ChatStore, Set<string>>();
+
+/** As tabs of one browser hold names: with one store. */
+function holdIn(store: ChatStore, name: string): (() => void) | null {
+  const names = held.get(store) ?? new Set();
+  held.set(store, names);
+  if (names.has(name)) return null;
+  names.add(name);
+  return () => void names.delete(name);
+}
+
 /** The worker's end, without the worker. */
 export function portOf(keeper: ChatKeeper): ChatPort {
-  const { files } = keeper;
-  const ends = [keeper, files] as unknown as Record<string, (params: unknown) => Promise<never>>[];
+  const { files, outbox } = keeper;
+  const ends = [keeper, files, outbox] as unknown as Record<string, (params: unknown) => Promise<never>>[];
   return {
     async call(name, params) {
       const end = ends.find((one) => name.slice('chat.'.length) in one)!;

@@ -39,6 +39,7 @@ class Page {
     this.desk = new CallDesk({
       chatStore: () => chats,
       alone: (_name, act) => act(),
+      hold: async () => () => undefined,
       store,
       now: () => performance.timeOrigin + performance.now() + aheadMs,
       after: (ms, run) => {

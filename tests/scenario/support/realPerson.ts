@@ -74,6 +74,7 @@ export class RealPerson {
     this.#desk = new CallDesk({
       chatStore: memoryChatStore,
       alone: (_name, act) => act(),
+      hold: async () => () => undefined,
       store,
       now: () => performance.timeOrigin + performance.now(),
       after: (ms, run) => {
