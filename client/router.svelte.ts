@@ -6,6 +6,9 @@ class Router {
   /** Rises with each arrival, so that opening the same link again is a new visit. */
   #visit = $state(0);
 
+  /** Whoever came here wants to read, and be neither seen nor heard: not so after a reload. */
+  #wantsChat = false;
+
   constructor() {
     addEventListener('popstate', () => this.#read());
   }
@@ -18,13 +21,18 @@ class Router {
     return this.#visit;
   }
 
-  /** @param url of this origin */
-  go(url: string): void {
-    history.pushState(null, '', url);
-    this.#read();
+  get wantsChat(): boolean {
+    return this.#wantsChat;
   }
 
-  #read(): void {
+  /** @param url of this origin */
+  go(url: string, wantsChat = false): void {
+    history.pushState(null, '', url);
+    this.#read(wantsChat);
+  }
+
+  #read(wantsChat = false): void {
+    this.#wantsChat = wantsChat;
     this.#route = routeOf(location);
     this.#visit += 1;
   }

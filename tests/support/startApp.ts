@@ -18,8 +18,8 @@ export interface StartedApp {
   readonly dataDir: string;
   /** Stops it and forgets its data. Idempotent. */
   close(): Promise<void>;
-  /** Stops it as SIGTERM would, and starts it again on the same port with the same data. */
-  restart(): Promise<void>;
+  /** Stops it as SIGTERM would, and starts it again on the same port with the same data, or what `meanwhile` makes of them. */
+  restart(meanwhile?: () => Promise<void>): Promise<void>;
 }
 
 /** Real workers, for meetings of more than a mesh carries with media. Signal alone is content with a FakeRelay. */
@@ -63,8 +63,9 @@ export async function startApp(options: Environment = {}, given: Given = {}): Pr
       await running.app.close();
       if (options['PARLEY_DATA'] === undefined) await rm(dataDir, { recursive: true, force: true });
     },
-    async restart() {
+    async restart(meanwhile) {
       await running.app.close();
+      await meanwhile?.();
       running = await start(running.port);
     },
   };

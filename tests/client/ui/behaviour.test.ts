@@ -146,6 +146,14 @@ describe('home', () => {
     expect(await calls('open')).toEqual([['/m/0000-0000-0000-0000#pasted', null]]);
   });
 
+  test('leads to the chat of a meeting that is known, as well as to its lobby', async () => {
+    await show('home-known');
+    await page.getByRole('button', { name: 'Chat of Weekly catch-up' }).click();
+    await page.getByRole('link', { name: 'Weekly catch-up' }).click();
+    const [chat, lobby] = (await calls('open')) as [string, null, boolean][];
+    expect([chat?.[2], lobby?.[2]]).toEqual([true, false]);
+  });
+
   test('a removed meeting can be had back', async () => {
     await show('home-known');
     await page.getByRole('button', { name: 'Remove Weekly catch-up from this device' }).click();
@@ -193,6 +201,26 @@ describe('lobby', () => {
     await page.getByTestId('lobby-name').fill('  Grace  ');
     await page.getByTestId('lobby-name').press('Enter');
     expect(await calls('join')).toEqual([['Grace']]);
+  });
+
+  test('whoever came to read has the chat at once, and no device before they want to join', async () => {
+    await show('lobby-reading');
+    await page.getByTestId('chat-list').waitFor();
+    expect(await calls('devices.start')).toEqual([]);
+    await page.getByTestId('lobby-camera').click();
+    expect([await calls('devices.start'), await calls('setOn')]).toEqual([[[]], []]);
+
+    await show('lobby-reading');
+    await page.getByTestId('chat-list').waitFor();
+    // First a look into the mirror, then in.
+    await page.getByTestId('lobby-join').click();
+    expect([await calls('devices.start'), await calls('join')]).toEqual([[[]], []]);
+    await page.getByTestId('lobby-join').click();
+    expect(await calls('join')).toHaveLength(1);
+
+    await show('lobby-reading');
+    await page.getByTestId('chat-sheet').getByRole('button', { name: 'Close' }).click();
+    await expect.poll(() => calls('devices.start')).toHaveLength(1);
   });
 
   test('the focus waits where the next thing is to be done', async () => {
@@ -602,8 +630,15 @@ describe('afterwards', () => {
     expect(await calls('rejoin')).toHaveLength(1);
   });
 
+  test('the chat is still to be read, by whoever may come back', async () => {
+    await show('closed-left');
+    await page.getByRole('button', { name: 'Open chat' }).click();
+    expect([await calls('chat'), await calls('rejoin')]).toEqual([[[]], []]);
+  });
+
   test('whoever was removed finds no way back in, and a code to quote', async () => {
     await show('closed-removed');
+    expect(await page.getByTestId('closed-chat').count()).toBe(0);
     expect(await page.getByRole('button', { name: /again/ }).count()).toBe(0);
     await page.getByText('E-4410-K7DM').waitFor();
   });

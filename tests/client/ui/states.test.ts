@@ -23,6 +23,7 @@ const OPENS = [
   { state: /^live-chat-/, clicks: ['control-chat'], shows: '[data-testid=chat-list], [data-testid=chat-empty]' },
   { state: /^live-notes-/, clicks: ['control-more', 'more-notes'], shows: '[data-testid=notes-text]' },
   { state: /^lobby-chat$/, clicks: ['lobby-chat'], shows: '[data-testid=chat-list]' },
+  { state: /^lobby-reading$/, clicks: [], shows: '[data-testid=chat-list]' },
 ];
 
 /** Things that a state shows only after more clicks: test ids, or selectors. */
