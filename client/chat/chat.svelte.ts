@@ -1,5 +1,5 @@
 /** The chat as the screens see it: one snapshot, drawn anew at most once a frame, and the person's intents. */
-import { DEFAULT_CHAT_TERMS, type ChatTerms } from '../../signal/protocol/documents.ts';
+import { DEFAULT_CHAT_TERMS, type ChatHead, type ChatTerms } from '../../signal/protocol/documents.ts';
 import { m } from '../paraglide/messages.js';
 import { CallError } from '../e2ee/port.ts';
 import type { Body, FileBody } from './bodies.ts';
@@ -24,7 +24,7 @@ export interface ChatFacadeOptions {
   /** In the meeting, not in the lobby. */
   readonly isLive: () => boolean;
   readonly setTerms: (terms: ChatTerms) => void;
-  readonly clear: () => void;
+  readonly clear: (upTo: ChatHead) => void;
   readonly openDirect: DirectTerms['open'];
 }
 
@@ -41,6 +41,7 @@ const EMPTY: ChatView = {
   host: false,
   canWrite: true,
   alarms: [],
+  cleared: false,
   staged: [],
   outgoing: [],
   undone: null,
@@ -80,7 +81,6 @@ export class ChatOnScreen implements ChatFacade {
       now: Date.now,
       after,
       openDirect: this.#options.openDirect,
-      keepDays: () => this.#options.terms()?.keepDays ?? null,
       random: () => crypto.getRandomValues(new Uint32Array(1))[0]! / 2 ** 32,
     });
     if (this.#isClosed) return chat.close();
@@ -212,7 +212,9 @@ export class ChatOnScreen implements ChatFacade {
   }
 
   clear(): void {
-    this.#options.clear();
+    // Nothing but what is seen here: where there is no log, there is nothing.
+    const head = this.#chat?.signal.head ?? null;
+    if (head !== null) this.#options.clear(head);
   }
 
   export(format: 'text' | 'json'): string {
@@ -341,6 +343,7 @@ export class ChatOnScreen implements ChatFacade {
       host: chat.isHost && this.#options.isLive(),
       canWrite: chat.canWrite,
       alarms: chat.alarms.map(({ is, by }) => ({ is, by: by.map((id) => presenter.person(id)) })),
+      cleared: chat.isCleared,
       staged: this.#outgoing?.staged ?? [],
       outgoing: this.#outgoing?.outgoing((id) => presenter.person(id)) ?? [],
       undone: this.#undone?.what ?? null,

@@ -63,8 +63,6 @@ export interface ChatOptions {
   readonly snapshotAfter?: number;
   /** Where files are put and fetched; without: at the page's own server. */
   readonly files?: Files;
-  /** For how long the server keeps things, by the host's signed word: days, 0 until everybody has left; null where we have not heard it. */
-  readonly keepDays?: () => number | null;
   /** Opens the direct way; null: there is none. */
   readonly openDirect: DirectTerms['open'] | null;
 }
@@ -106,6 +104,7 @@ export class Chat {
   #isOpen = false;
   #isCardDue = false;
   #isClosed = false;
+  #isCleared = false;
   readonly #lost = new Set<string>();
   readonly self: string;
   readonly isHost: boolean;
@@ -132,7 +131,8 @@ export class Chat {
     this.#alarms = new Alarms({
       thread: this.thread,
       // What is not for us may be what others build upon.
-      isWaiting: () => this.#document.isWaiting && !this.signal.hasHidden,
+      isWaiting: () => this.#document.isWaiting && !this.signal.hasHidden && !this.signal.isCut,
+      isCut: () => this.signal.isCut,
       ...{ changed: options.changed, now: options.now, after: options.after },
     });
     this.#document = new ChatDocument({
@@ -162,14 +162,16 @@ export class Chat {
         this.termsMoved();
       },
       heard: (body) => void this.presence.heard(body).catch(() => undefined),
-      cleared: (isGone) => this.#cleared(isGone),
-      keepDays: () => options.keepDays?.() ?? null,
+      cleared: () => {
+        this.#isCleared = true;
+        options.changed();
+      },
       unsent: () => this.#unsent(),
       now: options.now,
       after: options.after,
       random: options.random,
-      old: (days) => this.#old(days),
-      spared: (days) => this.#spared(days),
+      old: (before) => this.#old(before),
+      spared: (before) => this.#spared(before),
       place: (block) => this.#takeBlock(block),
       placed: () => this.#placed(),
       isOthers: (update) => this.#isOthers(update),
@@ -223,6 +225,11 @@ export class Chat {
 
   get alarms(): readonly Alarm[] {
     return this.#alarms.all;
+  }
+
+  /** Since the page has it open, a host has deleted what was written. */
+  get isCleared(): boolean {
+    return this.#isCleared;
   }
 
   /** Entries that cannot be opened here. */
@@ -313,6 +320,7 @@ export class Chat {
   /** What newcomers see is another now: perhaps another key seals, or none. */
   termsMoved(): void {
     this.#direct?.look();
+    this.signal.wordMoved();
     void this.#stand().catch(() => undefined);
   }
 
@@ -455,29 +463,18 @@ export class Chat {
   }
 
   /** With whatever nobody has signed. */
-  #old(days: number): Set<string> {
-    const from = this.#options.now() - days * DAY_MS;
-    const old = [...this.#places].filter(([id]) => (this.thread.timeOf(id) ?? Infinity) < from);
+  #old(before: number): Set<string> {
+    const old = [...this.#places].filter(([id]) => (this.thread.timeOf(id) ?? Infinity) < before);
     const unproven = this.#unproven.map(({ place }) => nameOf(place));
     return new Set([...old.map(([, place]) => nameOf(place)), ...this.#refused, ...unproven]);
   }
 
   /** What nobody need have for us: what is old, what we cannot read, and what its author has erased, though we have it still. */
-  #spared(days: number): ReadonlySet<string> {
-    const spared = this.#old(days);
+  #spared(before: number): ReadonlySet<string> {
+    const spared = this.#old(before);
     for (const { place } of this.#hidden) spared.add(nameOf(place));
     for (const [id, place] of this.#places) if (this.thread.isErased(id)) spared.add(nameOf(place));
     return spared;
-  }
-
-  /** Said aloud where nothing but a host's word, which the server says it has, tells why it went. */
-  #cleared(isGone: (place: Place) => boolean): void {
-    const { now, changed } = this.#options;
-    const days = this.signal.keepDays;
-    const from = now() - (days - Math.min(1, days / 4)) * DAY_MS;
-    const isEarly = ([id, place]: [string, Place]) => isGone(place) && (this.thread.timeOf(id) ?? 0) > from;
-    if (Number.isFinite(days) && [...this.#places].some(isEarly)) this.#alarms.raise('deleted');
-    changed();
   }
 
   /** Our entries that the log never had; they are about to lie elsewhere. */

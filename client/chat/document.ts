@@ -467,6 +467,14 @@ function halves(update: Bytes): { loud: Bytes | null; quiet: Bytes | null } {
   return { loud: half((client) => client < QUIET), quiet: half((client) => client >= QUIET) };
 }
 
+/** Whether all of these entries come with one of these changes, wherever they put them. */
+export function areIn(updates: readonly Bytes[], entries: readonly PlacedEntry[]): boolean {
+  const names = new Set<string>();
+  for (const { content } of updates.flatMap(structsOf).filter((struct) => struct instanceof Y.Item))
+    if (content instanceof Y.ContentBinary) names.add(entryName(owned(content.content)));
+  return entries.every(({ bytes }) => names.has(entryName(bytes)));
+}
+
 /** What a change adds. */
 export function withoutRemovals(update: Bytes): Bytes {
   if (!hasRemovals(update)) return update;

@@ -1,6 +1,6 @@
 /** Joins a chat on the screen with the meeting's connection and worker. Loaded when somebody wants it, with all that it needs. */
 import { ChatPush, chatRequests } from '../../signal/protocol/chat.ts';
-import type { ChatTerms } from '../../signal/protocol/documents.ts';
+import type { ChatHead, ChatTerms } from '../../signal/protocol/documents.ts';
 import type { ChatLink } from '../meeting/chatLink.ts';
 import { ChatOnScreen } from './chat.svelte.ts';
 import type { ChatFacade } from './view.ts';
@@ -17,8 +17,8 @@ export interface ChatHolderEvents {
   readonly shown: (chat: ChatFacade) => void;
   readonly ended: () => void;
   readonly setTerms: (terms: ChatTerms) => void;
-  /** Deletes what the server keeps. */
-  readonly clear: () => void;
+  /** Deletes what the server keeps, up to there. */
+  readonly clear: (upTo: ChatHead) => void;
 }
 
 /** @throws CallError where the worker cannot open it */

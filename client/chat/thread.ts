@@ -161,9 +161,12 @@ export class Thread {
     return [...this.#named.keys()];
   }
 
-  /** Whose chains these are. */
-  get gapAuthors(): string[] {
-    return [...this.#named.values()].flatMap((id) => this.#entries.get(id)?.author ?? []);
+  /** Whose chains these are. @param isCut  what was first may be gone: what a chain begins with here is no gap then */
+  gapAuthors(isCut: boolean): string[] {
+    return [...this.#named.values()].flatMap((id) => {
+      const { author, writer } = this.#entries.get(id)!;
+      return isCut && this.chain(author, writer)[0]!.id === id ? [] : author;
+    });
   }
 
   /** Of whom two entries of one writer follow upon the same one: of a browser whose store was set back, or of a device that shows two histories. */

@@ -112,7 +112,7 @@ export type AlarmKind =
   | 'rolledBack'
   /** Members have left messages out where the chat was brought together: those whom this browser has are given back. */
   | 'dropped'
-  /** The server says that a host has deleted what was written so far. */
+  /** The server has deleted messages that no host wanted gone, and that are not too old: those whom this browser has are given back. */
   | 'deleted'
   /** People say that there are messages which the server does not give us. */
   | 'withheld'
@@ -152,6 +152,8 @@ export interface ChatView {
   /** False for who was never in a meeting whose newcomers do not see everything: it opens once they have been. */
   canWrite: boolean;
   alarms: readonly ChatAlarm[];
+  /** A host has deleted what was written, and has signed that: nothing is wrong. */
+  cleared: boolean;
   /** Files that go with what is being written. */
   staged: readonly StagedFile[];
   /** Messages that wait for their files. */

@@ -48,7 +48,7 @@ const AT_ONCE: ReadonlySet<CallName> = new Set<CallName>([
   'rehearse',
 ]);
 
-type OpenedChat = Pick<ChatTerms, 'meeting' | 'identity' | 'host' | 'access' | 'keys' | 'shelf'>;
+type OpenedChat = Pick<ChatTerms, 'meeting' | 'identity' | 'host' | 'access' | 'word' | 'keys' | 'shelf'>;
 
 export class CallDesk {
   readonly frames: Frames;
@@ -171,7 +171,7 @@ export class CallDesk {
       'host.remove': ({ peer }) => this.#done(this.#needHost().remove(peer)),
       'host.lock': ({ locked }) => this.#done(this.#needHost().lock(locked)),
       'host.chatTerms': ({ terms }) => this.#done(this.#needHost().chatTerms(terms)),
-      'host.clearChat': () => this.#done(this.#needHost().clearChat()),
+      'host.clearChat': ({ upTo }) => this.#done(this.#needHost().clearChat(upTo)),
       'host.end': () => this.#done(this.#needHost().end()),
       'group.goOn': () => this.#done(this.#need().goOn()),
       'meeting.leave': async () => {
@@ -207,6 +207,7 @@ export class CallDesk {
       'chat.overhear': (params) => this.#needChat().overhear(params),
       'chat.overheard': () => this.#needChat().overheard(),
       'chat.room': () => this.#needChat().room(),
+      'chat.word': (params) => this.#needChat().word(params),
       'chat.standing': () => this.#needChat().standing(),
       'chat.sealFile': (params) => this.#needChat().files.sealFile(params),
       'chat.sealed': (params) => this.#needChat().files.sealed(params),

@@ -18,7 +18,6 @@ import type { Access, CheckedRecord } from './access.ts';
 import type { ChatTerms } from './chat/keeper.ts';
 import { checkRecord, deriveAccess, jsonOf, titleOf } from './access.ts';
 import type { ChatKeysTerms } from './chat/keys.ts';
-import type { Newcomers } from './chat/policy.ts';
 import { Host, makeTerms } from './host.ts';
 import type { Calls } from './messages.ts';
 import { Refused } from './refused.ts';
@@ -29,7 +28,8 @@ import type { HostSecrets, Vault } from './vault.ts';
 /** As bodies.ts takes it; the page asks for less. */
 const MAX_NAME = 80;
 
-type ChatOfInvite = Pick<ChatTerms, 'meeting' | 'identity' | 'host' | 'access'> & Pick<ChatKeysTerms, 'newcomers'>;
+type ChatOfInvite = Pick<ChatTerms, 'meeting' | 'identity' | 'host' | 'access' | 'word'> &
+  Pick<ChatKeysTerms, 'newcomers'>;
 
 interface Opened {
   readonly meeting: MeetingId;
@@ -39,8 +39,8 @@ interface Opened {
   /** The peer that this tab was last: what the password turned into is kept for it. */
   tab: PeerId | null;
   host: HostSecrets | null;
-  /** By the newest word of the host that this browser has heard; null: the record's. */
-  newcomers: Newcomers | null;
+  /** The newest word of a host that this browser has heard. */
+  decided: HostState | null;
   checked: CheckedRecord | null;
   title: string;
   access: Access | null;
@@ -98,7 +98,7 @@ export class Keeper {
       stretched: null,
       tab: before,
       host,
-      newcomers: null,
+      decided: null,
       checked: null,
       title: '',
       access: null,
@@ -245,28 +245,35 @@ export class Keeper {
   /** What the chat needs of the open invite. */
   async chatTerms(): Promise<ChatOfInvite> {
     const { opened, meeting, access } = this.#needAccess();
-    const { hostPublicKey } = access;
-    const known = await this.#vault.hostState(meeting);
     // Checked once more: what lies on a disk is no host's word.
-    await HostStates.open({
+    const states = await HostStates.open({
       meeting,
-      hostPublicKey,
-      known,
-      keep: (state) => (opened.newcomers ??= newcomersBy(state)),
+      hostPublicKey: access.hostPublicKey,
+      known: await this.#vault.hostState(meeting),
+      keep: (state) => this.#keepHostState(opened, state),
     });
     const current = () => opened.access ?? access;
+    const terms = () => opened.decided?.chat ?? current().record.settings.chat ?? DEFAULT_CHAT_TERMS;
     return {
       meeting,
       identity: await this.#vault.identity(),
       host: opened.host !== null,
       access: current,
-      newcomers: () => opened.newcomers ?? (current().record.settings.chat ?? DEFAULT_CHAT_TERMS).newcomers,
+      newcomers: () => terms().newcomers,
+      word: {
+        hear: (state) => states.accept(state),
+        decided: () => opened.decided,
+        keepDays: () => terms().keepDays,
+      },
     };
   }
 
+  /** The newest, whoever brought it: session, lobby and chat hear of it on their own. @param state of a host, checked */
   #keepHostState(opened: Opened, state: Signed): void {
+    const { data } = HostState.safeParse(jsonOf(state.body));
+    if (data === undefined || data.version < (opened.decided?.version ?? 0)) return;
+    opened.decided = data;
     void this.#vault.keepHostState(opened.meeting, state);
-    opened.newcomers = newcomersBy(state);
   }
 
   async replaceIdentity(): Promise<object> {
@@ -371,10 +378,4 @@ export class Keeper {
     if (access === null) throw new Refused('notReady', 'no password has been given');
     return { opened, meeting, access };
   }
-}
-
-/** @param state of a host, checked */
-function newcomersBy({ body }: Signed): Newcomers | null {
-  const state = HostState.safeParse(jsonOf(body));
-  return (state.success && state.data.chat?.newcomers) || null;
 }

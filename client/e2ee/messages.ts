@@ -5,7 +5,14 @@
  * identity, the host key, the group, the frame keys and the member messages. Bytes are base64url text here as on the wire, so they
  * pass through untouched. A call is answered under its `id`; notices come when they come, in order.
  */
-import type { ChatTerms, MeetingRecord, Settings, Signed, SignedTerms } from '../../signal/protocol/documents.ts';
+import type {
+  ChatHead,
+  ChatTerms,
+  MeetingRecord,
+  Settings,
+  Signed,
+  SignedTerms,
+} from '../../signal/protocol/documents.ts';
 import type { ErrorCode } from '../../signal/protocol/errors.ts';
 import type { ServerEvent } from '../../signal/protocol/events.ts';
 import type { MeetingId, PeerId } from '../../signal/protocol/ids.ts';
@@ -96,7 +103,7 @@ export interface Calls extends ChatCalls {
   /** From now on, for everybody. */
   'host.chatTerms': { in: { terms: ChatTerms }; out: object };
   /** Deletes what the server keeps of the chat. */
-  'host.clearChat': { in: object; out: object };
+  'host.clearChat': { in: { upTo: ChatHead }; out: object };
   'host.end': { in: object; out: object };
   /** "Go on": the person accepts that many are lost, and sending resumes. */
   'group.goOn': { in: object; out: object };

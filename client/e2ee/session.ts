@@ -8,7 +8,14 @@
 import { fromBase64url } from '../../crypto/bytes.ts';
 import type { Group } from '../../crypto/group.ts';
 import { verifyText } from '../../crypto/signed.ts';
-import { type ChatTerms, HostCommand, labels, proofText, type Signed } from '../../signal/protocol/documents.ts';
+import {
+  type ChatHead,
+  type ChatTerms,
+  HostCommand,
+  labels,
+  proofText,
+  type Signed,
+} from '../../signal/protocol/documents.ts';
 import type { ServerEvent } from '../../signal/protocol/events.ts';
 import type { PeerId } from '../../signal/protocol/ids.ts';
 import type { GroupRef } from '../../signal/protocol/model.ts';
@@ -170,8 +177,8 @@ export class Session {
     return this.#asMember((live) => live.hosting?.chatTerms(terms));
   }
 
-  clearChat(): Promise<boolean> {
-    return this.#asMember((live) => live.hosting?.clearChat());
+  clearChat(upTo: ChatHead): Promise<boolean> {
+    return this.#asMember((live) => live.hosting?.clearChat(upTo));
   }
 
   end(): Promise<boolean> {

@@ -11,7 +11,7 @@ import { ProtocolError } from '../../signal/protocol/errors.ts';
 import type { Topology } from '../../signal/protocol/model.ts';
 import type { Notice, TrackKind } from '../e2ee/messages.ts';
 import type { Port } from '../e2ee/port.ts';
-import type { ChatTerms, MeetingRecord } from '../../signal/protocol/documents.ts';
+import type { ChatHead, ChatTerms, MeetingRecord } from '../../signal/protocol/documents.ts';
 import { OfflineError } from '../net/offline.ts';
 import { Rpc, type ResultSchema } from '../net/rpc.ts';
 import type { Announcer, Own } from './announcer.ts';
@@ -182,7 +182,7 @@ export class Runner {
   /** A call that only the worker answers: host actions, going on. */
   async ask(
     name: 'host.remove' | 'host.lock' | 'host.chatTerms' | 'host.clearChat' | 'host.end' | 'group.goOn',
-    params: { peer?: PeerId; locked?: boolean; terms?: ChatTerms },
+    params: { peer?: PeerId; locked?: boolean; terms?: ChatTerms; upTo?: ChatHead },
   ): Promise<void> {
     await this.#port?.call(name, params as never);
   }

@@ -297,7 +297,7 @@ class Meeting implements MeetingFacade {
         openChat(runner, {
           name: () => this.#name.trim(),
           setTerms: (terms) => this.#ask('host.chatTerms', { terms }),
-          clear: () => this.#ask('host.clearChat', {}),
+          clear: (upTo) => this.#ask('host.clearChat', { upTo }),
           shown: (chat) => (this.#chat = chat),
           // With the worker: whoever comes in again opens it again.
           ended: () => {

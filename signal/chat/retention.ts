@@ -10,22 +10,25 @@ export interface SweepTerms {
   readonly chat: ChatStore;
   readonly blobs: BlobService;
   readonly now: number;
-  /** Null: there is no such meeting. */
-  readonly keepDays: (meeting: MeetingId) => Promise<number | null>;
+  /** Null: there is no such meeting. `cleared`: a host's order, which may not have been carried out. */
+  readonly find: (meeting: MeetingId) => Promise<{ keepDays: number; cleared: ChatHead | null } | null>;
   readonly isHere: (meeting: MeetingId) => boolean;
   /** Runs in the meeting's turn, and tells. */
-  readonly drop: (meeting: MeetingId, task: () => Promise<ChatHead | null>) => Promise<void>;
+  readonly drop: (meeting: MeetingId, task: () => Promise<ChatHead | null>) => Promise<unknown>;
 }
 
 /**
  * Drops what is older than its meeting keeps it. 0 days: until everybody has left, which is no matter of time; where nobody ever came, or
  * the server did not see them leave, a day. Files go by the same terms. Snapshots that nobody has confirmed in a day go, too.
  */
-export async function sweepChats({ chat, blobs, now, keepDays, isHere, drop }: SweepTerms): Promise<void> {
+export async function sweepChats({ chat, blobs, now, find, isHere, drop }: SweepTerms): Promise<void> {
   const some = [...(await chat.olderThan(now - DAY_MS)), ...(await blobs.olderThan(now - DAY_MS))];
   for (const meeting of new Set(some)) {
-    const days = await keepDays(meeting);
-    if (days === null || (days === 0 && isHere(meeting))) continue;
+    const known = await find(meeting);
+    if (known === null) continue;
+    const { keepDays: days, cleared } = known;
+    if (cleared !== null) await drop(meeting, () => chat.clear(meeting, cleared));
+    if (days === 0 && isHere(meeting)) continue;
     const before = now - Math.max(1, days) * DAY_MS;
     await drop(meeting, () => chat.dropBefore(meeting, before));
     await blobs.clear(meeting, before);

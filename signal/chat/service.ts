@@ -7,6 +7,7 @@
 import { hashOf } from '../auth.ts';
 import type { BlobService } from '../blobs/service.ts';
 import { MAX_PAGE_BYTES, MAX_PAGE_ITEMS, type ChatHead, type ChatPage, type ChatPush } from '../protocol/chat.ts';
+import type { Signed } from '../protocol/documents.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { MeetingId } from '../protocol/ids.ts';
 import type { Params, Result } from '../protocol/requests.ts';
@@ -34,9 +35,17 @@ export interface ChatServiceTerms {
   /** Most bytes of a chat. */
   readonly quota: number;
   /** What the meeting says now. @throws ProtocolError meetingNotFound · meetingEnded */
-  readonly find: (meeting: MeetingId) => Promise<{ generation: number; keepDays: number }>;
+  readonly find: (meeting: MeetingId) => Promise<MeetingOfChat>;
   readonly now: () => number;
   readonly onError: (error: unknown, meeting?: MeetingId) => void;
+}
+
+/** `state`: what its hosts have decided; it says up to where the log is `cleared`. */
+export interface MeetingOfChat {
+  readonly generation: number;
+  readonly keepDays: number;
+  readonly state: Signed | null;
+  readonly cleared: ChatHead | null;
 }
 
 export class ChatService {
@@ -77,12 +86,14 @@ export class ChatService {
       // Before the meeting is looked up: a rotation that comes meanwhile either finds it here, or is found there.
       this.#listeners.add(meeting, listener);
       try {
-        const { keepDays } = await this.#assertLink(listener, meeting);
+        const { keepDays, state, cleared } = await this.#assertLink(listener, meeting);
+        // Where a process ended between the order and its execution.
+        if (cleared !== null) await this.#cut(meeting, () => this.#terms.store.chat.clear(meeting, cleared));
         const log = await this.#log(meeting);
         const { confirmed, offered } = await this.#terms.store.chat.snapshots(meeting);
         const page = await this.#page(meeting, log, after);
         if (offered) listener.send(wireText({ type: 'snapshot', snapshot: offered }));
-        return { ...page, snapshot: confirmed, keepDays, used: log.used, quota: this.#terms.quota };
+        return { ...page, snapshot: confirmed, state, keepDays, used: log.used, quota: this.#terms.quota };
       } catch (error) {
         this.#listeners.delete(listener);
         throw error;
@@ -231,10 +242,10 @@ export class ChatService {
     this.#listeners.shutOut(meeting, generation);
   }
 
-  /** Deletes all there is, files too. */
-  async clear(meeting: MeetingId): Promise<void> {
-    await this.#drop(meeting, () => this.#terms.store.chat.clear(meeting));
-    await this.#terms.blobs.clear(meeting);
+  /** Deletes all there is, files too. @param upTo  only where the log goes through there, and only so far; files all the same. Idempotent */
+  async clear(meeting: MeetingId, upTo: ChatHead | null = null): Promise<void> {
+    const isDone = await this.#drop(meeting, () => this.#terms.store.chat.clear(meeting, upTo));
+    if (isDone || upTo === null) await this.#terms.blobs.clear(meeting);
   }
 
   /** The meeting has ended, and its chat went with it. */
@@ -257,7 +268,7 @@ export class ChatService {
       chat: store.chat,
       blobs,
       now: now(),
-      keepDays: async (meeting) => (await find(meeting).catch(nothingThere))?.keepDays ?? null,
+      find: (meeting) => find(meeting).catch(nothingThere),
       isHere,
       drop: (meeting, task) => this.#drop(meeting, task),
     });
@@ -275,14 +286,19 @@ export class ChatService {
     );
   }
 
-  #drop(meeting: MeetingId, task: () => Promise<ChatHead | null>): Promise<void> {
-    return this.#turns.take(meeting, async () => {
-      const base = await task();
-      if (base === null) return;
-      this.#isDirty = true;
-      const push: ChatPush = { type: 'cleared', base };
-      this.#listeners.tell(meeting, push);
-    });
+  #drop(meeting: MeetingId, task: () => Promise<ChatHead | null>): Promise<boolean> {
+    return this.#turns.take(meeting, () => this.#cut(meeting, task));
+  }
+
+  /** In the meeting's turn. @returns whether there was something */
+  async #cut(meeting: MeetingId, task: () => Promise<ChatHead | null>): Promise<boolean> {
+    const base = await task();
+    if (base === null) return false;
+    this.#isDirty = true;
+    const state = (await this.#terms.find(meeting).catch(nothingThere))?.state ?? null;
+    const push: ChatPush = { type: 'cleared', base, state };
+    this.#listeners.tell(meeting, push);
+    return true;
   }
 
   /** What a connection asks for that has the chat open, when its turn comes. */

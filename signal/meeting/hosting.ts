@@ -4,7 +4,7 @@ import { meetingIdOf, openSigned } from '../auth.ts';
 import { HostCommand, HostState, labels, type Signed, type SignedTerms } from '../protocol/documents.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { MeetingId, PeerId } from '../protocol/ids.ts';
-import { ENDED_TOPIC, openTerms, type MeetingService } from './service.ts';
+import { ENDED_TOPIC, type KnownMeeting, openTerms, type MeetingService } from './service.ts';
 
 /**
  * Makes a meeting. The same record again, after a lost answer, is no mistake.
@@ -27,10 +27,13 @@ export async function setHostState(
   by: PeerId,
   state: Signed,
 ): Promise<void> {
-  const opened = await openAsHost(service, meeting, labels.hostState, state, HostState);
+  const { opened, known } = await openAsHost(service, meeting, labels.hostState, state, HostState);
   const taken = await service.terms.store.meetings.saveHostState(meeting, opened.version, state);
-  if (!taken) throw new ProtocolError('badRequest', 'there is a newer host state');
-  service.tell(meeting, { type: 'hostState', by, state, locked: opened.locked });
+  // The same again, after a lost answer, is no mistake: what it orders may not have been done.
+  const isKnown = known.hostState?.signed.body === state.body;
+  if (!taken && !isKnown) throw new ProtocolError('badRequest', 'there is a newer host state');
+  if (taken) service.tell(meeting, { type: 'hostState', by, state, locked: opened.locked });
+  if (opened.cleared) await service.chat.clear(meeting, opened.cleared);
 }
 
 /** @throws ProtocolError notAllowed · proofRefused · badRequest: not the next generation */
@@ -73,7 +76,7 @@ export function openRotation(
 /** @throws ProtocolError notAllowed · badRequest: the sequence was used · peerUnknown */
 export async function command(service: MeetingService, meeting: MeetingId, signed: Signed): Promise<void> {
   const { store, bus } = service.terms;
-  const order = await openAsHost(service, meeting, labels.hostCommand, signed, HostCommand);
+  const { opened: order } = await openAsHost(service, meeting, labels.hostCommand, signed, HostCommand);
   if (!(await store.meetings.takeSequence(meeting, order.sequence))) {
     throw new ProtocolError('badRequest', 'this sequence was used, or a later one');
   }
@@ -86,9 +89,6 @@ export async function command(service: MeetingService, meeting: MeetingId, signe
       service.tell(meeting, { type: 'end', command: signed });
       await service.chat.ended();
       await bus.publish(ENDED_TOPIC, meeting);
-      return;
-    case 'clearChat':
-      await service.chat.clear(meeting);
   }
 }
 
@@ -99,9 +99,9 @@ async function openAsHost<T extends { meeting: MeetingId }>(
   label: string,
   signed: Signed,
   schema: z.ZodMiniType<T>,
-): Promise<T> {
-  const { terms } = await service.find(meeting);
-  const opened = openSigned(label, signed, terms.hostKey, schema);
+): Promise<{ opened: T; known: KnownMeeting }> {
+  const known = await service.find(meeting);
+  const opened = openSigned(label, signed, known.terms.hostKey, schema);
   if (!opened || opened.meeting !== meeting) throw new ProtocolError('notAllowed');
-  return opened;
+  return { opened, known };
 }

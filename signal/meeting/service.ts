@@ -7,9 +7,9 @@ import { meetingIdOf, openSigned, parseBody, randomText, sameToken } from '../au
 import { BlobService } from '../blobs/service.ts';
 import type { Blobs } from '../blobs/blobs.ts';
 import type { Bus } from '../bus/bus.ts';
-import { ChatService } from '../chat/service.ts';
+import { ChatService, type MeetingOfChat } from '../chat/service.ts';
 import { AccessDocument, DEFAULT_CHAT_TERMS, HostState, labels, MeetingRecord } from '../protocol/documents.ts';
-import type { ChatTerms, Settings, SignedTerms } from '../protocol/documents.ts';
+import type { Settings, SignedTerms } from '../protocol/documents.ts';
 import { ProtocolError } from '../protocol/errors.ts';
 import type { MeetingId, PeerId } from '../protocol/ids.ts';
 import type { Lobby } from '../protocol/model.ts';
@@ -80,10 +80,7 @@ export class MeetingService {
     const { store, chatQuota: quota, now, onError } = terms;
     this.blobs = new BlobService({ store: store.blobs, blobs: terms.blobs, quota: terms.filesQuota, now });
     const { blobs } = this;
-    const findChat = async (meeting: MeetingId) => {
-      const known = await this.find(meeting);
-      return { generation: known.generation, keepDays: chatTermsOf(known).keepDays };
-    };
+    const findChat = async (meeting: MeetingId) => chatOf(await this.find(meeting));
     this.chat = new ChatService({ store, blobs, quota, find: findChat, now, onError });
   }
 
@@ -281,10 +278,11 @@ export class MeetingService {
   }
 }
 
-/** What the hosts have decided, else what the record says. */
-function chatTermsOf({ hostState, terms }: KnownMeeting): ChatTerms {
+/** What the hosts have decided of the chat, else what the record says. */
+function chatOf({ generation, hostState, terms }: KnownMeeting): MeetingOfChat {
   const state = hostState && parseBody(hostState.signed, HostState);
-  return state?.chat ?? terms.settings.chat ?? DEFAULT_CHAT_TERMS;
+  const { keepDays } = state?.chat ?? terms.settings.chat ?? DEFAULT_CHAT_TERMS;
+  return { generation, keepDays, state: hostState?.signed ?? null, cleared: state?.cleared ?? null };
 }
 
 /** Reads a generation's record, and checks that its access key is of the same host, meeting and generation. @throws ProtocolError proofRefused · badRequest */

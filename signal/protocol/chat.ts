@@ -8,8 +8,11 @@
  *     h(n) = SHA-256(h(n-1) ‖ n as 8 bytes, big-endian ‖ SHA-256(body n))
  */
 import * as z from 'zod/mini';
+import { ChatHead, Signed } from './documents.ts';
 import { Ms, bytesText, fixedBytesText } from './ids.ts';
 import type { RequestSpec } from './phases.ts';
+
+export { ChatHead };
 
 /** Of one item. A message of a person is far smaller; a client cuts what it has written offline into several. */
 export const MAX_ITEM_BYTES = 64 * 1024;
@@ -28,10 +31,6 @@ export const CHAT_LOG_LABEL = 'parley chat log 1';
 
 const Hash = fixedBytesText(32);
 const Seq = z.int().check(z.nonnegative());
-
-/** How far the log goes: the newest item's number, 0 before the first, and the chain's hash there. */
-export const ChatHead = z.object({ seq: Seq, hash: Hash });
-export type ChatHead = z.infer<typeof ChatHead>;
 
 export const ChatItem = z.object({
   seq: z.int().check(z.positive()),
@@ -59,7 +58,7 @@ export type ChatSnapshot = z.infer<typeof ChatSnapshot>;
 const ChatPage = z.object({
   /** Items up to here are gone: a confirmed snapshot holds what they came to, or they were too old. */
   base: ChatHead,
-  /** Items up to this one were deleted, by a host or because their time is over; 0: none. Only from here to the base a snapshot holds what they came to. */
+  /** Items up to this one were deleted, by a host's word (`HostState.cleared`) or because their time is over; 0: none. Only from here to the base a snapshot holds what they came to. */
   deleted: Seq,
   head: ChatHead,
   /** After `after` and after the base, oldest first; at most a page. */
@@ -75,8 +74,8 @@ export const ChatPush = z.discriminatedUnion('type', [
   z.object({ type: z.literal('snapshot'), snapshot: ChatSnapshot }),
   /** Sealed, and not kept. */
   z.object({ type: z.literal('whisper'), body: bytesText(MAX_WHISPER_BYTES) }),
-  /** Everything up to here was deleted: by the host, or because its time is over. */
-  z.object({ type: z.literal('cleared'), base: ChatHead }),
+  /** Everything up to here was deleted: by the host, or because its time is over. `state`: the host's newest, which has to say so; null: no host has decided anything. */
+  z.object({ type: z.literal('cleared'), base: ChatHead, state: z.nullable(Signed) }),
   /** This connection gets no more: its link opens nothing any longer. */
   z.object({ type: z.literal('closed') }),
 ]);
@@ -85,7 +84,7 @@ export type ChatPush = z.infer<typeof ChatPush>;
 const nothing = z.object({});
 
 export const chatRequests = {
-  /** Opens the chat for this connection: the first page, and pushes from now on. `keepDays`, `used` and `quota` (bytes) are the server's own terms. Errors: linkRefused, tooMany. */
+  /** Opens the chat for this connection: the first page, and pushes from now on. `state` as with the push `cleared`. `keepDays`, `used` and `quota` (bytes) are the server's own terms. Errors: linkRefused, tooMany. */
   'chat.open': {
     phase: 'admitted',
     params: z.object({ after: Seq }),
@@ -93,6 +92,7 @@ export const chatRequests = {
       ...ChatPage.shape,
       /** The confirmed one. */
       snapshot: z.nullable(ChatSnapshot),
+      state: z.nullable(Signed),
       keepDays: z.int().check(z.nonnegative()),
       used: z.int().check(z.nonnegative()),
       quota: z.int().check(z.positive()),

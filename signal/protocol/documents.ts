@@ -95,6 +95,13 @@ export type AccessDocument = z.infer<typeof AccessDocument>;
 export const SignedTerms = z.object({ record: Signed, access: Signed });
 export type SignedTerms = z.infer<typeof SignedTerms>;
 
+/**
+ * How far the log of a meeting's chat goes (chat.ts): the newest item's number, 0 before the first, and the hash of its chain there.
+ * Here, since hosts sign one.
+ */
+export const ChatHead = z.object({ seq: z.int().check(z.nonnegative()), hash: fixedBytesText(32) });
+export type ChatHead = z.infer<typeof ChatHead>;
+
 /** What hosts have decided. Members refuse a lower version, or an equal one with another body. */
 export const HostState = z.object({
   version: z.int().check(z.nonnegative()),
@@ -106,6 +113,10 @@ export const HostState = z.object({
   bans: z.array(PublicKey).check(z.maxLength(256)),
   /** In the place of those of the record. */
   chat: z.optional(ChatTerms),
+  /** The chat's log up to here is deleted, for good: this log's, by its chain. What a host has seen of it, and nothing that came later. */
+  cleared: z.optional(ChatHead),
+  /** What was written in the chat before may be gone, since it was too old under terms that were there before: so longer terms bring nothing back. By the host's clock. */
+  expired: z.optional(Ms),
 });
 export type HostState = z.infer<typeof HostState>;
 
@@ -113,6 +124,5 @@ export type HostState = z.infer<typeof HostState>;
 export const HostCommand = z.discriminatedUnion('action', [
   z.object({ action: z.literal('remove'), meeting: MeetingId, peer: PeerId, sequence: Ms }),
   z.object({ action: z.literal('end'), meeting: MeetingId, sequence: Ms }),
-  z.object({ action: z.literal('clearChat'), meeting: MeetingId, sequence: Ms }),
 ]);
 export type HostCommand = z.infer<typeof HostCommand>;

@@ -102,19 +102,19 @@ export class SqlChat implements ChatStore {
     });
   }
 
-  clear(meeting: MeetingId): Promise<ChatHead | null> {
+  clear(meeting: MeetingId, upTo: ChatHead | null = null): Promise<ChatHead | null> {
     return this.#db.transaction().execute(async (db) => {
       const log = await findLog(db, meeting);
       if (!log) return null;
-      const hadSnapshots = await dropSnapshots(db, meeting, { before: Infinity, seq: log.head.seq });
-      if (log.base.seq === log.head.seq && !hadSnapshots) return null;
-      await db.deleteFrom('chat_items').where('meeting', '=', meeting).execute();
-      await db
-        .updateTable('chat_logs')
-        .set({ base_seq: log.head.seq, base_hash: log.head.hash, deleted_seq: log.head.seq, used: 0 })
-        .where('meeting', '=', meeting)
-        .execute();
-      return log.head;
+      const to = upTo ?? log.head;
+      if (to.seq <= log.deleted || !(await isOfLog(db, meeting, log, to))) return null;
+      const freed = await dropSnapshots(db, meeting, { before: -Infinity, seq: to.seq });
+      if (freed) await free(db, meeting, freed.bytes);
+      // It may hold what was before.
+      await dropOffer(db, meeting);
+      await moveBase(db, meeting, to);
+      await db.updateTable('chat_logs').set({ deleted_seq: to.seq }).where('meeting', '=', meeting).execute();
+      return to;
     });
   }
 
@@ -225,6 +225,14 @@ async function findLog(db: Kysely<Tables>, meeting: MeetingId): Promise<StoredCh
     head: { seq: row.head_seq, hash: row.head_hash },
     used: row.used,
   };
+}
+
+/** Whether the log goes through there, at its base or after it. */
+async function isOfLog(db: Transaction<Tables>, meeting: MeetingId, log: StoredChat, at: ChatHead): Promise<boolean> {
+  const { base } = log;
+  if (at.seq === base.seq) return at.hash === base.hash;
+  const item = db.selectFrom('chat_items').select('seq').where('meeting', '=', meeting).where('seq', '=', at.seq);
+  return (await item.where('chain', '=', at.hash).executeTakeFirst()) !== undefined;
 }
 
 function findItem(db: Kysely<Tables>, meeting: MeetingId, id: string) {

@@ -148,8 +148,11 @@ export interface ChatStore {
   erasable(meeting: MeetingId, seqs: readonly number[]): Promise<Map<number, Erasable>>;
   /** Replaces bodies, each once, and drops a snapshot that holds one of them and is not confirmed. @returns those that were replaced now */
   erase(meeting: MeetingId, items: readonly Erasure[]): Promise<number[]>;
-  /** Drops all items and snapshots. @returns the new base; null if there was nothing */
-  clear(meeting: MeetingId): Promise<ChatHead | null>;
+  /**
+   * Drops all items up to there and snapshots of them, and one that is not confirmed; null: all.
+   * @returns the new base; null if there was nothing, or this log does not go through there after its base
+   */
+  clear(meeting: MeetingId, upTo?: ChatHead | null): Promise<ChatHead | null>;
   /** Drops items taken before, a snapshot of nothing newer, and one that is not confirmed. @returns the new base; null if nothing was that old */
   dropBefore(meeting: MeetingId, before: number): Promise<ChatHead | null>;
   /** Meetings that have items or snapshots from before. */

@@ -162,6 +162,30 @@ export function chatStoreContract(name: string, make: () => Promise<Store>): voi
       expect(await store.chat.find(other)).toMatchObject({ used: 3 });
     });
 
+    test('are cleared up to an item, by number and chain, and what came after stays', async () => {
+      await fill(4);
+      await offer(snapshotAt(4));
+      for (const other of [{ seq: 2, hash: 'of another log' }, headAt(5), { seq: 0, hash: 'another beginning' }])
+        expect(await store.chat.clear(meeting, other)).toBeNull();
+      expect(await seqs()).toEqual([1, 2, 3, 4]);
+      expect(await store.chat.clear(meeting, headAt(2))).toEqual(headAt(2));
+      expect(await store.chat.clear(meeting, headAt(2))).toBeNull();
+      expect(await seqs()).toEqual([3, 4]);
+      expect(await store.chat.find(meeting)).toEqual({ base: headAt(2), deleted: 2, head: headAt(4), used: 6 });
+      expect(await store.chat.snapshots(meeting)).toEqual({ confirmed: null, offered: null });
+    });
+
+    test('are not cleared out of a snapshot that goes further', async () => {
+      await fill(4);
+      await offer(snapshotAt(3));
+      await store.chat.confirm(meeting, 'snapshot 3');
+      expect(await store.chat.clear(meeting, headAt(2))).toBeNull();
+      expect((await store.chat.snapshots(meeting)).confirmed?.id).toBe('snapshot 3');
+      expect(await store.chat.clear(meeting, headAt(3))).toEqual(headAt(3));
+      expect(await store.chat.snapshots(meeting)).toEqual({ confirmed: null, offered: null });
+      expect(await store.chat.find(meeting)).toEqual({ base: headAt(3), deleted: 3, head: headAt(4), used: 3 });
+    });
+
     test('drop what was taken before a time, and what nobody has confirmed with it', async () => {
       await fill(4);
       await offer(snapshotAt(4));

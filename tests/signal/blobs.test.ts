@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Problem } from '../../signal/protocol/http.ts';
 import { type StartedApp, startApp } from '../support/startApp.ts';
+import { clear, write } from './chatting.ts';
 import { admit, Client, create, join as joinMeeting, proveLink } from './client.ts';
 import { hashOfBytes, randomText, TestMeeting } from './keys.ts';
 
@@ -328,7 +329,9 @@ describe('a file goes', () => {
     const { pass } = await holder();
     const path = await put(pass, bytes(1000));
     const host = await joinMeeting(app.url, meeting);
-    await host.client.request('host.command', { command: meeting.command({ action: 'clearChat' }) });
+    await host.client.request('chat.open', { after: 0 });
+    await write(host.client, 1);
+    await clear(host.client, meeting);
     expect(await files()).not.toContain(path.slice(1));
     expect((await range(pass, path, '0-9')).status).toBe(404);
   });

@@ -32,6 +32,7 @@ describe('a chat', () => {
       head: beginning(meeting),
       items: [],
       snapshot: null,
+      state: null,
       keepDays: 30,
       used: 0,
       quota: 64 * 1024 * 1024,

@@ -3,13 +3,13 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join as joinPath } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { ChatTerms } from '../../signal/protocol/documents.ts';
+import type { ChatTerms, Signed } from '../../signal/protocol/documents.ts';
 import { createMeeting } from '../../signal/meeting/hosting.ts';
 import { startApp } from '../support/startApp.ts';
-import { beginning, chainFrom, draft, offer, snapshotOf, write, erasing } from './chatting.ts';
+import { beginning, chainFrom, clear, draft, offer, snapshotOf, write, erasing } from './chatting.ts';
 import { admit, type Client, create, join, type Person } from './client.ts';
 import { type Harness, startSignal } from './harness.ts';
-import { randomText, TestMeeting } from './keys.ts';
+import { labels, randomText, signed, TestMeeting } from './keys.ts';
 
 const DAY_MS = 86_400_000;
 let folder: string;
@@ -83,9 +83,10 @@ describe('no byte of a body is on the disk', () => {
     await ben.client.request('chat.confirm', { snapshot: confirmed.snapshot.id });
     await offer(anna.client, offered);
     for (const body of parts) expect(await isOnDisk(body)).toBe(true);
-    await order({ action: 'clearChat' });
+    const state = meeting.cleared(head);
+    await anna.client.request('host.state', { state });
     expect(anna.client.heard.slice(-1)).toEqual(['chat cleared']);
-    expect(await ben.client.nextPush('cleared')).toEqual({ type: 'cleared', base: head });
+    expect(await ben.client.nextPush('cleared')).toEqual({ type: 'cleared', base: head, state });
     await ticked();
     for (const body of [item!, ...parts]) expect(await isOnDisk(body)).toBe(false);
     expect(await ben.client.request('chat.open', { after: 0 })).toMatchObject({
@@ -94,6 +95,7 @@ describe('no byte of a body is on the disk', () => {
       head,
       items: [],
       snapshot: null,
+      state,
       used: 0,
     });
     expect((await anna.client.request('chat.append', draft().append)).seq).toBe(2);
@@ -248,21 +250,98 @@ describe('what is kept until everybody has left', () => {
   });
 });
 
-describe('a host’s order to clear', () => {
-  test('counts once, and only by the host’s signature', async () => {
+describe('a host’s word to clear', () => {
+  const say = (client: Client, state: Signed) => client.codeOf(client.request('host.state', { state }));
+
+  test('counts by the host’s signature alone, whoever hands it in, and again changes nothing', async () => {
     await write(anna.client, 1);
-    const foreign = new TestMeeting().command({ action: 'clearChat' });
-    expect(await ben.client.codeOf(ben.client.request('host.command', { command: foreign }))).toBe('notAllowed');
-    const command = meeting.command({ action: 'clearChat' });
-    await ben.client.request('host.command', { command });
-    await write(anna.client, 1);
-    expect(await ben.client.codeOf(ben.client.request('host.command', { command }))).toBe('badRequest');
+    const { head } = await read(anna.client);
+    const other = new TestMeeting();
+    // Of another host, of another meeting by this host's name, and by another key.
+    for (const state of [
+      other.cleared(head),
+      signed(labels.hostState, { ...JSON.parse(meeting.cleared(head).body), meeting: other.id }, meeting.host),
+      meeting.cleared(head, other.host),
+    ])
+      expect(await say(ben.client, state)).toBe('notAllowed');
     expect((await read(anna.client)).items).toHaveLength(1);
-    // Nothing to clear is no mistake, and no news.
-    await ben.client.request('host.command', { command: meeting.command({ action: 'clearChat' }) });
-    await ben.client.request('host.command', { command: meeting.command({ action: 'clearChat' }) });
+    const state = meeting.cleared(head);
+    expect(await say(ben.client, state)).toBe('accepted');
+    expect((await read(anna.client)).items).toEqual([]);
+    await write(anna.client, 1);
+    expect(await say(ben.client, state)).toBe('accepted');
+    // A later one that says the same of the log.
+    expect(await say(ben.client, meeting.cleared(head))).toBe('accepted');
+    expect(await say(ben.client, state)).toBe('badRequest');
+    expect((await read(anna.client)).items).toHaveLength(1);
     await anna.client.flushed();
-    expect(anna.client.heard.filter((one) => one === 'chat cleared')).toHaveLength(2);
+    expect(anna.client.heard.filter((one) => one === 'chat cleared')).toHaveLength(1);
+  });
+
+  test('deletes what the host has seen, and nothing that came after it', async () => {
+    await write(anna.client, 5);
+    const { items, head } = await read(anna.client);
+    await offer(anna.client, snapshotOf(head));
+    const seen = chainFrom(beginning(meeting), items.slice(0, 3));
+    await anna.client.request('host.state', { state: meeting.cleared(seen) });
+    const after = await ben.client.request('chat.open', { after: 0 });
+    expect(after).toMatchObject({ base: seen, deleted: 3, head, items: items.slice(3), used: 80 });
+    expect(chainFrom(after.base, after.items)).toEqual(head);
+    // What was offered held what is gone.
+    expect(await ben.client.codeOf(ben.client.request('chat.confirm', { snapshot: 'A'.repeat(22) }))).toBe(
+      'chatUnknown',
+    );
+    expect((await signal.store.chat.snapshots(meeting.id)).offered).toBeNull();
+  });
+
+  test('about another log, or one that goes further, deletes nothing', async () => {
+    await write(anna.client, 3);
+    const before = await read(anna.client);
+    const { seq, hash } = before.head;
+    for (const upTo of [
+      { seq, hash: randomText(32) },
+      { seq: seq - 1, hash },
+      { seq: seq + 1, hash },
+      { seq: 0, hash: randomText(32) },
+    ])
+      await anna.client.request('host.state', { state: meeting.cleared(upTo) });
+    expect(await read(anna.client)).toEqual(before);
+  });
+
+  test('that a process could not carry out before it ended is carried out when the chat is opened, or within the hour', async () => {
+    for (const isOpened of [true, false]) {
+      await write(anna.client, 2);
+      const { head } = await read(anna.client);
+      const state = meeting.cleared(head);
+      await signal.store.meetings.saveHostState(meeting.id, JSON.parse(state.body).version, state);
+      if (isOpened) await ben.client.request('chat.open', { after: 0 });
+      else {
+        clock += DAY_MS + 60_000;
+        await signal.service.sweep();
+      }
+      expect(await read(anna.client)).toMatchObject({ base: head, deleted: head.seq, items: [] });
+      expect(await ben.client.nextPush('cleared')).toEqual({ type: 'cleared', base: head, state });
+    }
+  });
+
+  test('is shown to whoever comes later, after a restart too, and dies with the meeting', async () => {
+    const file = joinPath(folder, 'restarted.sqlite');
+    const first = await startSignal({ now: () => Date.now() + clock, file });
+    await createMeeting(first.service, meeting.terms());
+    const host = await join(first.url, meeting);
+    await host.client.request('chat.open', { after: 0 });
+    await write(host.client, 2);
+    const upTo = await clear(host.client, meeting);
+    await first.close();
+    const second = await startSignal({ now: () => Date.now() + clock, file });
+    const { client } = await admit(second.url, meeting);
+    const { state, deleted } = await client.request('chat.open', { after: 0 });
+    expect([JSON.parse(state!.body).cleared, deleted]).toEqual([upTo, 2]);
+    const again = await join(second.url, meeting);
+    await again.client.request('host.command', { command: meeting.command({ action: 'end' }) });
+    expect((await client.closed).code).toBe(4410);
+    expect(await admit(second.url, meeting).catch((error: unknown) => error)).toBeInstanceOf(Error);
+    await second.close();
   });
 });
 

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createMeeting } from '../../signal/meeting/hosting.ts';
 import { labels, proofText } from './keys.ts';
 import { sizeOf } from '../../signal/chat/chain.ts';
-import { draft, offer, snapshotOf, write, erasing } from './chatting.ts';
+import { clear, draft, erasing, offer, snapshotOf, write } from './chatting.ts';
 import { Client, join, proveLink, Refused } from './client.ts';
 import { type Harness, startSignal } from './harness.ts';
 import { randomText, TestMeeting } from './keys.ts';
@@ -58,7 +58,7 @@ describe('a chat’s quota', () => {
     await late.request('chat.append', draft(randomText(64 * 1024 - sizeOf(small.body))).append);
     expect(await late.codeOf(late.request('chat.append', draft('AAAA').append))).toBe('chatFull');
     const anna = await join(signal.url, meeting);
-    await anna.client.request('host.command', { command: meeting.command({ action: 'clearChat' }) });
+    await clear(anna.client, meeting);
     await late.request('chat.append', large().append);
     expect((await late.request('chat.open', { after: 0 })).used).toBe(64 * 1024);
   });
@@ -88,7 +88,7 @@ describe('a chat’s quota', () => {
     for (let net = 0; net < 40; net++) {
       const client = await from(`2001:db8:1:${net.toString(16)}::1`);
       // Cleared each time, so that the quota of the whole is not what refuses.
-      await anna.client.request('host.command', { command: meeting.command({ action: 'clearChat' }) });
+      await clear(anna.client, meeting);
       clock += 1000;
       for (let i = 0; i < 16; i++) {
         if ((await client.codeOf(client.request('chat.append', large().append))) === 'accepted') taken++;

@@ -26,7 +26,7 @@ beforeEach(async () => {
   const find = async () => {
     const now = generation;
     await stuck;
-    return { generation: now, keepDays: 30 };
+    return { generation: now, keepDays: 30, state: null, cleared: null };
   };
   const onError = (error: unknown) => {
     throw error;
@@ -131,7 +131,7 @@ test('another process that was faster with an item is followed, and the chain go
   const author = new Ear();
   await chat.open(author, meeting.id, 0);
   // A second service on the same store stands for it: neither knows of the other's turns.
-  const find = async () => ({ generation: 0, keepDays: 30 });
+  const find = async () => ({ generation: 0, keepDays: 30, state: null, cleared: null });
   const other = new ChatService({
     store,
     blobs: noBlobs,

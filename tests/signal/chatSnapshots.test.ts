@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { ChatHead } from '../../signal/protocol/chat.ts';
 import { startApp, type StartedApp } from '../support/startApp.ts';
-import { beginning, chainFrom, draft, type Draft, offer, snapshotOf, write, erasing } from './chatting.ts';
+import { beginning, chainFrom, clear, draft, erasing, offer, snapshotOf, type Draft, write } from './chatting.ts';
 import { type Client, create, join } from './client.ts';
 import { randomText, TestMeeting } from './keys.ts';
 
@@ -166,7 +166,7 @@ describe('a hostile offer', () => {
   test('does not bring back what was cleared', async () => {
     const [half, before] = [snapshotOf(heads[6]!), snapshotOf(heads[6]!)];
     await anna.request('chat.offer', { snapshot: half.snapshot });
-    await anna.request('host.command', { command: meeting.command({ action: 'clearChat' }) });
+    await clear(anna, meeting);
     const part = { snapshot: half.snapshot.id, part: 0, body: half.parts[0] };
     expect(await code(anna, 'chat.offerPart', part)).toBe('chatUnknown');
     expect(await code(anna, 'chat.offer', { snapshot: before.snapshot })).toBe('chatUnknown');

@@ -17,6 +17,13 @@ export function draft(body = randomText(40)): Draft {
   return { append: { id: randomText(16), body, erase: hashOfBytes(token) }, token };
 }
 
+/** Clears what this client sees of the chat, by a host's word. */
+export async function clear(client: Client, meeting: TestMeeting): Promise<ChatHead> {
+  const { head } = await client.request('chat.open', { after: 1e9 });
+  await client.request('host.state', { state: meeting.cleared(head) });
+  return head;
+}
+
 /** As `chat.erase` wants it: something small in the place of the body. */
 export const erasing = (seq: number, token: string): Params<'chat.erase'>['items'][number] => ({
   seq,

@@ -2,6 +2,7 @@
 import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { meetingIdOf, peerIdOf } from '../../signal/auth.ts';
 import {
+  type ChatHead,
   type HostCommand,
   type HostState,
   labels,
@@ -46,6 +47,7 @@ export class TestMeeting {
   access = newKey();
   settings: Settings = { meshLimit: 4, capacity: 10 };
   #sequence = 1;
+  #version = 100;
 
   record(changes: Partial<MeetingRecord> = {}, by = this.host): Signed {
     const record = {
@@ -84,8 +86,13 @@ export class TestMeeting {
     return signed(labels.hostState, state, by);
   }
 
+  /** A host's word that the chat's log goes, up to there. */
+  cleared(upTo: ChatHead, by = this.host): Signed {
+    return this.state({ version: this.#version++, cleared: upTo }, by);
+  }
+
   command(
-    order: { action: 'remove'; peer: PeerId } | { action: 'end' } | { action: 'clearChat' },
+    order: { action: 'remove'; peer: PeerId } | { action: 'end' },
     by = this.host,
     sequence = this.#sequence++,
   ): Signed {

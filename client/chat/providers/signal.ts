@@ -7,6 +7,7 @@
  */
 import * as z from 'zod/mini';
 import { ChatHead, type ChatItem, type ChatPush, type ChatSnapshot } from '../../../signal/protocol/chat.ts';
+import type { Signed } from '../../../signal/protocol/documents.ts';
 import { ProtocolError } from '../../../signal/protocol/errors.ts';
 import type { Result } from '../../../signal/protocol/requests.ts';
 import type { OpenedItem, SealedItem } from '../../e2ee/chat/messages.ts';
@@ -15,6 +16,7 @@ import type { ChatDocument, Left, Place } from '../document.ts';
 import { hasRemovals, mergeUpdates, nameOf, Vector } from '../document.ts';
 import { piecesOf } from '../pieces.ts';
 import type { AlarmKind } from '../view.ts';
+import { Deletions, DeletionsMemory } from './deletions.ts';
 import type { ChatProvider, ProviderState } from './provider.ts';
 import { Snapshots, type SnapshotBlock } from './snapshots.ts';
 import type { ChatLine, ChatPort } from './ways.ts';
@@ -24,15 +26,13 @@ export type { ChatLine, ChatPort, ChatRequest } from './ways.ts';
 
 /**
  * What is kept between visits. `head`: the newest item that was taken in, with everything before it. `vector`: what the log holds, by
- * the document's clocks. `dirty`: something was removed here that the log may not know. `deleted`: items up to this one were deleted from the log; of
- * those that went while all of what we had went with them, the document had what lies up to the clocks in `before`.
+ * the document's clocks. `dirty`: something was removed here that the log may not know.
  */
 export const SignalMemory = z.object({
   head: z.nullable(ChatHead),
   vector: z.array(z.tuple([z.int(), z.int()])),
   dirty: z.boolean(),
-  deleted: z.int(),
-  before: z.array(z.tuple([z.int(), z.int()])),
+  deletions: DeletionsMemory,
   /** Id of the confirmed snapshot that was found to hold all that we know. */
   right: z.nullable(z.string()),
   /** Items of ours hold entries of others. */
@@ -58,8 +58,8 @@ export interface SignalTerms {
   readonly heard: (body: string) => void;
   /** Looks for entries of ours that the log never had. @returns what writes them once more */
   readonly unsent: () => () => void;
-  /** The host, or time, has deleted what the server kept. @param isGone  whether what lay at a place was there until then */
-  readonly cleared: (isGone: (place: Place) => boolean) => void;
+  /** The host has deleted what we had. */
+  readonly cleared: () => void;
   /** @returns calls it off */
   readonly after: (ms: number, run: () => void) => () => void;
   /** In [0, 1). */
@@ -68,12 +68,10 @@ export interface SignalTerms {
   readonly now: () => number;
   /** Whether a change holds entries of others. */
   readonly isOthers: (update: Bytes) => boolean;
-  /** Names of places of what was written longer ago. */
-  readonly old: (days: number) => ReadonlySet<string>;
+  /** Names of places of what was written before, in milliseconds since 1970. */
+  readonly old: (before: number) => ReadonlySet<string>;
   /** Besides, of what nobody need have for us. */
-  readonly spared: (days: number) => ReadonlySet<string>;
-  /** By the host's signed word: days; 0: until everybody has left. Null where we have not heard it. */
-  readonly keepDays: () => number | null;
+  readonly spared: (before: number) => ReadonlySet<string>;
   /** Entries of a snapshot that the log goes on from, for the document. */
   readonly place: (block: SnapshotBlock) => void;
   /** All of it is placed. */
@@ -82,6 +80,7 @@ export interface SignalTerms {
   readonly snapshotAfter: number;
 }
 
+const DAY_MS = 86_400_000;
 /** After a failure that does not say how long to wait. */
 const RETRY_MS = 1000;
 /** What came by another way and is not in the log after this is added by whoever waited longest: its author may be gone. */
@@ -122,13 +121,12 @@ export class SignalProvider implements ChatProvider {
   #settled: ChatHead | null;
   /** Items that we cannot open. */
   #hidden = 0;
-  /** Items up to this one were deleted; with all that we had of the log went what the document had up to these clocks. */
-  #deleted: number;
-  #before: [number, number][];
+  readonly #deletions: Deletions;
+  /** Where the log begins. */
+  #base: ChatHead | null = null;
   /** Nothing was taken in yet since the log began anew. */
   #isBase = false;
   #used = 0;
-  #keepDays = Infinity;
   /** Rises with each connection: what an older one brings is dropped. */
   #turn = 0;
   #taking: Promise<void> = Promise.resolve();
@@ -147,22 +145,29 @@ export class SignalProvider implements ChatProvider {
     this.#vector = new Vector(terms.memory?.vector);
     this.#dirty = terms.memory?.dirty ?? false;
     this.#carries = terms.memory?.carries ?? false;
-    this.#deleted = terms.memory?.deleted ?? 0;
-    this.#before = terms.memory?.before ?? [];
     const { line, port, document, alarm, moved, now, after, random, snapshotAfter: worth } = terms;
     if (terms.again) this.#head = this.#settled = null;
+    const hashAt = (seq: number) => this.#recent.get(seq);
+    const deletions = new Deletions(
+      {
+        ...{ port, document, now, hashAt, cleared: terms.cleared },
+        vector: () => this.#vector,
+        seen: () => this.#head?.seq ?? 0,
+        forged: () => alarm('forged'),
+      },
+      terms.memory?.deletions ?? null,
+    );
+    this.#deletions = deletions;
     this.#snapshots = new Snapshots(
       {
-        ...{ line, port, document, alarm, moved, now, after, random, worth },
+        ...{ line, port, document, alarm, moved, now, after, random, worth, hashAt, deletions },
         level: () => (this.isLevel ? this.#head : null),
         isWhole: () => !this.#lacks,
         hasUnread: () => this.#hidden > 0,
         keepDays: () => this.keepDays,
         append: (item) => this.#append(this.#turn, item),
-        left: () => this.#left(terms.old(this.keepDays)),
-        // Clocks of authors and server differ.
-        spared: () => this.#left(terms.spared(this.keepDays - Math.min(1, this.keepDays / 4))),
-        hashAt: (seq) => this.#recent.get(seq),
+        left: () => this.#left(terms.old(now() - this.keepDays * DAY_MS)),
+        spared: () => this.#left(terms.spared(deletions.spareBefore)),
         putBack: (entries) => {
           this.#carries = true;
           document.putBack(entries);
@@ -179,13 +184,18 @@ export class SignalProvider implements ChatProvider {
   get memory(): SignalMemory {
     const { right } = this.#snapshots;
     const [head, vector, lacks] = [this.#settled, this.#vector.clocks, this.#lacks];
-    const [dirty, deleted, before, carries] = [this.#dirty, this.#deleted, this.#before, this.#carries];
-    return { head, vector, dirty, deleted, before, right, carries, lacks };
+    const [dirty, carries, deletions] = [this.#dirty, this.#carries, this.#deletions.memory];
+    return { head, vector, dirty, deletions, right, carries, lacks };
   }
 
   /** The server has no room for what waits. */
   get isFull(): boolean {
     return this.#full;
+  }
+
+  /** Something was deleted from the log. */
+  get isCut(): boolean {
+    return this.#deletions.isCut;
   }
 
   /** Where we are in the log. */
@@ -203,15 +213,14 @@ export class SignalProvider implements ChatProvider {
     return this.#carries;
   }
 
-  /** For how long the log keeps things, as far as we know. */
+  /** For how long the log keeps things, by the host's word as far as we have heard it. */
   get keepDays(): number {
-    const days = this.#terms.keepDays();
-    return days === null ? this.#keepDays : daysOf(days);
+    return this.#deletions.keepDays;
   }
 
   /** Beside what was deleted from the log. @param names  of places */
   #left(names: ReadonlySet<string>): Left {
-    return { before: new Vector(this.#before), has: (place) => names.has(nameOf(place)) };
+    return { before: this.#deletions.before, has: (place) => names.has(nameOf(place)) };
   }
 
   /** Share of the server's room that is used. */
@@ -239,7 +248,7 @@ export class SignalProvider implements ChatProvider {
       case 'whisper':
         return this.#terms.heard(push.body);
       case 'cleared':
-        return this.#inTurn(turn, () => this.#cleared(push.base));
+        return this.#inTurn(turn, () => this.#cleared(push.base, push.state));
       case 'closed':
         return this.down();
       case 'snapshot':
@@ -276,10 +285,7 @@ export class SignalProvider implements ChatProvider {
   overheard(update: Bytes, isRecent: boolean): void {
     if (!isRecent) {
       this.#vector.advance(update);
-      const before = new Vector(this.#before);
-      before.advance(update);
-      this.#before = before.clocks;
-      return;
+      return this.#deletions.skip(update);
     }
     if (this.#isCarrying) return;
     this.#isCarrying = true;
@@ -336,6 +342,20 @@ export class SignalProvider implements ChatProvider {
     this.#tellSoon();
   }
 
+  /** Hosts may have said something else about the chat. */
+  wordMoved(): void {
+    this.#inTurn(this.#turn, async () => {
+      await this.#deletions.hear(null);
+      if (this.#base !== null) this.#follow(this.#base, null);
+      this.#terms.moved();
+    });
+  }
+
+  #follow(base: ChatHead, end: number | null): void {
+    // Where the server could not cut it out, it is in the snapshot still.
+    if (this.#deletions.follow({ base, end })) this.#snapshots.outdate();
+  }
+
   /** The ring has to be in the log for whoever comes. */
   #tellSoon(): void {
     this.#calls.push(
@@ -364,7 +384,7 @@ export class SignalProvider implements ChatProvider {
     const { line, alarm } = this.#terms;
     let page = await line.request('chat.open', { after: this.#head?.seq ?? 0 });
     this.#used = page.used / page.quota;
-    this.#keepDays = daysOf(page.keepDays);
+    await this.#deletions.hear(page.state);
     this.#snapshots.opened(page.snapshot, page.base);
     const isKnown = page.base.seq <= (this.#head?.seq ?? 0);
     if (this.#lacks && isKnown && page.snapshot !== null) await this.#takeSnapshot(page.snapshot);
@@ -398,35 +418,31 @@ export class SignalProvider implements ChatProvider {
    * The log begins here now: what was before was deleted from it, or lies in a snapshot.
    * @throws Error where it was cut while it was read: to be opened again
    */
-  async #begins({ base, deleted }: { base: ChatHead; deleted: number }): Promise<void> {
+  async #begins({ base, deleted, head }: { base: ChatHead; deleted: number; head?: ChatHead }): Promise<void> {
     const { confirmed } = this.#snapshots;
     const snapshot = confirmed?.covers.seq === base.seq && confirmed.covers.hash === base.hash ? confirmed : null;
     const isBehind = base.seq > (this.#head?.seq ?? 0);
     if (isBehind && snapshot === null && deleted < base.seq) throw new Error('another snapshot than we know');
+    this.#base = base;
+    this.#follow(base, head?.seq ?? null);
     if (isBehind) {
       this.#head = this.#settled = base;
       this.#isBase = true;
       this.#lacks = false;
     }
-    if (deleted > this.#deleted) this.#deletedTo(deleted);
+    if (this.#deletions.begins(deleted)) this.#deletedTo(deleted);
     this.#furthest = Math.max(this.#furthest, base.seq);
     // What it holds is what we have seen in the log.
     if (snapshot !== null && isBehind) await this.#takeSnapshot(snapshot);
   }
 
   #deletedTo(deleted: number): void {
-    const { document, unsent, cleared } = this.#terms;
-    this.#deleted = deleted;
+    const { document, unsent } = this.#terms;
     this.#isBase = true;
     const rewrite = unsent();
     // What lies there and not in the log any more is not to be brought back; what never was in it is written once more.
     this.#vector.cover(document);
-    // Of the rest of what we had the log has to have it still, or a snapshot: of what is old that does not say so.
-    if (deleted >= this.#furthest) {
-      const before = new Vector(this.#before);
-      this.#before = this.#vector.clocks;
-      cleared((place) => !before.covers(place));
-    }
+    this.#deletions.deletedTo(deleted, deleted >= this.#furthest);
     document.beginAnew();
     rewrite();
   }
@@ -457,7 +473,9 @@ export class SignalProvider implements ChatProvider {
   #startOver(): void {
     this.#head = this.#settled = null;
     this.#isBase = true;
-    this.#vector = new Vector(this.#before);
+    this.#recent.clear();
+    this.#deletions.startOver();
+    this.#vector = this.#deletions.before;
     this.#dirty = true;
   }
 
@@ -514,6 +532,7 @@ export class SignalProvider implements ChatProvider {
   }
 
   #moved(): void {
+    if (this.#base !== null) this.#follow(this.#base, null);
     this.#terms.moved();
     this.#snapshots.look();
   }
@@ -546,6 +565,7 @@ export class SignalProvider implements ChatProvider {
     this.#recent.set(head.seq, head.hash);
     const [oldest] = this.#recent.keys();
     if (this.#recent.size > RECENT && oldest !== undefined) this.#recent.delete(oldest);
+    this.#deletions.took(items, opened);
     this.#apply([...late, ...opened.flatMap((one: OpenedItem) => (one.is === 'update' ? [one.update] : []))]);
     // Ours, sealed a moment too late: it goes out once more.
     if (opened.some((one) => one.is === 'stale')) this.#compare = true;
@@ -559,12 +579,13 @@ export class SignalProvider implements ChatProvider {
     if (updates.length > 0 && !this.#terms.document.apply(updates, this)) this.#terms.alarm('forged');
   }
 
-  async #cleared(base: ChatHead): Promise<void> {
+  async #cleared(base: ChatHead, state: Signed | null): Promise<void> {
+    await this.#deletions.hear(state);
     this.#snapshots.cleared(base);
     await this.#begins({ base, deleted: base.seq });
-    if (base.seq < (this.#head?.seq ?? 0)) return this.#terms.moved();
+    // With it the keys may have gone.
     this.#tellSoon();
-    this.#terms.moved();
+    this.#moved();
   }
 
   #flush(): void {
@@ -656,11 +677,6 @@ export class SignalProvider implements ChatProvider {
     this.#state = state;
     this.#moved();
   }
-}
-
-/** 0: until everybody has left, whenever that is. */
-function daysOf(days: number): number {
-  return days === 0 ? Infinity : days;
 }
 
 function randomText(bytes: number): string {

@@ -12,8 +12,9 @@ import type { ChatHead, ChatItem, ChatSnapshot } from '../../../signal/protocol/
 import type { ChatCalls, SealedItem, UnreadItem } from '../../e2ee/chat/messages.ts';
 import { ProtocolError } from '../../../signal/protocol/errors.ts';
 import type { ChatDocument } from '../document.ts';
-import { ChatDocument as Document, type Left, type PlacedEntry } from '../document.ts';
+import { areIn, ChatDocument as Document, type Left, type PlacedEntry } from '../document.ts';
 import type { AlarmKind } from '../view.ts';
+import type { Deletions } from './deletions.ts';
 import type { ChatLine, ChatPort } from './ways.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -36,6 +37,8 @@ export interface SnapshotsTerms {
   readonly left: () => Left;
   /** What it need not hold. */
   readonly spared: () => Left;
+  /** What was deleted from the log. */
+  readonly deletions: Deletions;
   /** How long the log keeps things, in days. */
   readonly keepDays: () => number;
   /** Milliseconds since 1970. */
@@ -71,7 +74,7 @@ export class Snapshots {
   #right: string | null;
   /** Those that were looked at and are not. */
   readonly #wrong = new Set<string>();
-  /** The confirmed one, where it lacks what is not given back yet. */
+  /** The confirmed one, or the log itself (`NONE`), where it lacks what is not given back yet. */
   #lacking: string | null = null;
   /** The confirmed one, where sections of it do not open here and may hold what waits for keys: whoever lacks these makes and confirms none after it. */
   #shut: string | null = null;
@@ -195,7 +198,8 @@ export class Snapshots {
     const level = this.#terms.level();
     if (level === null || this.#isBusy) return null;
     const [confirmed, offered] = [this.#confirmed, this.#offered];
-    if (confirmed !== null && confirmed.id === this.#lacking) return 'fill';
+    if (this.#lacking === (confirmed?.id ?? NONE)) return 'fill';
+    if (this.#terms.deletions.isDoubted) return 'check';
     const isKnown = confirmed === null || confirmed.id === this.#right || confirmed.id === this.#replacing;
     if (!isKnown && !this.#isOutdated) return 'check';
     // Whoever lacks a key cannot say that nothing is missing.
@@ -256,80 +260,87 @@ export class Snapshots {
   }
 
   async #check(): Promise<void> {
-    const { line, alarm, moved } = this.#terms;
-    const isOffer = this.#offered !== null && !this.#wrong.has(this.#offered.id);
-    const snapshot = isOffer ? this.#offered! : this.#confirmed!;
+    const { line, moved, deletions } = this.#terms;
+    const [confirmed, offered] = [this.#confirmed, this.#offered];
+    if (deletions.isDoubted || offered === null || this.#wrong.has(offered.id)) return this.#checkLog(confirmed);
+    const found = await this.#compare(offered);
+    if (found.is === 'later') throw new Error('not level any more');
+    this.#wrong.add(offered.id);
+    if (found.is !== 'right') return;
+    await line.request('chat.confirm', { snapshot: offered.id });
+    this.#right = offered.id;
+    this.pushed({ ...offered, confirmed: true });
+    moved();
+  }
+
+  /** Whether the log holds all that we know, with the snapshot that it goes on from. */
+  async #checkLog(snapshot: ChatSnapshot | null): Promise<void> {
+    const { alarm, moved, deletions } = this.#terms;
+    const { isDoubted, deleted } = deletions;
     const found = await this.#compare(snapshot);
     if (found.is === 'later') throw new Error('not level any more');
-    if (isOffer) {
-      this.#wrong.add(snapshot.id);
-      if (found.is !== 'right') return;
-      await line.request('chat.confirm', { snapshot: snapshot.id });
-      this.#right = snapshot.id;
-      this.pushed({ ...snapshot, confirmed: true });
-      return moved();
+    if (snapshot !== null && found.is === 'right') this.#right = snapshot.id;
+    this.#isOutdated ||= snapshot !== null && found.is !== 'right';
+    if (found.is === 'forged') alarm('rolledBack');
+    if (found.is === 'lacks' && !found.isTorn) {
+      // By the server, or by members: nobody else seals a snapshot. By whom, nothing in it says.
+      alarm(isDoubted && deleted >= (snapshot?.covers.seq ?? 0) ? 'deleted' : 'dropped');
     }
-    if (found.is === 'right') this.#right = snapshot.id;
-    else {
-      this.#isOutdated = true;
-      if (found.is === 'forged') alarm('rolledBack');
-      if (found.is === 'lacks') {
-        // By members: nobody else seals one. By whom, nothing in it says.
-        alarm('dropped');
-        this.#lacking = snapshot.id;
-      }
-    }
+    if (found.is === 'lacks') this.#lacking = snapshot?.id ?? NONE;
+    if (isDoubted) deletions.settled(found.is !== 'lacks');
     moved();
   }
 
   async #fill(): Promise<void> {
-    const snapshot = this.#confirmed!;
-    const found = await this.#compare(snapshot);
+    const name = this.#lacking;
+    const found = await this.#compare(this.#confirmed);
     if (found.is === 'later') throw new Error('not level any more');
     if (found.is === 'lacks') this.#terms.putBack(found.missing);
-    if (this.#lacking === snapshot.id) this.#lacking = null;
+    if (this.#lacking === name) this.#lacking = null;
   }
 
-  /** What a snapshot and the items after it come to, beside what we have. */
-  async #compare(snapshot: ChatSnapshot): Promise<Found> {
+  /** What a snapshot, if there is one, and the items after it come to, beside what we have. */
+  async #compare(snapshot: ChatSnapshot | null): Promise<Found> {
     const { line, port, document, level, isWhole, hasUnread, hashAt, left, spared } = this.#terms;
-    const { covers } = snapshot;
-    const known = hashAt(covers.seq);
-    if (known !== undefined && known !== covers.hash) return { is: 'forged' };
+    const known = snapshot && hashAt(snapshot.covers.seq);
+    if (known !== null && known !== undefined && known !== snapshot!.covers.hash) return { is: 'forged' };
     const theirs = new Document(SILENT);
     try {
-      const opened = await this.load(snapshot, { take: false, each: (block) => theirs.place(block, null) });
+      const each = (block: SnapshotBlock) => void theirs.place(block, null);
+      const opened = snapshot === null ? EMPTY : await this.load(snapshot, { take: false, each });
       if (opened === null) return { is: 'forged' };
       // Before what came after it, which may remove something that it holds.
       const isOutdated = document.hasLeft(theirs, left());
-      let head = covers;
-      for (let after = covers.seq; ;) {
+      const from = snapshot?.covers.seq ?? this.#base;
+      const given: Bytes[] = [];
+      let head: ChatHead;
+      for (let after = from; ;) {
         const page = await line.request('chat.read', { after });
+        if (page.base.seq > from) return { is: 'later' };
         const { updates } = await port.call('chat.peek', { items: page.items });
-        theirs.apply(
-          updates.flatMap((update) => update ?? []),
-          null,
-        );
+        given.push(...updates.flatMap((update) => update ?? []));
         head = page.head;
         after = page.items.at(-1)?.seq ?? head.seq;
         if (after >= head.seq) break;
       }
       // What came meanwhile is in one and not in the other.
       if (level()?.seq !== head.seq) return { is: 'later' };
-      theirs.apply(opened.late, null);
+      theirs.apply([...given, ...opened.late], null);
       // What others wrote under one key may lie in a section of another, which we lack.
       const missing = opened.hidden > 0 && !(isWhole() && !hasUnread()) ? [] : document.missingIn(theirs, spared());
-      if (missing.length > 0) return { is: 'lacks', missing };
+      // It is there, and builds upon what is not: of no use to newcomers, and nobody's fault.
+      if (missing.length > 0) return { is: 'lacks', missing, isTorn: areIn(given, missing) };
       // Where nothing of the log is hidden from us, what is hidden in it was never in the log.
       const isStrange = opened.hidden > 0 && isWhole() && !hasUnread();
       if (isOutdated || isStrange) return { is: 'outdated' };
+      if (snapshot === null) return { is: 'right' };
       if (snapshot.confirmed) {
         if (opened.hidden > 0) this.#shut = snapshot.id;
         return { is: 'right' };
       }
       // What waits for a key is to be had by whoever comes to it. Clocks differ.
       const bodies = new Set(opened.unread.map(({ body }) => body));
-      const isThere = (await this.#unread(covers, 1 / 4))?.every(({ body }) => bodies.has(body));
+      const isThere = (await this.#unread(snapshot.covers, 1 / 4))?.every(({ body }) => bodies.has(body));
       return { is: isThere === true ? 'right' : 'outdated' };
     } finally {
       theirs.destroy();
@@ -387,6 +398,9 @@ export type SnapshotBlock = ChatCalls['chat.block']['out'];
 type Found =
   | { readonly is: 'right' | 'outdated' | 'forged' | 'later' }
   /** Not even with the items after it. */
-  | { readonly is: 'lacks'; readonly missing: readonly PlacedEntry[] };
+  | { readonly is: 'lacks'; readonly missing: readonly PlacedEntry[]; readonly isTorn: boolean };
 
+/** The log goes on from no snapshot. */
+const NONE = '';
+const EMPTY = { hidden: 0, unread: [], late: [] };
 const SILENT = { added: () => undefined, removed: () => undefined, updated: () => undefined };

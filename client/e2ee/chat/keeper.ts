@@ -31,6 +31,7 @@ import type { ChatShelf } from './shelf.ts';
 import { SnapshotKeeper } from './snapshots.ts';
 import { Unread } from './unread.ts';
 import { openWhisper, sealWhisper } from './whispers.ts';
+import { wordOf, type WordTerms } from './word.ts';
 
 export interface ChatTerms {
   readonly meeting: string;
@@ -39,6 +40,7 @@ export interface ChatTerms {
   /** Of the newest generation that we know. */
   readonly access: () => Access;
   readonly keys: ChatKeys;
+  readonly word: WordTerms;
   readonly shelf: ChatShelf;
   /** One at a time over all tabs of this browser. */
   readonly alone: <T>(name: string, act: () => Promise<T>) => Promise<T>;
@@ -369,6 +371,10 @@ export class ChatKeeper {
 
   async room(): Promise<ChatCalls['chat.room']['out']> {
     return { room: await this.#keys.room() };
+  }
+
+  word(params: ChatCalls['chat.word']['in']): Promise<ChatCalls['chat.word']['out']> {
+    return wordOf(this.#terms.word, params);
   }
 
   standing(): ChatCalls['chat.standing']['out'] {

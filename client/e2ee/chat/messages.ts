@@ -1,6 +1,7 @@
 /** The chat's part of the boundary between page and worker. Bytes are sealed; plain are only the bodies, which the page shows. */
 import type { Bytes } from '../../../crypto/bytes.ts';
 import type { ChatHead, ChatItem } from '../../../signal/protocol/chat.ts';
+import type { Signed } from '../../../signal/protocol/documents.ts';
 
 /** An entry whose author is proven. Ids and keys are base64url. */
 export interface ReadEntry {
@@ -164,6 +165,15 @@ export interface ChatCalls {
   'chat.block': {
     in: { opened: number; index: number; read: boolean };
     out: { parts: ListPart[]; bytes: Bytes; lengths: number[]; verdicts: (EntryVerdict | null)[] };
+  };
+  /**
+   * What of the chat hosts have let go, by the newest word that a host has signed; `state`, which the server shows, is heard first, and changes
+   * nothing where it is none (`isForged`). `keepDays`: 0 until everybody has left. `cleared`: the log up to there. `expired`: what was written
+   * before, milliseconds since 1970 by the host's clock, was too old under earlier terms.
+   */
+  'chat.word': {
+    in: { state: Signed | null };
+    out: { isForged: boolean; keepDays: number; cleared: ChatHead | null; expired: number };
   };
   /** The same entry without its body. */
   'chat.erase': { in: { entry: Bytes }; out: { entry: Bytes } };

@@ -8,7 +8,12 @@
 import { base64url } from '../../../crypto/bytes.ts';
 import type { Group } from '../../../crypto/group.ts';
 import type { Transition } from '../../../crypto/step.ts';
-import type { ChatTerms, HostState } from '../../../signal/protocol/documents.ts';
+import {
+  DEFAULT_CHAT_TERMS,
+  type ChatHead,
+  type ChatTerms,
+  type HostState,
+} from '../../../signal/protocol/documents.ts';
 import type { MeetingId, PeerId } from '../../../signal/protocol/ids.ts';
 import type { Params } from '../../../signal/protocol/requests.ts';
 import type { Access } from '../access.ts';
@@ -37,6 +42,8 @@ export interface HostingTerms {
   readonly accept: (access: Access) => Promise<void>;
   readonly decided: () => void;
 }
+
+const DAY_MS = 86_400_000;
 
 /** What goes along with a commit of ours that ends a generation. */
 export type CommitRotation = NonNullable<Params<'group.commit'>['rotation']>;
@@ -96,13 +103,19 @@ export class Hosting {
   }
 
   async chatTerms(chat: ChatTerms): Promise<void> {
-    await this.#decide((state) => ({ ...state, chat }));
+    const now = this.#terms.desk.now();
+    await this.#decide((state) => {
+      const before = state.chat ?? this.#terms.access().record.settings.chat ?? DEFAULT_CHAT_TERMS;
+      const days = [before, chat].map(({ keepDays }) => keepDays);
+      // Whatever went by either of them does not come back. Not by the server's clock: it may say anything.
+      const expired = days.includes(0) ? now : now - Math.min(...days) * DAY_MS;
+      return { ...state, chat, expired: Math.floor(Math.max(state.expired ?? 0, expired)) };
+    });
   }
 
-  async clearChat(): Promise<void> {
-    const { desk, meeting, host, outbox } = this.#terms;
-    const sequence = await host.nextSequence(desk.serverNow());
-    outbox.put('host.command', { command: await host.signCommand({ action: 'clearChat', meeting, sequence }) });
+  /** @param upTo  of what the host sees: what came later, or was kept back from it, stays */
+  async clearChat(upTo: ChatHead): Promise<void> {
+    await this.#decide((state) => ({ ...state, cleared: upTo }));
   }
 
   async end(ended: () => void): Promise<void> {

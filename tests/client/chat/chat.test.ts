@@ -373,8 +373,7 @@ describe('apart', () => {
     await b.chat.write([say('old as well')]);
     await settle();
     b.disconnect();
-    log.clear();
-    a.pushed({ type: 'cleared', base: log.head });
+    await log.hostClears();
     await settle();
     await a.chat.write([say('new')]);
     time.now += 1000;

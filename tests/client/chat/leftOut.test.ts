@@ -164,7 +164,7 @@ describe('what is honestly gone', () => {
     const { log, ada, cy } = await comesBack(async ({ time, log }) => {
       time.now += 31 * DAY;
       log.clear();
-      for (const one of log.open) one.pushed({ type: 'cleared', base: log.head });
+      log.tellCleared();
     });
     expect([ada.alarms, cy.alarms]).toEqual([[], []]);
     const { document } = (await opened(cy, log.parts.get(log.snapshot!.id)!, log.snapshot!))!;
@@ -174,12 +174,9 @@ describe('what is honestly gone', () => {
     expect(texts.some((text) => text?.includes('of Ben'))).toBe(false);
   });
 
-  test('is said where a host has deleted it', async () => {
-    const { ada, ben, cy } = await comesBack(async ({ log }) => {
-      log.clear();
-      for (const one of log.open) one.pushed({ type: 'cleared', base: log.head });
-    });
-    for (const one of [ada, ben, cy]) expect(one.alarms).toEqual(['deleted']);
+  test('is no complaint where a host has deleted it, and said plainly', async () => {
+    const { ada, ben, cy } = await comesBack(({ log }) => log.hostClears());
+    for (const one of [ada, ben, cy]) expect([one.alarms, one.chat.isCleared]).toEqual([[], true]);
     expect(cy.texts).toContain('written offline');
   });
 });

@@ -16,15 +16,27 @@ import type { Newcomers } from '../../../client/e2ee/chat/policy.ts';
 import type { ChatStore } from '../../../client/e2ee/chat/shelf.ts';
 import { ChatShelf } from '../../../client/e2ee/chat/shelf.ts';
 import { memoryChatStore } from '../../../client/e2ee/chat/store.ts';
+import { HostStates } from '../../../client/e2ee/session/hostStates.ts';
 import { OfflineError } from '../../../client/net/offline.ts';
 import { base64url, fromBase64url } from '../../../crypto/bytes.ts';
 import { logBodyHash, logNext, logStart } from '../../../crypto/chatLog.ts';
 import type { KeyPair } from '../../../crypto/primitives.ts';
 import { random, sha256Now, signKeyPair } from '../../../crypto/primitives.ts';
+import { signText } from '../../../crypto/signed.ts';
 import type { ChatHead, ChatItem, ChatPush, ChatSnapshot } from '../../../signal/protocol/chat.ts';
+import { type HostState, labels, type Signed } from '../../../signal/protocol/documents.ts';
 import { ProtocolError } from '../../../signal/protocol/errors.ts';
 
 export const MEETING = 'abcd-efgh-jkmn-pqrs';
+
+/** Whom the meeting's id names. */
+export const HOST = await signKeyPair();
+
+/** As a host signs what it has decided. */
+export async function signState(state: Omit<HostState, 'meeting'>, by = HOST, meeting = MEETING): Promise<Signed> {
+  const body = JSON.stringify({ ...state, meeting });
+  return { body, signature: base64url(await signText(labels.hostState, body, by.privateKey)) };
+}
 
 /** Milliseconds since 1970. */
 const BEGIN = 1_790_000_000_000;
@@ -102,6 +114,9 @@ export class Log {
   #base = 0;
   /** Items up to this one were deleted, by the server's word. */
   deleted = 0;
+  /** What it shows of hosts' decisions. */
+  state: Signed | null = null;
+  decided: Omit<HostState, 'meeting'> = { version: 0, generation: 0, locked: false, bans: [] };
 
   get head(): ChatHead {
     return { seq: this.items.length, hash: this.hashes[this.items.length]! };
@@ -126,11 +141,30 @@ export class Log {
     return { base, deleted: this.deleted, head: this.head, items: this.items.slice(from, from + most) };
   }
 
-  /** What was written so far is gone. */
-  clear(): void {
-    this.#base = this.deleted = this.items.length;
+  /** What was written so far is gone, or what was written up to an item. */
+  clear(upTo = this.items.length): void {
+    this.#base = this.deleted = upTo;
     this.snapshot = this.offered = null;
     this.parts.clear();
+  }
+
+  /** The server says that it has deleted what was before its base. */
+  tellCleared(): void {
+    const base = { seq: this.#base, hash: this.hashes[this.#base]! };
+    for (const one of this.open) one.pushed({ type: 'cleared', base, state: this.state });
+  }
+
+  /** A host decides something, and the server keeps it. */
+  async decide(changes: Partial<HostState>): Promise<void> {
+    this.decided = { ...this.decided, ...changes, version: this.decided.version + 1 };
+    this.state = await signState(this.decided);
+  }
+
+  /** A host deletes what it sees, and the server obeys. */
+  async hostClears(): Promise<void> {
+    await this.decide({ cleared: this.head });
+    this.clear();
+    this.tellCleared();
   }
 
   get base(): number {
@@ -196,6 +230,10 @@ export class Device {
   access: Access;
   /** By the host's word, as far as this browser has heard it. */
   newcomers: () => Newcomers;
+  /** The newest word of hosts, on its disk. */
+  hostState: Signed | null = null;
+  /** In the meeting it hears of it from members, too. */
+  states!: HostStates;
   readonly #log: Log;
   readonly #time: Pick<Time, 'now' | 'after'>;
   readonly #random: () => number;
@@ -246,7 +284,7 @@ export class Device {
   }
 
   async start(): Promise<this> {
-    this.#open();
+    await this.#open();
     this.chat = await Chat.open({
       port: portOf(this.keeper),
       line: this.#line(),
@@ -264,7 +302,7 @@ export class Device {
 
   /** As it is on the screen, in place of `chat`. The globals are to be of this world's time (`screenTime`). */
   async show(changes: Partial<ChatFacadeOptions> = {}): Promise<ChatOnScreen> {
-    this.#open();
+    await this.#open();
     this.#screen = new ChatOnScreen({
       port: portOf(this.keeper),
       line: this.#line(),
@@ -280,7 +318,14 @@ export class Device {
     return this.#screen;
   }
 
-  #open(): void {
+  async #open(): Promise<void> {
+    this.states = await HostStates.open({
+      meeting: MEETING,
+      hostPublicKey: HOST.publicKey,
+      known: this.hostState,
+      keep: (state) => (this.hostState = state),
+    });
+    const { states } = this;
     const shelf = new ChatShelf(this.store, memoryChatStore);
     const alone = <T>(_name: string, act: () => Promise<T>) => act();
     const hold = async (name: string) => holdIn(this.store, name);
@@ -295,6 +340,11 @@ export class Device {
       ...shared,
       access: () => this.access,
       keys: this.keys,
+      word: {
+        hear: (state) => states.accept(state),
+        decided: () => states.state,
+        keepDays: () => states.state?.chat?.keepDays ?? 30,
+      },
       identity: this.person.identity,
       host: false,
     });
@@ -344,7 +394,14 @@ export class Device {
             const { snapshot } = log.offered;
             this.#time.after(1, () => this.pushed({ type: 'snapshot', snapshot }));
           }
-          return { ...log.page(params.after!, this.pageSize), snapshot: log.snapshot, keepDays: 30, used: 0, quota: 1 };
+          return {
+            ...log.page(params.after!, this.pageSize),
+            snapshot: log.snapshot,
+            state: log.state,
+            keepDays: 30,
+            used: 0,
+            quota: 1,
+          };
         case 'chat.read':
           return log.page(params.after!, this.pageSize);
         case 'chat.append': {
