@@ -9,6 +9,15 @@ import { CryptoError } from './errors.ts';
 /** Bytes on a buffer of their own kind: never shared memory, so WebCrypto takes them. */
 export type Bytes = Uint8Array<ArrayBuffer>;
 
+/** The same bytes under that type, which libraries' types do not say; copied only from shared memory. */
+export function owned(bytes: Uint8Array): Bytes {
+  return isOwned(bytes) ? bytes : new Uint8Array(bytes);
+}
+
+function isOwned(bytes: Uint8Array): bytes is Bytes {
+  return bytes.buffer instanceof ArrayBuffer;
+}
+
 const encoder = new TextEncoder();
 // ignoreBOM keeps a leading U+FEFF, so that decoding and encoding again gives the same bytes.
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -14,11 +14,11 @@
  */
 import type { PrivateKey } from 'ts-mls';
 import type { Bytes } from './bytes.ts';
-import { concat, labelled, utf8, wipe } from './bytes.ts';
+import { concat, labelled, owned, utf8, wipe } from './bytes.ts';
 import { Reader, Writer } from './codec.ts';
 import { CryptoError } from './errors.ts';
 import { KEM_KEY_BYTES, isKemKey } from './kemKey.ts';
-import { owned, suite } from './mlsSuite.ts';
+import { suite } from './mlsSuite.ts';
 import { AEAD_OVERHEAD, aeadOpen, aeadSeal, hkdf, random } from './primitives.ts';
 import type { KeyPair } from './primitives.ts';
 

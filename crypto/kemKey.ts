@@ -5,8 +5,8 @@
  * looked at when it comes: length, ML-KEM's modulus check (FIPS 203 §7.2), and X25519 points of low order, for which the
  * shared secret is zero (RFC 7748 §6.1). Layout of the key: ML-KEM-768 key(1184) ‖ X25519 key(32), X-Wing draft §5.2.
  */
-import { XWing } from '@hpke/hybridkem-x-wing';
 import { equal, fromHex } from './bytes.ts';
+import { XWing } from './xWing.ts';
 
 export const KEM_KEY_BYTES = 1216;
 const ML_KEM_BYTES = 1184;

@@ -7,10 +7,10 @@
 import type { ClientState, LeafNode, MLSMessage, RatchetTree } from 'ts-mls';
 import { decodeMlsMessage, encodeMlsMessage } from 'ts-mls';
 import type { Bytes } from './bytes.ts';
-import { base64url, equal, wipe } from './bytes.ts';
+import { base64url, equal, owned, wipe } from './bytes.ts';
 import { peerIdOf } from './identity.ts';
 import { isKemKey, kemPublicKeyOf } from './kemKey.ts';
-import { MAX_LEAVES, isOurShape, owned } from './mlsSuite.ts';
+import { MAX_LEAVES, isOurShape } from './mlsSuite.ts';
 
 /** A member of a group, as its tree proves it. */
 export interface Member {

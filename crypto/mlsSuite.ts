@@ -4,7 +4,7 @@
  * X-Wing (ML-KEM-768 + X25519) / AES-256-GCM / SHA-512 / Ed25519. Its number, 83, is ts-mls's own and not in the registry
  * of RFC 9420 §17.1: both ends are ours, and our protocol version names the suite.
  * Hashes and HKDF are synchronous here (WebCrypto takes longer to answer than to compute: joining 100 members took 73 ms
- * with it, 33 ms without); signatures are libsodium's, so that every browser accepts exactly the same ones.
+ * with it, 33 ms without); signatures are libsodium's, so that every browser accepts exactly the same ones; so is X-Wing's X25519.
  */
 import { expand, extract } from '@noble/hashes/hkdf.js';
 import { hmac } from '@noble/hashes/hmac.js';
@@ -18,9 +18,10 @@ import {
   mlsExporter,
 } from 'ts-mls';
 import type { Bytes } from './bytes.ts';
-import { concat, equal, utf8 } from './bytes.ts';
+import { concat, equal, owned, utf8 } from './bytes.ts';
 import { Writer } from './codec.ts';
 import { sign, signKeyPair, verify } from './primitives.ts';
+import { xWingHpke } from './xWing.ts';
 
 /** ts-mls's name of the suite. */
 export const SUITE = 'MLS_256_XWING_AES256GCM_SHA512_Ed25519';
@@ -47,6 +48,7 @@ async function makeSuite(): Promise<CiphersuiteImpl> {
   const mac = (key: Uint8Array, data: Uint8Array): Uint8Array => hmac(sha512, key, data);
   return {
     ...base,
+    hpke: xWingHpke(base.hpke),
     kdf: {
       size: HASH_BYTES,
       extract: async (salt, ikm) => extract(sha512, ikm, salt),
@@ -115,13 +117,4 @@ export function pskIdOf(generation: number, groupId: Uint8Array): Bytes {
 /** RFC 9420 §8.5. @param length 1 to 255 · 64 bytes */
 export async function exportSecret(secret: Uint8Array, label: string, context: Bytes, length: number): Promise<Bytes> {
   return owned(await mlsExporter(secret, label, context, length, await suite()));
-}
-
-/** The same bytes under the type that WebCrypto and libsodium take; copied only from shared memory. */
-export function owned(bytes: Uint8Array): Bytes {
-  return isOwned(bytes) ? bytes : new Uint8Array(bytes);
-}
-
-function isOwned(bytes: Uint8Array): bytes is Bytes {
-  return bytes.buffer instanceof ArrayBuffer;
 }

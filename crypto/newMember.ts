@@ -7,13 +7,13 @@
 import type { AuthenticationService, ClientState, KeyPackage, PreSharedKeyID, PrivateKeyPackage } from 'ts-mls';
 import { createGroup, generateKeyPackageWithKey, joinGroupWithExtensions } from 'ts-mls';
 import type { Bytes } from './bytes.ts';
-import { equal, wipe } from './bytes.ts';
+import { equal, owned, wipe } from './bytes.ts';
 import { encodeKeyPackage, isPsk } from './commitRules.ts';
 import { CryptoError } from './errors.ts';
 import { credentialFor, openCredential } from './identity.ts';
 import type { Ledger } from './ledger.ts';
 import { decodeLedger } from './ledger.ts';
-import { LEAF_LIFETIME, SUITE, clientConfig, leafCapabilities, owned, pskIdOf, suite } from './mlsSuite.ts';
+import { LEAF_LIFETIME, SUITE, clientConfig, leafCapabilities, pskIdOf, suite } from './mlsSuite.ts';
 import { isSoundPath, isSoundTree, parseMessage, wipeState } from './mlsState.ts';
 import type { KeyPair } from './primitives.ts';
 import { signKeyPair } from './primitives.ts';

@@ -7,7 +7,7 @@
  */
 import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js';
 import type { Bytes } from './bytes.ts';
-import { concat, utf8, wipe } from './bytes.ts';
+import { concat, owned, utf8, wipe } from './bytes.ts';
 import { CryptoError } from './errors.ts';
 
 type Sodium = typeof import('libsodium-wrappers').default;
@@ -268,13 +268,4 @@ export async function stretch(password: string, salt: Bytes): Promise<Bytes> {
 
 function checkLength(bytes: Bytes, length: number, what: string): void {
   if (bytes.length !== length) throw new CryptoError('usage', `${what} has ${bytes.length} bytes, not ${length}`);
-}
-
-/** libsodium answers with arrays on buffers of their own; its types do not say so. */
-function owned(array: Uint8Array): Bytes {
-  return isOwned(array) ? array : new Uint8Array(array);
-}
-
-function isOwned(array: Uint8Array): array is Bytes {
-  return array.buffer instanceof ArrayBuffer;
 }

@@ -11,10 +11,10 @@ import {
 import { beforeAll, describe, expect, test } from 'vitest';
 import { ADMISSION_BYTES, signAdmission } from '../../crypto/admission.ts';
 import type { Bytes } from '../../crypto/bytes.ts';
-import { concat, utf8 } from '../../crypto/bytes.ts';
+import { concat, owned, utf8 } from '../../crypto/bytes.ts';
 import type { Group } from '../../crypto/group.ts';
 import { createIdentity, credentialFor } from '../../crypto/identity.ts';
-import { leafCapabilities, owned, suite } from '../../crypto/mlsSuite.ts';
+import { leafCapabilities, suite } from '../../crypto/mlsSuite.ts';
 import type { CommitRefusal } from '../../crypto/step.ts';
 import { random, signKeyPair } from '../../crypto/primitives.ts';
 import type { RemovalReason } from '../../crypto/removal.ts';

@@ -1,6 +1,6 @@
 /** The suite under the groups: our own hashes and signatures against RFC 9420, X-Wing against a second implementation. */
 import { XWing as OtherXWing } from '@noble/post-quantum/hybrid.js';
-import { XWing } from '@hpke/hybridkem-x-wing';
+
 import { x25519 } from '@noble/curves/ed25519.js';
 import { ciphersuites, getCiphersuiteFromName, getCiphersuiteImpl } from 'ts-mls';
 import { refhash } from 'ts-mls/crypto/hash.js';
@@ -11,6 +11,7 @@ import { fromHex, hex } from '../../crypto/bytes.ts';
 import { KEM_KEY_BYTES, isKemKey, kemPublicKeyOf } from '../../crypto/kemKey.ts';
 import { HASH_BYTES, SUITE, suite } from '../../crypto/mlsSuite.ts';
 import { random } from '../../crypto/primitives.ts';
+import { XWing } from '../../crypto/xWing.ts';
 
 /**
  * From crypto-basics.json of the MLS working group's test vectors (github.com/mlswg/mls-implementations): what suite 5, which
@@ -108,6 +109,33 @@ describe('X-Wing', () => {
     const recipientKey = await kem.deserializePrivateKey(seed.slice().buffer);
     const opened = await kem.decap({ recipientKey, enc: new Uint8Array(cipherText).buffer });
     expect(hex(new Uint8Array(opened))).toBe(hex(sharedSecret));
+    const recipientPublicKey = await kem.deserializePublicKey(ours.slice().buffer);
+    const sent = await kem.encap({ recipientPublicKey });
+    const theirSecret = OtherXWing.decapsulate(new Uint8Array(sent.enc), seed);
+    expect(hex(theirSecret)).toBe(hex(new Uint8Array(sent.sharedSecret)));
+  });
+
+  test('by HPKE seals for the one that ts-mls brings, and opens what that seals; what was changed is refused', async () => {
+    const { hpke } = await suite();
+    const { hpke: other } = await getCiphersuiteImpl(getCiphersuiteFromName(SUITE));
+    const [info, aad, text] = [random(5), random(7), random(64)];
+    const seed = random(32);
+    const [ours, theirs] = [await hpke.deriveKeyPair(seed), await other.deriveKeyPair(seed)];
+    expect(await hpke.exportPrivateKey(ours.privateKey)).toEqual(await other.exportPrivateKey(theirs.privateKey));
+    const [sent, got] = [
+      await hpke.seal(theirs.publicKey, text, info, aad),
+      await other.seal(ours.publicKey, text, info, aad),
+    ];
+    expect(await other.open(theirs.privateKey, sent.enc, sent.ct, info, aad)).toEqual(new Uint8Array(text));
+    expect(await hpke.open(ours.privateKey, got.enc, got.ct, info, aad)).toEqual(new Uint8Array(text));
+    for (const changed of [got.enc, got.ct]) {
+      changed[0]! ^= 1;
+      await expect(hpke.open(ours.privateKey, got.enc, got.ct, info, aad)).rejects.toMatchObject({ code: 'forged' });
+      changed[0]! ^= 1;
+    }
+    // A point of small order as the X25519 half: the same for everybody.
+    got.enc.set(new Uint8Array(32), got.enc.length - 32);
+    await expect(hpke.open(ours.privateKey, got.enc, got.ct, info, aad)).rejects.toMatchObject({ code: 'forged' });
   });
 
   test('a fresh public key may enter a tree', async () => {

@@ -3,10 +3,10 @@ import type { ClientState, KeyPackage, Proposal } from 'ts-mls';
 import { createGroup, decodeMlsMessage, encodeMlsMessage } from 'ts-mls';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Bytes } from '../../crypto/bytes.ts';
-import { concat, utf8 } from '../../crypto/bytes.ts';
+import { concat, owned, utf8 } from '../../crypto/bytes.ts';
 import type { CryptoErrorCode } from '../../crypto/errors.ts';
 import type { Group, PendingJoin } from '../../crypto/group.ts';
-import { owned, suite } from '../../crypto/mlsSuite.ts';
+import { suite } from '../../crypto/mlsSuite.ts';
 import { random } from '../../crypto/primitives.ts';
 import type { Rogue, World } from './groupWorld.ts';
 import {
