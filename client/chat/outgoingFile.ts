@@ -9,6 +9,7 @@ import { FileBody } from './bodies.ts';
 import { cleanName, cleanType } from './fileNames.ts';
 import { FileError, type FilePut, type Files } from './files.ts';
 import type { Picture } from './pictures.ts';
+import { thumbnailAddress } from './thumbnails.ts';
 import type { Unfiled } from './unfiling.ts';
 import { MAX_FILE_BYTES, type StagedFile } from './view.ts';
 
@@ -57,9 +58,7 @@ export class OutgoingFile {
     if ('kept' in source) {
       const { blob, isKept, ...body } = source.kept;
       [this.#body, this.#blob, this.isKept] = [body, blob, isKept];
-      const small = body.picture?.thumbnail;
-      if (small !== undefined)
-        this.#thumbnail = `data:image/jpeg;base64,${small.replaceAll('-', '+').replaceAll('_', '/')}`;
+      if (body.picture) this.#thumbnail = thumbnailAddress(body.picture);
     }
   }
 

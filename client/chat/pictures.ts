@@ -4,14 +4,13 @@
  */
 import { MAX_THUMBNAIL_BYTES } from './bodies.ts';
 import { pictureType } from './fileNames.ts';
+import { MAX_THUMBNAIL } from './thumbnails.ts';
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Larger ones go as files: to draw them takes four bytes a pixel. */
 const MAX_PIXELS = 50_000_000;
 const MAX_PICTURE_BYTES = 40 * 1024 * 1024;
-/** Longer side of a small one, in pixels: twice that of its place on the screen. */
-const THUMBNAIL = 320;
 const QUALITY = 0.92;
 /** What is drawn anew keeps its kind: a photograph stays small, a screenshot sharp. One that moves would stand still. */
 const REDRAWN = new Set(['image/jpeg', 'image/png', 'image/webp']);
@@ -50,7 +49,7 @@ export async function readPicture(file: Blob): Promise<Picture | null> {
 }
 
 async function thumbnailOf(bitmap: ImageBitmap): Promise<Bytes | null> {
-  const scale = Math.min(1, THUMBNAIL / Math.max(bitmap.width, bitmap.height));
+  const scale = Math.min(1, MAX_THUMBNAIL / Math.max(bitmap.width, bitmap.height));
   for (const [factor, quality] of [
     [1, 0.6],
     [1, 0.35],

@@ -7,6 +7,7 @@ import type { Chat } from './chat.ts';
 import { cleanName, pictureType } from './fileNames.ts';
 import { codesOf } from './namesakes.ts';
 import type { Said } from './thread.ts';
+import { thumbnailAddress } from './thumbnails.ts';
 import { visibleLine, visibleText } from './visible.ts';
 import type { ChatFile, ChatMessage, ChatPerson, Delivery, ReactionView } from './view.ts';
 
@@ -129,19 +130,11 @@ export class Presenter {
 
 /** As its author says, as far as that can be shown. */
 function fileOf({ name, size, type, picture }: FileBody): ChatFile {
-  const isShown = picture !== undefined && pictureType(type) !== null;
+  // Its type is ours to say: whatever is in it, a browser shows a picture or nothing.
+  const thumbnail = picture === undefined || pictureType(type) === null ? null : thumbnailAddress(picture);
   return {
-    name: cleanName(name),
-    size,
-    type,
-    picture: isShown
-      ? {
-          width: picture.width,
-          height: picture.height,
-          // Its type is ours to say: whatever is in it, a browser shows a picture or nothing.
-          thumbnail: `data:image/jpeg;base64,${picture.thumbnail.replaceAll('-', '+').replaceAll('_', '/')}`,
-        }
-      : null,
+    ...{ name: cleanName(name), size, type },
+    picture: thumbnail === null ? null : { width: picture!.width, height: picture!.height, thumbnail },
   };
 }
 

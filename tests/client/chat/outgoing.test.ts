@@ -27,6 +27,9 @@ let outgoing: OutgoingFiles;
 const tick = () => new Promise<void>((resolve) => setTimeout(resolve));
 const person = (id: string): ChatPerson => ({ id, name: id, self: false, here: true, hasCard: true });
 const file = (name: string, size = 5, type = 'text/plain') => new File([new Uint8Array(size)], name, { type });
+/** The beginning of a JPEG of 4 × 3. */
+const SMALL = Uint8Array.of(0xff, 0xd8, 0xff, 0xc0, 0, 11, 8, 0, 3, 0, 4, 1);
+const SMALL_TEXT = Buffer.from(SMALL).toString('base64url');
 const REDRAWN = new Blob(['redrawn'], { type: 'image/jpeg' });
 const KEY = 'K'.repeat(42) + 'A';
 const blobOf = (made: number): string => `${made}`.padEnd(22, 'A');
@@ -90,7 +93,7 @@ function open(): OutgoingFiles {
     unfile: ({ blob }) => void unfiled.push(blob),
     isOnline: () => isOnline,
     readPicture: async ({ type }): Promise<Picture | null> =>
-      type === 'image/jpeg' ? { width: 4, height: 3, thumbnail: Uint8Array.of(1, 2, 3), redrawn: REDRAWN } : null,
+      type === 'image/jpeg' ? { width: 4, height: 3, thumbnail: SMALL, redrawn: REDRAWN } : null,
     write: async ({ text, to }, files, sent) => {
       if (canWrite) written.push({ text, to, files, isKept: sent !== null });
       if (canWrite && sent !== null) kept.delete(sent);
@@ -215,7 +218,12 @@ describe('what was sent is kept', () => {
     expect(again).toMatchObject({ text: 'both', to: { id: 'ben' }, kept: 'yes', failed: false });
     expect(again!.files).toMatchObject([
       { name: 'a.txt', size: 5, state: { at: 'ready' }, thumbnail: null },
-      { name: 'photo.jpg', size: 7, state: { at: 'uploading' }, thumbnail: 'data:image/jpeg;base64,AQID' },
+      {
+        name: 'photo.jpg',
+        size: 7,
+        state: { at: 'uploading' },
+        thumbnail: `data:image/jpeg;base64,${Buffer.from(SMALL).toString('base64')}`,
+      },
     ]);
     expect([uploads.length, uploads[2]!.blob]).toEqual([3, blobOf(7)]);
     await up(2);
@@ -350,7 +358,7 @@ describe('a staged file', () => {
     expect(written[0]!.files[0]).toMatchObject({
       size: 99,
       type: 'image/jpeg',
-      picture: { width: 4, height: 3, thumbnail: 'AQID' },
+      picture: { width: 4, height: 3, thumbnail: SMALL_TEXT },
     });
   });
 });
