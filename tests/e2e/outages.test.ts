@@ -39,7 +39,7 @@ const UNNOTICED_MS = 300;
 
 test.skipIf(!hasWorker())(
   'worker, relay and signal are killed in one call: all see and hear each other again, and signal is not missed',
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   async () => {
     signal = await startSignalProcess({ PARLEY_RELAY_SECRET: RELAY_SECRET });
     relays = await Relays.start(signal.port, ['one', 'two']);
