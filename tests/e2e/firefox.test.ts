@@ -1,5 +1,9 @@
-/** Firefox with Firefox, and Firefox with Chromium, both ways; in a network of their own (namespace.ts). */
-import type { Page } from 'puppeteer-core';
+/** Firefox with Firefox, and Firefox with Chromium, both ways, in the meeting and in the chat; in a network of their own (namespace.ts). */
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ElementHandle, Page } from 'puppeteer-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Firefox } from '../support/firefox.ts';
 import { firefoxPath, launchFirefox } from '../support/firefox.ts';
@@ -80,7 +84,7 @@ describe.skipIf(why !== null)(`stock Firefox${why === null ? '' : ` (skipped: ${
     return page;
   }
 
-  async function join(page: Page, name: Who): Promise<void> {
+  async function enter(page: Page, name: Who): Promise<void> {
     await page.waitForSelector(byId('lobby-join'), { timeout: 30_000 });
     await page.locator(byId('lobby-name')).fill(name);
     await page.locator(byId('lobby-join')).click();
@@ -132,9 +136,9 @@ describe.skipIf(why !== null)(`stock Firefox${why === null ? '' : ` (skipped: ${
     const carla = await open('Carla', app.origin);
     await carla.locator(byId('home-title')).fill('Foxes');
     await carla.locator(byId('home-create')).click();
-    await join(carla, 'Carla');
+    await enter(carla, 'Carla');
     const dan = await open('Dan', carla.url());
-    await join(dan, 'Dan');
+    await enter(dan, 'Dan');
     await Promise.all([see(carla, 'Dan', CAST.Dan.number), see(dan, 'Carla', CAST.Carla.number)]);
     for (const page of [carla, dan]) {
       const tone = await hear(page);
@@ -148,7 +152,7 @@ describe.skipIf(why !== null)(`stock Firefox${why === null ? '' : ` (skipped: ${
     const link = await anna.createMeeting(app.origin);
     await anna.join();
     const carla = await open('Carla', link);
-    await join(carla, 'Carla');
+    await enter(carla, 'Carla');
     const [, fromCarla] = await Promise.all([see(carla, 'Anna', CAST.Anna.number), anna.see('Carla')]);
     expect(orderOf(fromCarla, FILM.frames).backward).toBe(0);
     expect(isTone(await anna.hear('Carla', 1500), FIREFOX_TONE)).toBe(true);
@@ -162,4 +166,91 @@ describe.skipIf(why !== null)(`stock Firefox${why === null ? '' : ` (skipped: ${
     await anna.come(link);
     await Promise.all([see(carla, 'Anna', CAST.Anna.number), anna.see('Carla')]);
   });
+
+  test(
+    'in the chat with Chromium: both read, files go both ways, and are there after a reload',
+    { timeout: 180_000 },
+    async () => {
+      const anna = await here.invite('Anna', { within: network, noDevices: true });
+      const link = await anna.createMeeting(app.origin);
+      await anna.by('lobby-name').fill('Anna');
+      await anna.by('lobby-chat').click();
+      await anna.shows('chat-input');
+      const carla = await open('Carla', app.origin);
+      // What is saved, as it is given to the browser.
+      await carla.evaluateOnNewDocument(() => {
+        const make = URL.createObjectURL.bind(URL);
+        URL.createObjectURL = (given) => {
+          if (given instanceof Blob) (globalThis as { saved?: Blob }).saved = given;
+          return make(given);
+        };
+      });
+      const openChat = async (): Promise<void> => {
+        await carla.goto(link);
+        await carla.waitForSelector(byId('lobby-chat'), { timeout: 30_000 });
+        await carla.locator(byId('lobby-name')).fill('Carla');
+        await carla.locator(byId('lobby-chat')).click();
+        await carla.waitForSelector(byId('chat-input'), { timeout: 30_000 });
+      };
+      const texts = (): Promise<string[]> =>
+        carla.$$eval(byId('chat-text'), (all) => all.map((one) => (one as HTMLElement).innerText));
+      const reads = (text: string): Promise<void> =>
+        until(
+          async () => (await texts()).includes(text),
+          async () => `Firefox reads “${text}”; instead ${JSON.stringify(await texts())}`,
+        );
+      await openChat();
+      await anna.by('chat-input').fill('from Chromium');
+      await anna.by('chat-input').press('Enter');
+      await reads('from Chromium');
+      await carla.locator(byId('chat-input')).fill('from Firefox');
+      await carla.keyboard.press('Enter');
+      await anna.page.getByTestId('chat-text').filter({ hasText: 'from Firefox' }).waitFor();
+
+      const folder = await mkdtemp(join(tmpdir(), 'parley-firefox-chat-'));
+      try {
+        const [ours, theirs] = [randomBytes(1_500_000), randomBytes(700_000)];
+        await anna
+          .by('chat-attach-input')
+          .setInputFiles({ name: 'for Firefox.bin', mimeType: 'application/octet-stream', buffer: ours });
+        await anna.by('chat-input').press('Enter');
+        await carla.waitForSelector(byId('chat-file-save'), { timeout: 30_000 });
+        await carla.locator(byId('chat-file-save')).click();
+        const saved = async () =>
+          carla.evaluate(async () => {
+            const blob = (globalThis as { saved?: Blob }).saved;
+            if (blob === undefined) return null;
+            const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', await blob.arrayBuffer()));
+            return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+          });
+        await until(
+          async () => (await saved()) !== null,
+          () => 'Firefox saves the file',
+        );
+        expect(await saved()).toBe(createHash('sha256').update(ours).digest('hex'));
+
+        const path = join(folder, 'for Chromium.bin');
+        await writeFile(path, theirs);
+        const input = (await carla.$(`input${byId('chat-attach-input')}`)) as ElementHandle<HTMLInputElement>;
+        await input.uploadFile(path);
+        await carla.waitForSelector(byId('chat-staged'), { timeout: 30_000 });
+        await carla.focus(byId('chat-input'));
+        await carla.keyboard.press('Enter');
+        const line = anna.by('chat-file').filter({ hasText: 'for Chromium.bin' });
+        await line.waitFor({ timeout: 30_000 });
+        const saving = anna.page.waitForEvent('download');
+        await line.getByTestId('chat-file-save').click();
+        expect((await readFile(await (await saving).path())).equals(theirs)).toBe(true);
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+
+      await carla.goto('about:blank');
+      await openChat();
+      await reads('from Firefox');
+      expect(await texts()).toEqual(['from Chromium', 'from Firefox']);
+      expect(await carla.$$eval(byId('chat-file'), (all) => all.length)).toBe(2);
+      expect(await carla.$$eval(byId('chat-alarm'), (all) => all.length)).toBe(0);
+    },
+  );
 });
