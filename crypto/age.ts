@@ -54,6 +54,7 @@ export class AgeSealer {
   /** Of each chunk that was sealed: the same again is no other content. */
   readonly #tags = new Map<number, Bytes>();
   #last: number | null = null;
+  #isWiped = false;
 
   private constructor(start: Bytes, key: Bytes) {
     this.start = start;
@@ -77,9 +78,11 @@ export class AgeSealer {
   /**
    * Chunks in any order, each as often as one likes.
    * @param chunk 65,536 bytes; the last has 1 to that many, or 0 where it is the only one
-   * @throws CryptoError 'usage' for another length, or another content than before
+   * @throws CryptoError 'usage' for another length, or another content than before, or after `wipe`
    */
   seal(index: number, isLast: boolean, chunk: Bytes): Bytes {
+    // Else under zeros, which anybody opens.
+    if (this.#isWiped) throw new CryptoError('usage', 'its key is gone');
     const least = !isLast ? AGE_CHUNK_BYTES : index === 0 ? 0 : 1;
     if (chunk.length < least || chunk.length > AGE_CHUNK_BYTES)
       throw new CryptoError('usage', 'no chunk of this place');
@@ -96,6 +99,7 @@ export class AgeSealer {
   }
 
   wipe(): void {
+    this.#isWiped = true;
     wipe(this.#key);
   }
 }

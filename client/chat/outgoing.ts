@@ -32,6 +32,8 @@ interface Group extends Message {
   readonly files: readonly OutgoingFile[];
   isFailed: boolean;
   isWriting: boolean;
+  /** Its record is on its way to the disk, as it was when that began. */
+  isSaving: boolean;
   /** Given up, or the page ends. */
   isOver: boolean;
   kept: Outgoing['kept'];
@@ -151,12 +153,22 @@ export class OutgoingFiles {
     this.#groups = this.#groups.filter((one) => one !== group);
     group.isOver = true;
     // What is kept goes first: else it came back, and named files that are gone.
-    void this.#drop(group).then(() => {
+    void this.#drop(group).then((isGone) => {
+      if (!isGone && group.kept === 'yes') return this.#stay(group);
       for (const one of group.files) {
         one.takeBack();
         one.close();
       }
     });
+    this.#terms.changed();
+  }
+
+  /** It cannot be given up: it would be sent when the page is opened again. */
+  #stay(group: Group): void {
+    if (this.#isClosed) return;
+    group.isOver = false;
+    group.isFailed = true;
+    this.#groups = [...this.#groups, group].sort((a, b) => a.at - b.at);
     this.#terms.changed();
   }
 
@@ -183,10 +195,12 @@ export class OutgoingFiles {
   }
 
   #group(given: Pick<Group, 'id' | 'at' | 'text' | 'replyTo' | 'to' | 'files' | 'kept'>): Group {
-    const group = { ...given, isFailed: false, isWriting: false, isOver: false, keeping: Promise.resolve() };
+    const still = { isFailed: false, isWriting: false, isSaving: false, isOver: false };
+    const group: Group = { ...given, ...still, keeping: Promise.resolve() };
     for (const one of group.files)
       one.begun = async () => {
-        // While it is being kept, that comes with the rest.
+        // While its files are being kept, that comes with the rest.
+        if (group.isSaving) await group.keeping;
         if (group.kept === 'yes' && !group.isOver) await this.#save(group).catch(() => undefined);
       };
     return group;
@@ -208,11 +222,16 @@ export class OutgoingFiles {
           one.isKept = isLast;
         }
       if (!isNeeded()) return;
+      group.isSaving = true;
       await this.#save(group);
       group.kept = 'yes';
     } catch {
       group.kept = 'no';
+      // A part of it is of no use, and takes the room of others, and of what is written.
+      for (const one of group.files) one.isKept = false;
+      await this.#terms.port.call('chat.dropSent', { id: group.id }).catch(() => undefined);
     }
+    group.isSaving = false;
     this.#terms.changed();
   }
 
@@ -249,14 +268,17 @@ export class OutgoingFiles {
       this.#groups = this.#groups.filter((one) => one !== group);
       for (const one of files) one.close();
       if (sent === null) void this.#drop(group);
-    } else if (sent === null) group.keeping = this.#keep(group);
+    } else group.keeping = this.#keep(group); // Also anew: that it is gone may be why.
     this.#look();
   }
 
-  /** What is kept of it. */
-  async #drop(group: Group): Promise<void> {
+  /** What is kept of it. @returns whether it is gone */
+  async #drop(group: Group): Promise<boolean> {
     await group.keeping;
-    await this.#terms.port.call('chat.dropSent', { id: group.id }).catch(() => undefined);
+    return this.#terms.port.call('chat.dropSent', { id: group.id }).then(
+      () => true,
+      () => false,
+    );
   }
 }
 

@@ -32,7 +32,7 @@ type Source = { readonly file: File } | { readonly kept: KeptFile; readonly open
 
 export class OutgoingFile {
   readonly id: string;
-  /** It lies there, or is about to: to be kept. Nothing of it goes there before this has resolved. */
+  /** It lies elsewhere than before, or nowhere, or is about to: to be kept. Nothing of it goes there, or leaves, before this has resolved. */
   begun: () => Promise<void> = () => Promise.resolve();
   /** All of it is kept here, sealed. */
   isKept = false;
@@ -190,8 +190,12 @@ export class OutgoingFile {
       this.#become({ at: 'ready' });
     } catch (error) {
       if (signal.aborted) return;
-      this.#unfile();
-      this.#become({ at: 'failed', why: error instanceof FileError ? error.fault : 'refused' });
+      const blob = this.#blob;
+      this.#blob = null;
+      // Whoever goes on with what is kept would go on there, and lose it then.
+      await this.begun();
+      if (blob !== null) this.#terms.unfile({ blob, key });
+      if (!signal.aborted) this.#become({ at: 'failed', why: error instanceof FileError ? error.fault : 'refused' });
     }
   }
 

@@ -191,4 +191,10 @@ describe('a sealed file', () => {
     refused(2, true, new Uint8Array(0));
     expect(seal(1)).toEqual(chunks[1]);
   });
+
+  test('is not made under zeros once its key is wiped', async () => {
+    const sealer = await AgeSealer.create(await ageRecipient(newAgeIdentity()));
+    sealer.wipe();
+    expect(() => sealer.seal(0, true, noise(9))).toThrow(expect.objectContaining({ code: 'usage' }));
+  });
 });

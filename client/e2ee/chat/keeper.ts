@@ -211,7 +211,7 @@ export class ChatKeeper {
     if (card !== null) bodies.unshift({ text: params.card, bytes: card, isCard: true });
     if (bodies.length === 0) return { written: [], run: base64url(run) };
     const result = await alone(name, async () => {
-      // Another tab has written it.
+      // It has been written.
       if (sent !== null && !(await this.outbox.has(sent))) return { written: [], run: base64url(run) };
       let chain = await this.#chain(name);
       // Whoever came with this key must not miss what is not for them.

@@ -74,10 +74,15 @@ export class Outbox {
     const sent: { id: string; message: string }[] = [];
     for (const id of new Set(names.map((name) => name.split(' ')[2]!))) {
       if (this.#held.has(id) || !(await this.#hold(id))) continue;
-      const message = await shelf.get(`sent ${meeting} ${id}`);
-      // Its page ended before all of it was kept, or another has written it meanwhile.
-      if (message === null) await this.dropSent({ id });
-      else sent.push({ id, message: fromUtf8(message) });
+      try {
+        const message = await shelf.get(`sent ${meeting} ${id}`);
+        // Its page ended before all of it was kept, or another has written it meanwhile.
+        if (message === null) await this.dropSent({ id });
+        else sent.push({ id, message: fromUtf8(message) });
+      } catch {
+        // Another time it may be read. What this call has taken already is handed out.
+        this.release(id);
+      }
     }
     return { sent };
   }
@@ -88,8 +93,12 @@ export class Outbox {
     return {};
   }
 
+  /** @returns false: it has been written @throws Refused 'storage' where it is gone, and has not been */
   async has(id: string): Promise<boolean> {
-    return (await this.#terms.shelf.get(`sent ${this.#terms.meeting} ${id}`)) !== null;
+    const isThere = (await this.#terms.shelf.get(`sent ${this.#terms.meeting} ${id}`)) !== null;
+    // Whoever writes it gives it back: its meeting was removed from this browser.
+    if (!isThere && this.#held.has(id)) throw new Refused('storage', 'what was kept is gone');
+    return isThere;
   }
 
   /** Of all that is kept of a message, how the names begin. */

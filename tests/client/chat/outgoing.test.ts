@@ -19,6 +19,8 @@ let canWrite: boolean;
 let isOnline: boolean;
 /** The disk takes something. */
 let hasRoom: boolean;
+/** What is to be kept waits for this. */
+let slow: Promise<void> | null;
 /** What is kept, by id. */
 let kept: Map<string, string>;
 let pieces: string[];
@@ -54,8 +56,9 @@ function port(): ChatPort {
       taken.add(id);
       return { isLast: piece === 1 };
     },
-    'chat.keepSent': ({ id, message }: { id: string; message: string }) => {
+    'chat.keepSent': async ({ id, message }: { id: string; message: string }) => {
       if (!hasRoom) throw new Error('no room');
+      await slow;
       taken.add(id);
       kept.set(id, message);
       return {};
@@ -65,10 +68,14 @@ function port(): ChatPort {
       for (const { id } of sent) taken.add(id);
       return { sent };
     },
-    'chat.dropSent': ({ id }: { id: string }) => (kept.delete(id), {}),
+    'chat.dropSent': ({ id }: { id: string }) => {
+      if (!hasRoom) throw new Error('no room');
+      kept.delete(id);
+      return {};
+    },
     'chat.keptFile': ({ key }: { key: string }) => ({ handle: 0, key, bytes: 9, erase: '' }),
   };
-  return { call: async (name, params) => answers[name]!(params as never) as never };
+  return { call: async (name, params) => (await answers[name]!(params as never)) as never };
 }
 
 function open(): OutgoingFiles {
@@ -108,6 +115,7 @@ function open(): OutgoingFiles {
 beforeEach(() => {
   [uploads, unfiled, written, pieces, kept] = [[], [], [], [], new Map()];
   [canWrite, isOnline, hasRoom, made] = [true, true, true, 0];
+  slow = null;
   outgoing = open();
 });
 
@@ -289,6 +297,52 @@ describe('what was sent is kept', () => {
     outgoing.send({ text: 'not yet', replyTo: null, to: null });
     await tick();
     expect([messages(), keeping(), kept.size]).toEqual([['not yet failed'], ['yes'], 1]);
+  });
+
+  test('also where it goes where that is known only while its message is on its way to the disk', async () => {
+    outgoing.add([file('a')]);
+    await tick();
+    let go = (): void => undefined;
+    slow = new Promise((resolve) => (go = resolve));
+    outgoing.send({ text: '', replyTo: null, to: null });
+    await tick();
+    const beginning = uploads[0]!.begun(blobOf(7));
+    await tick();
+    go();
+    await beginning;
+    await tick();
+    expect(keeping()).toEqual(['yes']);
+    expect([...kept.values()].join('')).toContain(blobOf(7));
+  });
+
+  test('what has failed to go up is not gone on with where it is about to be deleted', async () => {
+    outgoing.add([file('a')]);
+    await tick();
+    outgoing.send({ text: '', replyTo: null, to: null });
+    await tick();
+    await uploads[0]!.begun(blobOf(7));
+    uploads[0]!.end(new FileError('changed'));
+    await tick();
+    expect([unfiled, keeping()]).toEqual([[blobOf(7)], ['yes']]);
+    outgoing.close();
+    outgoing = open();
+    await outgoing.takeUp();
+    await tick();
+    expect(uploads[1]!.blob).toBe(null);
+  });
+
+  test('what cannot be dropped is not given up', async () => {
+    outgoing.add([file('a')]);
+    await tick();
+    await up(0);
+    canWrite = false;
+    outgoing.send({ text: 'x', replyTo: null, to: null });
+    await tick();
+    expect([messages(), keeping()]).toEqual([['x failed'], ['yes']]);
+    hasRoom = false;
+    outgoing.giveUp(outgoing.outgoing(person)[0]!.id);
+    await tick();
+    expect([messages(), unfiled, kept.size]).toEqual([['x failed'], [], 1]);
   });
 
   test('and what is of another version is dropped', async () => {

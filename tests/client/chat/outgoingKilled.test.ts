@@ -245,3 +245,68 @@ test('of two tabs one goes on with it, and the other when that one is gone; what
   expect((await read()).texts).toEqual([]);
   expect(blobs.size).toBe(0);
 });
+
+test('what another tab has removed with its meeting is not lost without a word', async () => {
+  const page = await open(memoryChatStore());
+  send(page);
+  await time.pass(5000);
+  expect(safe(page)).toEqual(TEXTS);
+  await page.device.store.forget(MEETING);
+  page.device.connect();
+  await time.pass(20_000);
+  expect(safe(page)).toEqual(TEXTS);
+  end(page);
+});
+
+test('a message for which there is no room leaves the room that there is to others', async () => {
+  const store = memoryChatStore();
+  const sizes = new Map<string, number>();
+  const room = 2_200_000;
+  const full: ChatStore = {
+    ...store,
+    async put(name, record, gone = []) {
+      for (const one of sizes.keys()) if (gone.some((beginning) => one.startsWith(beginning))) sizes.delete(one);
+      const others = [...sizes].reduce((sum, [one, size]) => (one === name ? sum : sum + size), 0);
+      if (others + record.sealed.byteLength > room) throw new DOMException('no room', 'QuotaExceededError');
+      sizes.set(name, record.sealed.byteLength);
+      return store.put(name, record, gone);
+    },
+    delete: async (beginnings) => {
+      for (const one of sizes.keys()) if (beginnings.some((beginning) => one.startsWith(beginning))) sizes.delete(one);
+      return store.delete(beginnings);
+    },
+  };
+  const page = await open(full);
+  page.outgoing.add([new File([LARGE, LARGE, LARGE], 'large')]);
+  page.outgoing.send({ text: 'large', replyTo: null, to: null });
+  await time.pass(5000);
+  expect(waiting(page).map(({ kept }) => kept)).toEqual(['no']);
+  expect([await store.names('piece')]).toEqual([[]]);
+  page.outgoing.add([new File([LARGE], 'other')]);
+  page.outgoing.send({ text: 'other', replyTo: null, to: null });
+  await time.pass(5000);
+  expect(waiting(page).map(({ kept }) => kept)).toEqual(['no', 'yes']);
+  end(page);
+});
+
+test('what cannot be read of one message keeps no other back', async () => {
+  const store = memoryChatStore();
+  const first = await open(store);
+  send(first);
+  await time.pass(5000);
+  end(first);
+  let isBroken = true;
+  const [, name] = await store.names('sent');
+  const second = await open({
+    ...store,
+    get: async (asked) => {
+      if (isBroken && asked === name) throw new Error('not read');
+      return store.get(asked);
+    },
+  });
+  await time.pass(5000);
+  isBroken = false;
+  await time.pass(60_000);
+  expect(safe(second)).toEqual(TEXTS);
+  end(second);
+});
