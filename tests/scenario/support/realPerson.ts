@@ -16,6 +16,7 @@ import type {
   TransformCounts,
 } from '../../../client/e2ee/messages.ts';
 import { memoryStore, type Store } from '../../../client/e2ee/store.ts';
+import { ChatPush } from '../../../signal/protocol/chat.ts';
 import { ServerEvent } from '../../../signal/protocol/events.ts';
 import type { MeetingId, PeerId } from '../../../signal/protocol/ids.ts';
 import type { Topology } from '../../../signal/protocol/model.ts';
@@ -44,6 +45,15 @@ interface Waiting {
   reject: (error: Error) => void;
 }
 
+interface Said {
+  id?: number;
+  result?: unknown;
+  error?: never;
+  seq?: number;
+  event?: unknown;
+  chat?: unknown;
+}
+
 export class RealPerson {
   readonly name: string;
   readonly notices: Notice[] = [];
@@ -64,6 +74,8 @@ export class RealPerson {
   topology: Topology['at'] = 'mesh';
   /** Every event of the server, once it was handed to the worker. */
   onEvent: (event: ServerEvent) => void = () => undefined;
+  /** What the server sends to whoever has the chat open. */
+  onPush: (push: ChatPush) => void = () => undefined;
   /** The socket is gone, for whatever reason. Nothing comes back by itself. */
   onCut: () => void = () => undefined;
 
@@ -129,6 +141,14 @@ export class RealPerson {
   async enter(meeting: RealMeeting, password: string | null, replaces: PeerId | null = null): Promise<void> {
     await this.call('invite.open', { meeting: meeting.id, secret: meeting.secret, before: null });
     await this.#proveAndJoin(meeting.id, password, replaces);
+  }
+
+  /** As far as the lobby, or there again on another connection. */
+  async visit(meeting: RealMeeting): Promise<void> {
+    if (this.#meeting === null)
+      await this.call('invite.open', { meeting: meeting.id, secret: meeting.secret, before: null });
+    this.#meeting = meeting.id;
+    await this.#prove(meeting.id, null);
   }
 
   /** A new leaf in the same worker, as after `out: repair`. */
@@ -251,7 +271,8 @@ export class RealPerson {
   }
 
   #message(text: string): void {
-    const said = JSON.parse(text) as { id?: number; result?: unknown; error?: never; seq?: number; event?: unknown };
+    const said = JSON.parse(text) as Said;
+    if (said.chat !== undefined) return this.onPush(ChatPush.parse(said.chat));
     if (said.event !== undefined) {
       this.#received = said.seq!;
       const event = ServerEvent.parse(said.event);
