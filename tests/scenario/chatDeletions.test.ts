@@ -105,6 +105,29 @@ test('what the host deletes is gone, and nobody is alarmed: in the meeting, in t
   expect(people.flatMap(({ alarms }) => alarms)).toEqual([]);
 });
 
+test('what may have gone by shorter terms stays said when they are long again, by the host’s own clock', async () => {
+  const { ann, people } = await talk();
+  const told = async (keepDays: number) => {
+    await ann.call('host.chatTerms', { terms: { newcomers: { see: 'all' }, keepDays } });
+    await until(() => people[1]!.notices.some((one) => one.type === 'hostState' && one.chat?.keepDays === keepDays));
+    const { state } = await people[2]!.request('chat.open', { after: 0 });
+    return (JSON.parse(state!.body) as { expired: number }).expired;
+  };
+  const day = 86_400_000;
+  for (const [days, gone] of [
+    [60, 30],
+    [1, 1],
+    [30, 1],
+    [90, 1],
+    [0, 0],
+  ] as const) {
+    const before = Date.now();
+    const expired = await told(days);
+    expect(expired).toBeGreaterThanOrEqual(Math.floor(before - gone * day) - 60_000);
+    expect(expired).toBeLessThanOrEqual(Date.now() - gone * day);
+  }
+});
+
 test('what the server deletes on its own is said aloud, and is there again; what the host had deleted is not', async () => {
   const { meeting, ann, people, chats } = await talk();
   await ann.call('host.clearChat', { upTo: chats[0]!.signal.head! });

@@ -384,7 +384,7 @@ export class SignalProvider implements ChatProvider {
     const { line, alarm } = this.#terms;
     let page = await line.request('chat.open', { after: this.#head?.seq ?? 0 });
     this.#used = page.used / page.quota;
-    await this.#deletions.hear(page.state);
+    const { state } = page;
     this.#snapshots.opened(page.snapshot, page.base);
     const isKnown = page.base.seq <= (this.#head?.seq ?? 0);
     if (this.#lacks && isKnown && page.snapshot !== null) await this.#takeSnapshot(page.snapshot);
@@ -394,7 +394,11 @@ export class SignalProvider implements ChatProvider {
       this.#fillSoon();
       page = { ...page, ...(await line.request('chat.read', { after: 0 })) };
     }
-    await (this.#taking = this.#taking.then(() => this.#catchUp(turn, page)));
+    await (this.#taking = this.#taking.then(async () => {
+      // What comes meanwhile waits its turn behind this page.
+      await this.#deletions.hear(state);
+      await this.#catchUp(turn, page);
+    }));
     if (turn !== this.#turn) return;
     this.#compare = true;
     this.#become('online');

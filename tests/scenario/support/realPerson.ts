@@ -255,7 +255,8 @@ export class RealPerson {
 
   async #connect(): Promise<void> {
     this.#socket?.terminate();
-    const socket = new WebSocket(`${this.#url.replace(/^http/, 'ws')}/ws`);
+    // Each message in a task of its own, as in browsers: what waits for an answer goes on before the next one comes.
+    const socket = new WebSocket(`${this.#url.replace(/^http/, 'ws')}/ws`, { allowSynchronousEvents: false });
     await new Promise((resolve, reject) => {
       socket.once('open', resolve);
       socket.once('error', reject);
