@@ -5,15 +5,13 @@
 import type { FileBody } from './bodies.ts';
 import type { Chat } from './chat.ts';
 import { cleanName, pictureType } from './fileNames.ts';
-import { codesOf } from './namesakes.ts';
+import { codesOf, withCode } from './namesakes.ts';
 import type { Said } from './thread.ts';
 import { thumbnailAddress } from './thumbnails.ts';
 import { visibleLine, visibleText } from './visible.ts';
 import type { ChatFile, ChatMessage, ChatPerson, Delivery, ReactionView } from './view.ts';
 
 const QUOTE = 140;
-/** So much of a name as leaves room on every screen for what stands behind it. */
-const NAMESAKE = 40;
 
 interface Drawn {
   readonly said: Said;
@@ -100,7 +98,7 @@ export class Presenter {
   #nameOf(id: string): string {
     const name = this.#saidOf(id);
     const code = id === this.#chat.self ? undefined : this.#codes.get(id);
-    return code === undefined ? name : `${name.trim().slice(0, NAMESAKE)} · ${code}`;
+    return code === undefined ? name : withCode(name, code);
   }
 
   /** What waits here has been read by nobody, whatever others say. */

@@ -137,6 +137,8 @@ export type FromWorker =
 
 export interface MemberView {
   peer: PeerId;
+  /** Lasting identity, base64url. */
+  identity: string;
   /** From the member's own sealed profile; null until it came. */
   name: string | null;
   self: boolean;

@@ -1,6 +1,7 @@
 /**
  * What the screens show of a meeting that one is in. Pure: tracks, levels and the link come from outside. Loaded with the meeting's screen.
  */
+import { codesOf, withCode } from '../chat/namesakes.ts';
 import type { PeerId } from '../../signal/protocol/ids.ts';
 import type { MemberView, TrackKind } from '../e2ee/messages.ts';
 import type { PathStats } from '../transport/transport.ts';
@@ -41,7 +42,10 @@ export function presentLive(state: State & { at: 'live' }, around: Surroundings)
   const { live, title, meeting } = state;
   const { own } = around;
   const self = live.members.find((member) => member.self);
-  const others = live.members.filter((member) => !member.self).map((member) => tile(member, live, around));
+  const codes = codesOf(live.members.map(({ identity, name }) => ({ id: identity, name: name ?? '' })));
+  const others = live.members
+    .filter((member) => !member.self)
+    .map((member) => tile(member, codes.get(member.identity), live, around));
   const selfName = self?.name ?? state.name;
   const tiles = self ? [...others, selfTile(self, selfName, live, around)] : others;
   return {
@@ -73,8 +77,10 @@ export function presentLive(state: State & { at: 'live' }, around: Surroundings)
 
 const SILENT: MediaState = { microphone: false, camera: false, screen: false, screenAudio: false };
 
-function tile(member: MemberView, live: Live, around: Surroundings): TileView {
+/** @param code what tells them from others of the same name; none where nobody else has it */
+function tile(member: MemberView, code: string | undefined, live: Live, around: Surroundings): TileView {
   const { peer } = member;
+  const name = member.name ?? '';
   const tracks = around.tracks.get(peer) ?? {};
   const stats = around.stats.get(peer);
   // Until somebody's own word came, frames that open speak for the camera.
@@ -82,7 +88,7 @@ function tile(member: MemberView, live: Live, around: Surroundings): TileView {
   const media = live.media[peer] ?? { ...SILENT, camera: flowing };
   return {
     peer,
-    name: member.name ?? '',
+    name: code === undefined ? name : withCode(name, code),
     self: false,
     host: member.host,
     unknown: member.unknown,

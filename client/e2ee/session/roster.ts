@@ -133,10 +133,10 @@ export class Roster {
     const seen = this.#seen.get(peer);
     const self = leaf === this.#group.ownLeaf;
     if (seen === undefined) return [];
-    const { name, host, unknown } = seen;
-    const pairCode = self ? [] : (this.#pairCodes.get(seen.identity) ?? []);
+    const { identity, name, host, unknown } = seen;
+    const pairCode = self ? [] : (this.#pairCodes.get(identity) ?? []);
     const lost = !self && this.#terms.isLost(peer as PeerId);
-    return [{ peer: peer as PeerId, name, self, host, unknown, pairCode, lost }];
+    return [{ peer: peer as PeerId, identity, name, self, host, unknown, pairCode, lost }];
   }
 
   #see(member: Member): Seen {

@@ -55,6 +55,7 @@ const failed = (what: 'open' | 'prove' | 'join' | 'resume', failure: Failure, at
 
 const member = (n: number, more: Partial<MemberView> = {}): MemberView => ({
   peer: peer(n),
+  identity: `identity${n}`,
   name: `name${n}`,
   self: n === 0,
   host: false,

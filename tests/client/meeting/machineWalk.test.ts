@@ -14,6 +14,7 @@ const meeting = '0abc-def1-ghjk-mnpq' as MeetingId;
 const peer = (n: number) => `peer${n}`.padEnd(22, '0') as PeerId;
 const member = (n: number, self: boolean): MemberView => ({
   peer: peer(n),
+  identity: `identity${n}`,
   name: `n${n}`,
   self,
   host: false,

@@ -31,6 +31,7 @@ const around = (more: Partial<Surroundings> = {}): Surroundings => ({
 
 const member = (peer: PeerId, more: Partial<MemberView> = {}): MemberView => ({
   peer,
+  identity: `identity of ${peer}`,
   name: peer === me ? 'Ada' : 'Bob',
   self: peer === me,
   host: peer === me,
@@ -107,6 +108,17 @@ describe('a tile', () => {
       { at: 'unsafe', detail: 'clearFrames' },
     ],
   ];
+  test('bears the beginning of the identity where somebody else has the same name, as in the chat, and not for being here twice', () => {
+    const other = 'carl'.padEnd(22, '0') as PeerId;
+    const namesOf = (...others: MemberView[]): string[] =>
+      liveView(together({ members: [member(me), ...others] }))
+        .tiles.filter(({ self }) => !self)
+        .map(({ name }) => name);
+    const [one, two] = [member(bob, { identity: 'abcdef' }), member(other, { name: 'bob', identity: 'ghijkl' })];
+    expect(namesOf(one, two)).toEqual(['Bob · abcd', 'bob · ghij']);
+    expect(namesOf(one, { ...two, identity: 'abcdef' })).toEqual(['Bob', 'bob']);
+  });
+
   test('of somebody who says that nothing is on waits for no frame', () => {
     const off = { microphone: false, camera: false, screen: false, screenAudio: false };
     const stateWith = (media: Live['media']) =>

@@ -162,6 +162,7 @@ describe('initials', () => {
   test.each([
     ['Ada Lovelace', 'AL'],
     ['Dr. Wilhelmina Featherstonehaugh-Abernathy', 'DF'],
+    ['Ben Okafor · 4fKq', 'BO'],
     ['  esra ', 'E'],
     ['李小龙', '李'],
     ['ßbert', 'SS'],

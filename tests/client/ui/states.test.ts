@@ -179,6 +179,85 @@ describe('for other eyes and other hands', () => {
     }
   });
 
+  test('forced colours leave an alarm its edge, and a pressed tool its mark', async () => {
+    const page = await open('live-chat-alarms', { forcedColors: 'active' });
+    await page.getByTestId('control-chat').click();
+    const edge = await page
+      .getByTestId('chat-alarm')
+      .first()
+      .evaluate((alarm) => getComputedStyle(alarm).borderTopColor);
+    expect(edge).not.toBe('rgba(0, 0, 0, 0)');
+    await page.evaluate(() => window.showState('live-notes-text'));
+    await page.getByTestId('control-more').click();
+    await page.getByTestId('more-notes').click();
+    const title = page.getByTestId('notes-title');
+    await expect.poll(() => title.evaluate((tool) => getComputedStyle(tool).outlineStyle)).toBe('solid');
+    await page.context().close();
+  });
+
+  test(
+    'on the narrowest phone, and with letters twice as large, nothing leaves the page',
+    { timeout: 60_000 },
+    async () => {
+      for (const [width, letters] of [
+        [320, '100%'],
+        [640, '200%'],
+      ] as const) {
+        const page = await open('lobby', { viewport: { width, height: 700 } });
+        await page.evaluate((size) => (document.documentElement.style.fontSize = size), letters);
+        for (const state of [
+          'lobby',
+          'home-known',
+          'closed-left',
+          'live-chat-talk',
+          'live-chat-staged',
+          'live-notes-text',
+        ]) {
+          await page.evaluate((name) => window.showState(name), state);
+          await page.locator('#app > *').first().waitFor();
+          const opens = OPENS.find((one) => one.state.test(state));
+          for (const id of opens?.clicks ?? []) await page.getByTestId(id).first().click();
+          if (opens) await page.locator(opens.shows).waitFor({ state: 'attached' });
+          if (state === 'lobby') await page.getByTestId('lobby-chat').waitFor();
+          const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+          expect(over, `${state} at ${width} px, ${letters}`).toBeLessThanOrEqual(0);
+        }
+        await page.context().close();
+      }
+    },
+  );
+
+  test('a phone’s keyboard covers nothing of a sheet, also where the page is not told', async () => {
+    const page = await open('live-chat-talk', {
+      viewport: { width: 390, height: 844 },
+      isMobile: true,
+      hasTouch: true,
+    });
+    // Safari's: the page stays as high as it is, and what is seen of it is less.
+    await page.evaluate(() => {
+      const seen = Object.assign(new EventTarget(), { scale: 1, height: innerHeight, offsetTop: 0 });
+      Object.defineProperty(window, 'visualViewport', { value: seen });
+    });
+    await page.getByTestId('control-chat').click();
+    await page.getByTestId('chat-input').waitFor();
+    const keyboard = (height: number, offsetTop: number, scale = 1) =>
+      page.evaluate(
+        (now) => {
+          Object.assign(visualViewport!, now);
+          visualViewport!.dispatchEvent(new Event('resize'));
+          const { top, bottom } = document.querySelector('[data-testid=chat-sheet]')!.getBoundingClientRect();
+          return [top, bottom];
+        },
+        { height, offsetTop, scale },
+      );
+    expect(await keyboard(430, 120)).toEqual([120, 550]);
+    expect((await page.getByTestId('chat-input').boundingBox())!.y).toBeLessThan(550);
+    expect(await keyboard(844, 0)).toEqual([0, 844]);
+    // Magnified by two fingers it stays whole.
+    expect(await keyboard(430, 120, 2)).toEqual([0, 844]);
+    await page.context().close();
+  });
+
   test('a long name ends before the own picture begins', async () => {
     const page = await open('live-long-name', { viewport: { width: 390, height: 844 } });
     const self = (await page.locator('[data-testid=tile][data-self=true]').boundingBox())!;
