@@ -478,12 +478,13 @@ export class Chat {
   }
 
   /** Our entries that the log never had; they are about to lie elsewhere. */
-  #unsent(): () => void {
-    const ids = [...this.#places]
-      .filter(([id, place]) => this.thread.entry(id)?.author === this.self && !this.signal.keeps(place))
-      .map(([id]) => id);
+  #unsent(): { clients: ReadonlySet<number>; rewrite: () => void } {
+    const found = [...this.#places].filter(
+      ([id, place]) => this.thread.entry(id)?.author === this.self && !this.signal.keeps(place),
+    );
+    const ids = found.map(([id]) => id);
     for (const id of ids) this.#places.delete(id);
-    return () => this.#put(ids);
+    return { clients: new Set(found.map(([, { client }]) => client)), rewrite: () => this.#put(ids) };
   }
 
   /** Into the document, once more. */
@@ -496,7 +497,7 @@ export class Chat {
 
   /** By another way than the log: of what is old enough to have been deleted from it nothing is carried there. */
   #overheard(update: Bytes): void {
-    const from = this.#options.now() - CARRIED_MS;
+    const from = Math.max(this.#options.now() - CARRIED_MS, this.signal.cutAt);
     void this.#reading.then(() => {
       const places = new Set(this.#document.placesOf(update).map(({ client }) => client));
       const isRecent = [...this.#places].some(

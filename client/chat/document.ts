@@ -273,7 +273,11 @@ export class ChatDocument {
       if (other !== undefined && isSameEntry(other, bytes)) return false;
       // Whoever found it missing may have put it elsewhere.
       names ??= new Set([...there.values()].map(entryName));
-      return !names.has(entryName(bytes));
+      const name = entryName(bytes);
+      if (names.has(name)) return false;
+      // Once, however often it was put elsewhere: else it is twice as much each time that it goes.
+      names.add(name);
+      return true;
     });
   }
 
@@ -392,9 +396,9 @@ export class Vector {
     return document.vector.clocks.every(([client, clock]) => (this.#clocks.get(client) ?? 0) >= clock);
   }
 
-  /** Counts everything that a document has as theirs. */
-  cover(document: ChatDocument): void {
-    for (const [client, clock] of document.vector.clocks) this.#clocks.set(client, clock);
+  /** Counts everything that a document has of some clients as theirs. */
+  cover(document: ChatDocument, clients: ReadonlySet<number>): void {
+    for (const [client, clock] of document.vector.clocks) if (clients.has(client)) this.#clocks.set(client, clock);
   }
 
   /** Whoever had this much has these stretches of lists too. */

@@ -140,18 +140,29 @@ export class Deletions {
     if (this.#word.isForged) this.#terms.forged();
   }
 
+  /** Number of the item that a host's word is about which has not been followed yet; null: there is none. */
+  get awaited(): number | null {
+    const { cleared } = this.#word;
+    return cleared === null || cleared.hash === this.#heard ? null : cleared.seq;
+  }
+
+  /** This log does not come to that: the word is about one that was here before. */
+  giveUp(): void {
+    this.#heard = this.#word.cleared?.hash ?? this.#heard;
+  }
+
   /**
    * Follows a host's word to clear the log, once.
-   * @param log  where it begins now, and where the server says that it ends, if it has just said so
+   * @param base  where it begins now
    * @returns whether it is news
    */
-  follow({ base, end }: { base: ChatHead; end: number | null }): boolean {
+  follow(base: ChatHead): boolean {
     const { cleared } = this.#word;
     if (cleared === null || cleared.hash === this.#heard) return false;
     const { seen, hashAt, vector } = this.#terms;
     const known = cleared.seq === base.seq ? base.hash : hashAt(cleared.seq);
     // About a log that was here before this one.
-    const isOther = (known ?? cleared.hash) !== cleared.hash || (end !== null && end < cleared.seq);
+    const isOther = (known ?? cleared.hash) !== cleared.hash;
     // It came faster than what it is about.
     if (!isOther && Math.max(seen(), base.seq) < cleared.seq) return false;
     this.#heard = cleared.hash;

@@ -56,8 +56,8 @@ export interface SignalTerms {
   /** Keys came: what was hidden may open. */
   readonly ringCame: () => void;
   readonly heard: (body: string) => void;
-  /** Looks for entries of ours that the log never had. @returns what writes them once more */
-  readonly unsent: () => () => void;
+  /** Looks for entries of ours that the log never had. @returns what writes them once more, and the clients of whom they are now */
+  readonly unsent: () => { readonly clients: ReadonlySet<number>; readonly rewrite: () => void };
   /** The host has deleted what we had. */
   readonly cleared: () => void;
   /** @returns calls it off */
@@ -126,6 +126,10 @@ export class SignalProvider implements ChatProvider {
   #base: ChatHead | null = null;
   /** Nothing was taken in yet since the log began anew. */
   #isBase = false;
+  /** Whether the log comes to what a host's word is about is looked at soon. */
+  #isAwaiting = false;
+  /** When we found the log cut last. */
+  #cutAt = -Infinity;
   #used = 0;
   /** Rises with each connection: what an older one brings is dropped. */
   #turn = 0;
@@ -196,6 +200,11 @@ export class SignalProvider implements ChatProvider {
   /** Something was deleted from the log. */
   get isCut(): boolean {
     return this.#deletions.isCut;
+  }
+
+  /** What was written before and is not in the log may have been deleted from it. In milliseconds since 1970. */
+  get cutAt(): number {
+    return this.#cutAt;
   }
 
   /** Where we are in the log. */
@@ -346,14 +355,27 @@ export class SignalProvider implements ChatProvider {
   wordMoved(): void {
     this.#inTurn(this.#turn, async () => {
       await this.#deletions.hear(null);
-      if (this.#base !== null) this.#follow(this.#base, null);
+      if (this.#base !== null) this.#follow(this.#base);
       this.#terms.moved();
     });
   }
 
-  #follow(base: ChatHead, end: number | null): void {
+  #follow(base: ChatHead): void {
     // Where the server could not cut it out, it is in the snapshot still.
-    if (this.#deletions.follow({ base, end })) this.#snapshots.outdate();
+    if (this.#deletions.follow(base)) this.#snapshots.outdate();
+    const { awaited } = this.#deletions;
+    if (awaited === null || this.#isAwaiting) return;
+    this.#isAwaiting = true;
+    const turn = this.#turn;
+    // A host has seen the log go further than we are shown.
+    const look = () => {
+      this.#isAwaiting = false;
+      if (turn !== this.#turn || this.#deletions.awaited !== awaited || this.#state !== 'online') return;
+      this.#deletions.giveUp();
+      this.#terms.alarm('rolledBack');
+      this.#terms.moved();
+    };
+    this.#calls.push(this.#terms.after(WITHHELD_MS, look));
   }
 
   /** The ring has to be in the log for whoever comes. */
@@ -400,6 +422,7 @@ export class SignalProvider implements ChatProvider {
       await this.#catchUp(turn, page);
     }));
     if (turn !== this.#turn) return;
+    if (this.isCut) this.#cutAt = this.#terms.now();
     this.#compare = true;
     this.#become('online');
     this.#flush();
@@ -422,13 +445,13 @@ export class SignalProvider implements ChatProvider {
    * The log begins here now: what was before was deleted from it, or lies in a snapshot.
    * @throws Error where it was cut while it was read: to be opened again
    */
-  async #begins({ base, deleted, head }: { base: ChatHead; deleted: number; head?: ChatHead }): Promise<void> {
+  async #begins({ base, deleted }: { base: ChatHead; deleted: number }): Promise<void> {
     const { confirmed } = this.#snapshots;
     const snapshot = confirmed?.covers.seq === base.seq && confirmed.covers.hash === base.hash ? confirmed : null;
     const isBehind = base.seq > (this.#head?.seq ?? 0);
     if (isBehind && snapshot === null && deleted < base.seq) throw new Error('another snapshot than we know');
     this.#base = base;
-    this.#follow(base, head?.seq ?? null);
+    this.#follow(base);
     if (isBehind) {
       this.#head = this.#settled = base;
       this.#isBase = true;
@@ -443,9 +466,9 @@ export class SignalProvider implements ChatProvider {
   #deletedTo(deleted: number): void {
     const { document, unsent } = this.#terms;
     this.#isBase = true;
-    const rewrite = unsent();
-    // What lies there and not in the log any more is not to be brought back; what never was in it is written once more.
-    this.#vector.cover(document);
+    // What never was in the log is written once more. What came by another way and is not in it yet is still carried.
+    const { clients, rewrite } = unsent();
+    this.#vector.cover(document, clients);
     this.#deletions.deletedTo(deleted, deleted >= this.#furthest);
     document.beginAnew();
     rewrite();
@@ -536,7 +559,7 @@ export class SignalProvider implements ChatProvider {
   }
 
   #moved(): void {
-    if (this.#base !== null) this.#follow(this.#base, null);
+    if (this.#base !== null) this.#follow(this.#base);
     this.#terms.moved();
     this.#snapshots.look();
   }
@@ -553,6 +576,10 @@ export class SignalProvider implements ChatProvider {
   /** @returns false where they do not follow upon what we have */
   async #takeItems(items: readonly ChatItem[]): Promise<boolean> {
     if (items.length === 0) return true;
+    // The chain has to be known just there.
+    const split = items.findIndex(({ seq }) => seq === this.#deletions.awaited) + 1;
+    if (split > 0 && split < items.length)
+      return (await this.#takeItems(items.slice(0, split))) && this.#takeItems(items.slice(split));
     const { port, alarm, ringCame } = this.#terms;
     const { head, settled, broken, opened, late, hidden } = await port.call('chat.items', {
       head: this.#head,
@@ -586,6 +613,7 @@ export class SignalProvider implements ChatProvider {
   async #cleared(base: ChatHead, state: Signed | null): Promise<void> {
     await this.#deletions.hear(state);
     this.#snapshots.cleared(base);
+    this.#cutAt = this.#terms.now();
     await this.#begins({ base, deleted: base.seq });
     // With it the keys may have gone.
     this.#tellSoon();
