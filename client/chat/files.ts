@@ -90,6 +90,11 @@ export class Files {
     return this.#up.take(given.signal, () => this.#put(given));
   }
 
+  /** That all of it lies there, once there is a connection. @throws FileError 'gone' where it does not, or another · the signal's reason */
+  async check(blob: string, signal: AbortSignal): Promise<void> {
+    await this.#window(blob, 0, 0, signal);
+  }
+
   /** @returns what it holds, in pieces @throws FileError · the signal's reason */
   get(place: FilePlace, transfer: FileTransfer): Promise<BlobPart[]> {
     return this.#down.take(transfer.signal, () => this.#get(place, transfer));

@@ -43,7 +43,7 @@ interface Group extends Message {
 
 export interface OutgoingTerms {
   readonly port: ChatPort;
-  readonly files: Pick<Files, 'seal' | 'put' | 'end'>;
+  readonly files: Pick<Files, 'seal' | 'put' | 'check' | 'end'>;
   /** Nobody is to have it any more. */
   readonly unfile: OutgoingFileTerms['unfile'];
   /** False: what should go up waits. */

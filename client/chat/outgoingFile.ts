@@ -20,7 +20,7 @@ export const KeptFile = z.object({ ...FileBody.shape, blob: z.nullable(BlobId), 
 export type KeptFile = z.infer<typeof KeptFile>;
 
 export interface OutgoingFileTerms {
-  readonly files: Pick<Files, 'seal' | 'put' | 'end'>;
+  readonly files: Pick<Files, 'seal' | 'put' | 'check' | 'end'>;
   readonly readPicture: (file: Blob) => Promise<Picture | null>;
   /** Nobody is to have it any more. */
   readonly unfile: (file: Unfiled) => void;
@@ -99,18 +99,17 @@ export class OutgoingFile {
       this.sealed = this.#prepare(source.file);
       return;
     }
-    // It was up when its message was sent.
-    if (!this.isKept) {
-      this.isUp = this.#blob !== null;
-      this.#become(this.isUp ? { at: 'ready' } : { at: 'failed', why: 'gone' });
-    } else void this.#upload();
+    if (this.isKept) void this.#upload();
+    else if (this.#blob !== null) void this.#check(this.#blob);
+    else this.#become({ at: 'failed', why: 'gone' });
   }
 
   /** What has failed is tried again. */
   retry(): void {
     if (this.#state.at !== 'failed' || this.#state.why === 'tooLarge') return;
-    if (this.#body !== null) void this.#upload();
-    else if ('file' in this.#source) this.sealed = this.#seal(this.#source.file);
+    if ('kept' in this.#source) this.begin();
+    else if (this.#body !== null) void this.#upload();
+    else this.sealed = this.#seal(this.#source.file);
   }
 
   asOriginal(isOriginal: boolean): void {
@@ -195,6 +194,21 @@ export class OutgoingFile {
       // Whoever goes on with what is kept would go on there, and lose it then.
       await this.begun();
       if (blob !== null) this.#terms.unfile({ blob, key });
+      if (!signal.aborted) this.#become({ at: 'failed', why: error instanceof FileError ? error.fault : 'refused' });
+    }
+  }
+
+  /** It was up when its message was sent: that may be long ago, and whoever runs a meeting may delete. */
+  async #check(blob: string): Promise<void> {
+    this.#stop = new AbortController();
+    const { signal } = this.#stop;
+    this.#become({ at: 'uploading', share: 1 });
+    try {
+      await this.#terms.files.check(blob, signal);
+      if (signal.aborted) return;
+      this.isUp = true;
+      this.#become({ at: 'ready' });
+    } catch (error) {
       if (!signal.aborted) this.#become({ at: 'failed', why: error instanceof FileError ? error.fault : 'refused' });
     }
   }

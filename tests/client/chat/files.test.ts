@@ -133,6 +133,15 @@ describe('a file', () => {
     expect((await received(ben, place)).equals(Buffer.from(bytes))).toBe(true);
   });
 
+  test('is known to be there, or not to be there as a whole', async () => {
+    const ada = await new Browser().up();
+    const { signal } = new AbortController();
+    const place = await sent(ada, contents(70 * KIB));
+    await ada.files.check(place.blob, signal);
+    await ada.files.delete(place.blob, place.key);
+    expect(await faultOf(ada.files.check(place.blob, signal))).toBe('gone');
+  });
+
   test('lies on the server without a word of it', async () => {
     const ada = await new Browser().up();
     const place = await sent(ada, contents(200 * KIB));

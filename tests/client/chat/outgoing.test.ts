@@ -95,6 +95,7 @@ function open(): OutgoingFiles {
           uploads.push({ ...given, content: contents[handle] ?? new Blob(), end });
         });
       },
+      check: async () => undefined,
       end: () => undefined,
     },
     unfile: ({ blob }) => void unfiled.push(blob),

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { FilePut, Files } from '../../../client/chat/files.ts';
+import { FileError, type FilePut, type Files } from '../../../client/chat/files.ts';
 import { OutgoingFiles } from '../../../client/chat/outgoing.ts';
 import type { Unfiled } from '../../../client/chat/unfiling.ts';
 import type { FileBody } from '../../../client/chat/bodies.ts';
@@ -83,6 +83,14 @@ interface Page {
 async function open(store: ChatStore, mortals: Life | null = null): Promise<Page> {
   const life = mortals ?? new Life();
   const port = () => portOf(device.keeper);
+  const online = async (): Promise<void> => {
+    while (!device.online) await new Promise<void>((resolve) => void time.after(100, resolve));
+  };
+  const check = async (blob: string): Promise<void> => {
+    await online();
+    const lies = blobs.get(blob);
+    if (lies === undefined || lies.bytes.length < lies.size) throw new FileError('gone');
+  };
   const put = async ({ open, begun, signal, blob: before }: FilePut): Promise<string> => {
     const { handle, bytes: size } = await open();
     let blob = before;
@@ -93,7 +101,7 @@ async function open(store: ChatStore, mortals: Life | null = null): Promise<Page
     }
     const lies = blobs.get(blob)!;
     while (lies.bytes.length < size) {
-      while (!device.online) await new Promise<void>((resolve) => void time.after(100, resolve));
+      await online();
       signal.throwIfAborted();
       const from = lies.bytes.length;
       const { bytes } = await port().call('chat.sealed', { handle, from, to: from + PART });
@@ -105,7 +113,7 @@ async function open(store: ChatStore, mortals: Life | null = null): Promise<Page
     moved: () => undefined,
     seal: (file: Blob) => port().call('chat.sealFile', { file }),
     end: () => undefined,
-    put,
+    ...{ put, check },
     delete: (blob: string) => life.step(() => void blobs.delete(blob)),
   } as unknown as Files;
   const shared = { log, time, access, random: () => 0.5 };
@@ -244,6 +252,29 @@ test('of two tabs one goes on with it, and the other when that one is gone; what
   end(second);
   expect((await read()).texts).toEqual([]);
   expect(blobs.size).toBe(0);
+});
+
+test('what was up and is not kept, and has left the server meanwhile, is named by no message', async () => {
+  const store = memoryChatStore();
+  const first = await open(store);
+  first.device.connect();
+  first.outgoing.add([new File([SMALL], 'small')]);
+  await time.pass(5000);
+  first.device.disconnect();
+  first.outgoing.add([new File([LARGE], 'large')]);
+  first.outgoing.send({ text: 'both', replyTo: null, to: null });
+  await time.pass(1000);
+  expect(safe(first)).toEqual(['both']);
+  end(first);
+  blobs.clear();
+  const second = await open(store);
+  second.device.connect();
+  await time.pass(20_000);
+  expect(second.device.texts).toEqual([]);
+  expect(waiting(second)).toMatchObject([
+    { text: 'both', failed: true, files: [{ state: { at: 'failed', why: 'gone' } }, { state: { at: 'ready' } }] },
+  ]);
+  end(second);
 });
 
 test('what another tab has removed with its meeting is not lost without a word', async () => {
