@@ -14,7 +14,7 @@ export interface SweepTerms {
   readonly find: (meeting: MeetingId) => Promise<{ keepDays: number; cleared: ChatHead | null } | null>;
   readonly isHere: (meeting: MeetingId) => boolean;
   /** Runs in the meeting's turn, and tells. */
-  readonly drop: (meeting: MeetingId, task: () => Promise<ChatHead | null>) => Promise<unknown>;
+  readonly drop: (meeting: MeetingId, task: () => Promise<ChatHead | null>) => Promise<boolean>;
 }
 
 /**
@@ -27,7 +27,7 @@ export async function sweepChats({ chat, blobs, now, find, isHere, drop }: Sweep
     const known = await find(meeting);
     if (known === null) continue;
     const { keepDays: days, cleared } = known;
-    if (cleared !== null) await drop(meeting, () => chat.clear(meeting, cleared));
+    if (cleared !== null && (await drop(meeting, () => chat.clear(meeting, cleared)))) await blobs.clear(meeting);
     if (days === 0 && isHere(meeting)) continue;
     const before = now - Math.max(1, days) * DAY_MS;
     await drop(meeting, () => chat.dropBefore(meeting, before));

@@ -88,7 +88,8 @@ export class ChatService {
       try {
         const { keepDays, state, cleared } = await this.#assertLink(listener, meeting);
         // Where a process ended between the order and its execution.
-        if (cleared !== null) await this.#cut(meeting, () => this.#terms.store.chat.clear(meeting, cleared));
+        const clear = () => this.#terms.store.chat.clear(meeting, cleared);
+        if (cleared !== null && (await this.#cut(meeting, clear))) await this.#terms.blobs.clear(meeting);
         const log = await this.#log(meeting);
         const { confirmed, offered } = await this.#terms.store.chat.snapshots(meeting);
         const page = await this.#page(meeting, log, after);

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Problem } from '../../signal/protocol/http.ts';
+import { openStore } from '../../signal/store/open.ts';
 import { type StartedApp, startApp } from '../support/startApp.ts';
 import { clear, write } from './chatting.ts';
 import { admit, Client, create, join as joinMeeting, proveLink } from './client.ts';
@@ -334,6 +335,21 @@ describe('a file goes', () => {
     await clear(host.client, meeting);
     expect(await files()).not.toContain(path.slice(1));
     expect((await range(pass, path, '0-9')).status).toBe(404);
+  });
+
+  test('when the host has cleared the chat, and the process ended before it did so', async () => {
+    const { client, pass } = await holder();
+    const path = await put(pass, bytes(1000));
+    await write(client, 1);
+    const state = meeting.cleared((await client.request('chat.read', { after: 0 })).head);
+    await app.restart(async () => {
+      const store = await openStore(app.dataDir);
+      await store.meetings.saveHostState(meeting.id, JSON.parse(state.body).version, state);
+      await store.close();
+    });
+    expect(await files()).toContain(path.slice(1));
+    await holder();
+    await isGone(path);
   });
 
   test('when the meeting ends, and when nobody uses it any more', async () => {
