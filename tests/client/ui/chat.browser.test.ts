@@ -340,6 +340,15 @@ describe('with a message', () => {
     await expect.poll(() => banners.evaluate((one) => one.scrollTop)).toBeGreaterThan(0);
   });
 
+  test('however much is on its way, what was said last and the place to write stay on the screen', async () => {
+    for (const height of [700, 480]) {
+      await chat('staged', { viewport: { width: 390, height } });
+      const [list, box] = [await page.getByTestId('chat-list').boundingBox(), await input().boundingBox()];
+      expect(list!.height, `${height} px`).toBeGreaterThan(height / 10);
+      expect(box!.y + box!.height, `${height} px`).toBeLessThan(height);
+    }
+  });
+
   test('what failed is tried again', async () => {
     await chat('offline');
     await page.getByTestId('chat-retry').click();

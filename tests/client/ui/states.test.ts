@@ -217,7 +217,7 @@ describe('for other eyes and other hands', () => {
           await page.locator('#app > *').first().waitFor();
           const opens = OPENS.find((one) => one.state.test(state));
           for (const id of opens?.clicks ?? []) await page.getByTestId(id).first().click();
-          if (opens) await page.locator(opens.shows).waitFor({ state: 'attached' });
+          if (opens) await page.locator(opens.shows).waitFor();
           if (state === 'lobby') await page.getByTestId('lobby-chat').waitFor();
           const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
           expect(over, `${state} at ${width} px, ${letters}`).toBeLessThanOrEqual(0);
