@@ -22,8 +22,8 @@ export interface AlarmTerms {
   readonly thread: Thread;
   /** Changes are here that build upon others which are not, though nothing is hidden from us. */
   readonly isWaiting: () => boolean;
-  /** Of the log something was deleted. */
-  readonly isCut: () => boolean;
+  /** Whether an entry was rightly deleted from the log, and what followed it may be gone; null: what was before all that is here. */
+  readonly isGone: (id: string | null) => boolean;
   readonly changed: () => void;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -43,7 +43,7 @@ export class Alarms {
     const { thread, now } = this.#terms;
     const all: Alarm[] = [...this.#raised].map(([is, by]) => ({ is, by: [...by] }));
     if (this.#gapSince !== null && now() - this.#gapSince > GAP_MS)
-      all.push({ is: 'gap', by: some(thread.gapAuthors(this.#terms.isCut())) });
+      all.push({ is: 'gap', by: some(thread.gapAuthors(this.#terms.isGone)) });
     const forked = thread.forkAuthors;
     if (forked.length > 0) all.push({ is: 'forked', by: some(forked) });
     return all;
@@ -59,8 +59,8 @@ export class Alarms {
 
   /** Something came: gaps may have closed, or opened. */
   look(): void {
-    const { thread, isWaiting, isCut, changed, now, after } = this.#terms;
-    if (thread.gapAuthors(isCut()).length === 0 && !isWaiting()) this.#gapSince = null;
+    const { thread, isWaiting, isGone, changed, now, after } = this.#terms;
+    if (thread.gapAuthors(isGone).length === 0 && !isWaiting()) this.#gapSince = null;
     else if (this.#gapSince === null) {
       this.#gapSince = now();
       after(GAP_MS + 100, changed);

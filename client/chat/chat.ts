@@ -132,7 +132,10 @@ export class Chat {
       thread: this.thread,
       // What is not for us may be what others build upon.
       isWaiting: () => this.#document.isWaiting && !this.signal.hasHidden && !this.signal.isCut,
-      isCut: () => this.signal.isCut,
+      isGone: (id) => {
+        const place = id === null ? undefined : this.#places.get(id);
+        return id === null ? this.signal.isCut : place !== undefined && this.signal.isGone(place);
+      },
       ...{ changed: options.changed, now: options.now, after: options.after },
     });
     this.#document = new ChatDocument({
@@ -472,6 +475,9 @@ export class Chat {
   /** What nobody need have for us: what is old, what we cannot read, and what its author has erased, though we have it still. */
   #spared(before: number): ReadonlySet<string> {
     const spared = this.#old(before);
+    // Nor what is dated ahead by more than clocks differ: it would never be old, and each time that it goes the server would be blamed.
+    const ahead = this.#options.now() + DAY_MS;
+    for (const [id, place] of this.#places) if ((this.thread.timeOf(id) ?? 0) > ahead) spared.add(nameOf(place));
     for (const { place } of this.#hidden) spared.add(nameOf(place));
     for (const [id, place] of this.#places) if (this.thread.isErased(id)) spared.add(nameOf(place));
     return spared;

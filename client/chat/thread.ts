@@ -161,11 +161,13 @@ export class Thread {
     return [...this.#named.keys()];
   }
 
-  /** Whose chains these are. @param isCut  what was first may be gone: what a chain begins with here is no gap then */
-  gapAuthors(isCut: boolean): string[] {
+  /** Whose chains these are. @param isGone  whether an entry went rightly, and what followed it may have gone with it; null: what was before the first that is here */
+  gapAuthors(isGone: (id: string | null) => boolean): string[] {
     return [...this.#named.values()].flatMap((id) => {
       const { author, writer } = this.#entries.get(id)!;
-      return isCut && this.chain(author, writer)[0]!.id === id ? [] : author;
+      const chain = this.chain(author, writer);
+      const index = chain.findIndex((entry) => entry.id === id);
+      return isGone(chain[index - 1]?.id ?? null) ? [] : author;
     });
   }
 

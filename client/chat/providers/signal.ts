@@ -202,6 +202,11 @@ export class SignalProvider implements ChatProvider {
     return this.#deletions.isCut;
   }
 
+  /** It was rightly deleted from the log. */
+  isGone(place: Place): boolean {
+    return this.#deletions.before.covers(place);
+  }
+
   /** What was written before and is not in the log may have been deleted from it. In milliseconds since 1970. */
   get cutAt(): number {
     return this.#cutAt;

@@ -148,3 +148,36 @@ test('what a server deletes again and again is given back once each time, not tw
   }
   expect(given[4]! / given[0]!).toBeLessThan(1.5);
 });
+
+test('what was written and cleared while one was away is no gap in what its author wrote', async () => {
+  const { log, time, ada, ben } = await talked();
+  ben.disconnect();
+  await ada.chat.write([say('cleared')]);
+  await time.pass(MINUTES);
+  await log.hostClears();
+  await ada.chat.write([say('after')]);
+  await time.pass(3 * DAY);
+  ben.connect();
+  await time.pass(5 * MINUTES);
+  for (const one of [ada, ben]) expect(one.alarms).toEqual([]);
+  expect(ben.texts).toContain('after');
+});
+
+test('a message dated far ahead makes no honest server guilty', async () => {
+  const { log, time, ada, ben } = await talked();
+  const { now } = time;
+  time.now += 400 * DAY;
+  await ben.chat.write([say('from the future')]);
+  await time.pass(1000);
+  time.now = now;
+  ben.kill();
+  for (let i = 0; i < 3; i++) {
+    time.now += 31 * DAY;
+    log.clear();
+    log.tellCleared();
+    await time.pass(MINUTES);
+    expect(ada.alarms).toEqual([]);
+    // The keys alone.
+    expect(log.items.length - log.base).toBe(1);
+  }
+});
