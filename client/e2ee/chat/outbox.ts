@@ -7,7 +7,8 @@
  */
 import { ageSize } from '../../../crypto/age.ts';
 import type { Bytes } from '../../../crypto/bytes.ts';
-import { concat, fromUtf8, utf8 } from '../../../crypto/bytes.ts';
+import { concat, equal, fromUtf8, utf8 } from '../../../crypto/bytes.ts';
+import type { KeyPair } from '../../../crypto/primitives.ts';
 import { Refused } from '../refused.ts';
 import type { ChatFiles, SealedSource } from './files.ts';
 import type { ChatCalls, SealedFile } from './messages.ts';
@@ -17,9 +18,12 @@ const PIECE_BYTES = 1024 * 1024;
 /** Of a meeting, in this browser: as much as five of the largest files. */
 const MAX_PIECES = 512;
 const MAX_MESSAGES = 64;
+const IDENTITY_BYTES = 32;
 
 export interface OutboxTerms {
   readonly meeting: string;
+  /** Whose it is: another identity of this browser sends nothing of it. */
+  readonly identity: KeyPair;
   readonly shelf: ChatShelf;
   readonly hold: (name: string) => Promise<(() => void) | null>;
   readonly files: ChatFiles;
@@ -53,12 +57,12 @@ export class Outbox {
   }
 
   async keepSent({ id, message }: ChatCalls['chat.keepSent']['in']): Promise<object> {
-    const { shelf, meeting } = this.#terms;
+    const { shelf, meeting, identity } = this.#terms;
     await this.#need(id);
     const kept = await shelf.names(`sent ${meeting} `);
     const name = `sent ${meeting} ${id}`;
     if (kept.length >= MAX_MESSAGES && !kept.includes(name)) throw new Refused('storage', 'too many wait here already');
-    await shelf.put(name, utf8(message));
+    await shelf.put(name, concat(identity.publicKey, utf8(message)));
     return {};
   }
 
@@ -69,15 +73,16 @@ export class Outbox {
   }
 
   async takeSent(): Promise<ChatCalls['chat.takeSent']['out']> {
-    const { shelf, meeting } = this.#terms;
+    const { shelf, meeting, identity } = this.#terms;
     const names = [...(await shelf.names(`sent ${meeting} `)), ...(await shelf.names(`piece ${meeting} `))];
     const sent: { id: string; message: string }[] = [];
     for (const id of new Set(names.map((name) => name.split(' ')[2]!))) {
       if (this.#held.has(id) || !(await this.#hold(id))) continue;
       try {
-        const message = await shelf.get(`sent ${meeting} ${id}`);
-        // Its page ended before all of it was kept, or another has written it meanwhile.
-        if (message === null) await this.dropSent({ id });
+        const kept = await shelf.get(`sent ${meeting} ${id}`);
+        const [author, message] = [kept?.subarray(0, IDENTITY_BYTES), kept?.subarray(IDENTITY_BYTES)];
+        // Its page ended before all of it was kept, or another has written it meanwhile; or whoever sent it is erased here.
+        if (!author || !message || !equal(author, identity.publicKey)) await this.dropSent({ id });
         else sent.push({ id, message: fromUtf8(message) });
       } catch {
         // Another time it may be read. What this call has taken already is handed out.

@@ -80,7 +80,7 @@ interface Page {
 }
 
 /** @param mortals  null: it shares names that tabs hold with others of its store */
-async function open(store: ChatStore, mortals: Life | null = null): Promise<Page> {
+async function open(store: ChatStore, mortals: Life | null = null, who = ada): Promise<Page> {
   const life = mortals ?? new Life();
   const port = () => portOf(device.keeper);
   const online = async (): Promise<void> => {
@@ -117,7 +117,7 @@ async function open(store: ChatStore, mortals: Life | null = null): Promise<Page
     delete: (blob: string) => life.step(() => void blobs.delete(blob)),
   } as unknown as Files;
   const shared = { log, time, access, random: () => 0.5 };
-  const device = new Device({ ...shared, person: ada, files, store: mortals ? mortal(store, life) : store });
+  const device = new Device({ ...shared, person: who, files, store: mortals ? mortal(store, life) : store });
   await device.start();
   const { chat } = device;
   const outgoing = new OutgoingFiles({
@@ -340,4 +340,19 @@ test('what cannot be read of one message keeps no other back', async () => {
   await time.pass(60_000);
   expect(safe(second)).toEqual(TEXTS);
   end(second);
+});
+
+test('another identity of this browser sends nothing of what waits, and keeps nothing of it', async () => {
+  const store = memoryChatStore();
+  const first = await open(store);
+  send(first);
+  await time.pass(5000);
+  expect(safe(first)).toEqual(TEXTS);
+  end(first);
+  const stranger = await open(store, null, await person('Ada'));
+  stranger.device.connect();
+  await time.pass(20_000);
+  expect([stranger.device.texts, waiting(stranger)]).toEqual([[], []]);
+  expect([await store.names('sent'), await store.names('piece')]).toEqual([[], []]);
+  end(stranger);
 });
