@@ -356,3 +356,15 @@ test('another identity of this browser sends nothing of what waits, and keeps no
   expect([await store.names('sent'), await store.names('piece')]).toEqual([[], []]);
   end(stranger);
 });
+
+test('a meeting that is removed from this browser takes with it what waits in it', async () => {
+  const store = memoryChatStore();
+  const page = await open(store);
+  send(page);
+  await time.pass(1000);
+  expect([(await store.names('sent')).length, (await store.names('piece')).length]).toEqual([2, 6]);
+  end(page);
+  await store.forget(MEETING);
+  expect([await store.names('sent'), await store.names('piece')]).toEqual([[], []]);
+  expect(safe(await open(store))).toEqual([]);
+});
