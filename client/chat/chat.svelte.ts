@@ -78,6 +78,7 @@ export class ChatOnScreen implements ChatFacade {
       line: this.#options.line,
       name: this.#options.name,
       changed: () => this.#changed(),
+      cleared: () => this.#outgoing?.cleared(),
       now: Date.now,
       after,
       openDirect: this.#options.openDirect,

@@ -55,6 +55,8 @@ export interface ChatOptions {
   readonly name: () => string;
   /** Something is another now. */
   readonly changed: () => void;
+  /** A host has deleted what was written, and its files. */
+  readonly cleared?: () => void;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly after: (ms: number, run: () => void) => () => void;
@@ -167,6 +169,7 @@ export class Chat {
       heard: (body) => void this.presence.heard(body).catch(() => undefined),
       cleared: () => {
         this.#isCleared = true;
+        options.cleared?.();
         options.changed();
       },
       unsent: () => this.#unsent(),

@@ -147,6 +147,12 @@ export class OutgoingFiles {
     this.#look();
   }
 
+  /** A host has deleted what the server kept, and perhaps files whose message is not written yet. */
+  cleared(): void {
+    const waiting = this.#groups.filter(({ isWriting }) => !isWriting).flatMap(({ files }) => files);
+    for (const one of [...this.#staged, ...waiting]) one.again();
+  }
+
   giveUp(id: string): void {
     const group = this.#groups.find((one) => one.id === id);
     if (group === undefined || group.isWriting) return;

@@ -198,7 +198,14 @@ export class OutgoingFile {
     }
   }
 
-  /** It was up when its message was sent: that may be long ago, and whoever runs a meeting may delete. */
+  /** It may have left the server: then it goes up once more. */
+  again(): void {
+    if (!this.isUp) return;
+    this.isUp = false;
+    void this.#check(this.#blob!);
+  }
+
+  /** It was up: that may be long ago, and whoever runs a meeting may delete. */
   async #check(blob: string): Promise<void> {
     this.#stop = new AbortController();
     const { signal } = this.#stop;
@@ -209,7 +216,12 @@ export class OutgoingFile {
       this.isUp = true;
       this.#become({ at: 'ready' });
     } catch (error) {
-      if (!signal.aborted) this.#become({ at: 'failed', why: error instanceof FileError ? error.fault : 'refused' });
+      if (signal.aborted) return;
+      const why = error instanceof FileError ? error.fault : 'refused';
+      const isHere = 'file' in this.#source || this.isKept;
+      if (why !== 'gone' || !isHere) return this.#become({ at: 'failed', why });
+      this.#blob = null;
+      await this.#upload();
     }
   }
 

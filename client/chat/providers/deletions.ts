@@ -21,7 +21,7 @@ const Clocks = z.array(z.tuple([z.int(), z.int()]));
 /**
  * What is kept between visits. `deleted`: items up to this one are gone, by the server's word; `looked`: up to this one nothing is missing, or it was given
  * back. `cleared`: the log up to here, by a host's. `heard`: the chain's hash in the word that was followed last. `before`: of those
- * that went rightly the document had what lies up to these clocks. `marks`: of the newest items, where each began in its client's list.
+ * that went rightly the document had what lies up to these clocks. `marks`: of the newest items, where each began in its client's list, and of older ones fewer and fewer.
  */
 export const DeletionsMemory = z.object({
   deleted: z.int(),
@@ -32,6 +32,9 @@ export const DeletionsMemory = z.object({
   marks: z.array(z.tuple([z.int(), z.int(), z.int()])),
 });
 export type DeletionsMemory = z.infer<typeof DeletionsMemory>;
+
+/** An item, and where it began in the list of a client. */
+type Mark = [seq: number, client: number, clock: number];
 
 export interface DeletionsTerms {
   readonly port: ChatPort;
@@ -51,8 +54,12 @@ export interface DeletionsTerms {
 }
 
 const DAY_MS = 86_400_000;
-/** A host who clears has not seen what was written in that moment: a handful of items. What lies further back counts as seen. */
+/**
+ * A host who clears has not seen what was written in that moment: a handful of items, and each of so many is told apart. The further a word comes
+ * behind what it is about, the more of what came next in each list counts as seen with it.
+ */
 const MARKS = 64;
+const MOST_MARKS = 4 * MARKS;
 
 export class Deletions {
   readonly #terms: DeletionsTerms;
@@ -62,7 +69,7 @@ export class Deletions {
   #cleared: number;
   #heard: string | null;
   #before: Vector;
-  #marks: [number, number, number][];
+  #marks: Mark[];
   /** Went with what is being looked into. */
   #goneWith: Vector | null = null;
   /** What is missing in the log is given to it in any case. */
@@ -126,7 +133,7 @@ export class Deletions {
       for (const { client, clock } of this.#terms.document.placesOf(one.update))
         this.#marks.push([items[i]!.seq, client, clock]);
     }
-    this.#marks.splice(0, this.#marks.length - MARKS);
+    this.#thin();
   }
 
   /** It came by another way, and may have gone from the log before: it is missed nowhere. */
@@ -213,6 +220,21 @@ export class Deletions {
     this.#cleared = this.#looked = this.#deleted = 0;
     this.#marks = [];
     this.#goneWith = null;
+  }
+
+  /** Of what lies between so many items back and twice as many a sixteenth stays, and of each list the newest. */
+  #thin(): void {
+    const newest = this.#marks.at(-1)?.[0] ?? 0;
+    const later = new Set<number>();
+    const kept: Mark[] = [];
+    for (const mark of this.#marks.toReversed()) {
+      const [seq, client] = mark;
+      const age = newest - seq;
+      const every = age < MARKS ? 1 : 2 ** Math.floor(Math.log2(age / (MARKS / 4)));
+      if (seq % every === 0 || !later.has(client)) kept.push(mark);
+      later.add(client);
+    }
+    this.#marks = kept.slice(0, MOST_MARKS).toReversed();
   }
 
   #goes(gone: Vector): void {

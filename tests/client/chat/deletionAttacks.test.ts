@@ -181,3 +181,19 @@ test('a message dated far ahead makes no honest server guilty', async () => {
     expect(log.items.length - log.base).toBe(1);
   }
 });
+
+test.each([100, 600])('a word that is said %i messages late deletes little of what came after it', async (count) => {
+  const { log, time, ada, device } = await talked();
+  const seen = log.head;
+  for (let i = 0; i < count; i++) {
+    await ada.chat.write([say(`later ${i}`)]);
+    await time.pass(500);
+  }
+  await log.decide({ cleared: seen });
+  log.clear(seen.seq + count / 2);
+  log.tellCleared();
+  await time.pass(MINUTES);
+  expect(ada.alarms).toEqual(['deleted']);
+  // Of what lies further back fewer are told apart.
+  expect((await newcomerReads(device, time)).length).toBeGreaterThan(count - count / 8);
+});

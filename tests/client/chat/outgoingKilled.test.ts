@@ -368,3 +368,18 @@ test('a meeting that is removed from this browser takes with it what waits in it
   expect([await store.names('sent'), await store.names('piece')]).toEqual([[], []]);
   expect(safe(await open(store))).toEqual([]);
 });
+
+test('what a host deletes before its message is written goes up once more', async () => {
+  const page = await open(memoryChatStore());
+  page.device.connect();
+  page.outgoing.add([new File([LARGE], 'large'), new File([SMALL], 'small')]);
+  await time.pass(5000);
+  expect(blobs.size).toBe(2);
+  blobs.clear();
+  page.outgoing.cleared();
+  page.outgoing.send({ text: 'after it', replyTo: null, to: null });
+  await time.pass(20_000);
+  end(page);
+  const found = await read();
+  expect([found.texts, found.blobs.length]).toEqual([['after it'], 2]);
+});
