@@ -3,6 +3,7 @@ export const SOAKS = [
   'tests/crypto/groupWalk.test.ts',
   'tests/fuzz/room.test.ts',
   'tests/fuzz/wire.test.ts',
+  'tests/client/chat/outgoingKilled.test.ts',
   'tests/client/chat/walk.test.ts',
   'tests/client/chat/walkNewcomers.test.ts',
   'tests/client/chat/walkOn.test.ts',
