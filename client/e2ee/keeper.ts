@@ -263,7 +263,7 @@ export class Keeper {
       word: {
         hear: (state) => states.accept(state),
         decided: () => opened.decided,
-        keepDays: () => terms().keepDays,
+        terms,
       },
     };
   }

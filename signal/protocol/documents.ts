@@ -117,6 +117,8 @@ export const HostState = z.object({
   cleared: z.optional(ChatHead),
   /** What was written in the chat before may be gone, since it was too old under terms that were there before: so longer terms bring nothing back. By the host's clock. */
   expired: z.optional(Ms),
+  /** Newcomers have not always seen everything of the chat: some of its keys were never everybody's. Stays. */
+  narrowed: z.optional(z.literal(true)),
 });
 export type HostState = z.infer<typeof HostState>;
 

@@ -83,7 +83,8 @@ async function keeperOf(access: Access): Promise<ChatKeeper> {
     newcomers: () => ({ see: 'all' }),
     changed: () => undefined,
   });
-  const word = { hear: async () => 'forged' as const, decided: () => null, keepDays: () => 30 };
+  const terms = () => ({ newcomers: { see: 'all' as const }, keepDays: 30 });
+  const word = { hear: async () => 'forged' as const, decided: () => null, terms };
   return new ChatKeeper({ ...shared, access: () => access, keys, word, identity: await signKeyPair(), host: false });
 }
 

@@ -105,6 +105,20 @@ test('what the host deletes is gone, and nobody is alarmed: in the meeting, in t
   expect(people.flatMap(({ alarms }) => alarms)).toEqual([]);
 });
 
+test('that newcomers have seen less stays said when they see everything again', async () => {
+  const { ann, people } = await talk();
+  const told: (boolean | undefined)[] = [];
+  for (const newcomers of [{ see: 'all' }, { see: 'hours', hours: 2 }, { see: 'all' }] as const) {
+    await ann.call('host.chatTerms', { terms: { newcomers, keepDays: 30 } });
+    const { see } = newcomers;
+    const isHeard = () => people[1]!.notices.findLast((one) => one.type === 'hostState')?.chat?.newcomers.see === see;
+    await until(isHeard);
+    const { state } = await people[2]!.request('chat.open', { after: 0 });
+    told.push((JSON.parse(state!.body) as { narrowed?: boolean }).narrowed);
+  }
+  expect(told).toEqual([undefined, true, true]);
+});
+
 test('what may have gone by shorter terms stays said when they are long again, by the host’s own clock', async () => {
   const { ann, people } = await talk();
   const told = async (keepDays: number) => {

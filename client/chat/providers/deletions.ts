@@ -63,7 +63,7 @@ const MOST_MARKS = 4 * MARKS;
 
 export class Deletions {
   readonly #terms: DeletionsTerms;
-  #word: ChatCalls['chat.word']['out'] = { isForged: false, keepDays: 0, cleared: null, expired: 0 };
+  #word: ChatCalls['chat.word']['out'] = { isForged: false, keepDays: 0, cleared: null, expired: 0, isOpen: false };
   #deleted: number;
   #looked: number;
   #cleared: number;
@@ -103,6 +103,11 @@ export class Deletions {
   /** By the server's word or a host's: whoever comes lacks what was first. */
   get isCut(): boolean {
     return this.#deleted > 0 || this.#word.cleared !== null;
+  }
+
+  /** By a host's word every key comes to whoever has the link: what opens for none of them is no member's honest work. */
+  get isOpen(): boolean {
+    return this.#word.isOpen;
   }
 
   /** For how long the log keeps things; Infinity: until everybody has left, whenever that is. */

@@ -158,7 +158,7 @@ export class Snapshots {
   async load(
     { id, parts: count, hash, covers }: ChatSnapshot,
     { take, each }: { take: boolean; each: (block: SnapshotBlock) => void },
-  ): Promise<{ hidden: number; unread: UnreadItem[]; late: Bytes[] } | null> {
+  ): Promise<{ hidden: number; strange: number; unread: UnreadItem[]; late: Bytes[] } | null> {
     const { line, port } = this.#terms;
     const asked: Promise<string>[] = [];
     const parts: string[] = [];
@@ -186,7 +186,9 @@ export class Snapshots {
       next = index < blocks ? ask(index) : null;
       each(block);
     }
-    return { hidden, unread, late };
+    // Its own keys came with it, and were everybody's.
+    const isStrange = opened > 0 && this.#terms.deletions.isOpen;
+    return { hidden: isStrange ? 0 : hidden, strange: isStrange ? hidden : 0, unread, late };
   }
 
   close(): void {
@@ -331,7 +333,7 @@ export class Snapshots {
       // It is there, and builds upon what is not: of no use to newcomers, and nobody's fault.
       if (missing.length > 0) return { is: 'lacks', missing, isTorn: areIn(given, missing) };
       // Where nothing of the log is hidden from us, what is hidden in it was never in the log.
-      const isStrange = opened.hidden > 0 && isWhole() && !hasUnread();
+      const isStrange = opened.strange > 0 || (opened.hidden > 0 && isWhole() && !hasUnread());
       if (isOutdated || isStrange) return { is: 'outdated' };
       if (snapshot === null) return { is: 'right' };
       if (snapshot.confirmed) {
@@ -402,5 +404,5 @@ type Found =
 
 /** The log goes on from no snapshot. */
 const NONE = '';
-const EMPTY = { hidden: 0, unread: [], late: [] };
+const EMPTY = { hidden: 0, strange: 0, unread: [], late: [] };
 const SILENT = { added: () => undefined, removed: () => undefined, updated: () => undefined };

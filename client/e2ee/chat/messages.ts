@@ -169,11 +169,12 @@ export interface ChatCalls {
   /**
    * What of the chat hosts have let go, by the newest word that a host has signed; `state`, which the server shows, is heard first, and changes
    * nothing where it is none (`isForged`). `keepDays`: 0 until everybody has left. `cleared`: the log up to there. `expired`: what was written
-   * before, milliseconds since 1970 by the host's clock, was too old under earlier terms.
+   * before, milliseconds since 1970 by the host's clock, was too old under earlier terms. `isOpen`: newcomers have always seen everything, so whoever has
+   * the link comes to every key.
    */
   'chat.word': {
     in: { state: Signed | null };
-    out: { isForged: boolean; keepDays: number; cleared: ChatHead | null; expired: number };
+    out: { isForged: boolean; keepDays: number; cleared: ChatHead | null; expired: number; isOpen: boolean };
   };
   /** The same entry without its body. */
   'chat.erase': { in: { entry: Bytes }; out: { entry: Bytes } };

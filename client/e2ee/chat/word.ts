@@ -4,7 +4,7 @@
  * It is in the host state (hostStates.ts), so it is bound to the meeting by its host's key, and the newest holds all that was said before:
  * how far the log was cleared, by number and chain, and what was too old under terms that are gone.
  */
-import type { HostState, Signed } from '../../../signal/protocol/documents.ts';
+import type { ChatTerms, HostState, Signed } from '../../../signal/protocol/documents.ts';
 import type { HostStateVerdict } from '../session/hostStates.ts';
 import type { ChatCalls } from './messages.ts';
 
@@ -14,14 +14,15 @@ export interface WordTerms {
   /** The newest of all that this browser has heard, from whomever. */
   readonly decided: () => HostState | null;
   /** By that, else by the record. */
-  readonly keepDays: () => number;
+  readonly terms: () => ChatTerms;
 }
 
 export async function wordOf(
-  { hear, decided, keepDays }: WordTerms,
+  { hear, decided, terms }: WordTerms,
   { state }: ChatCalls['chat.word']['in'],
 ): Promise<ChatCalls['chat.word']['out']> {
   const isForged = state !== null && (await hear(state)) === 'forged';
-  const { cleared = null, expired = 0 } = decided() ?? {};
-  return { isForged, keepDays: keepDays(), cleared, expired };
+  const { cleared = null, expired = 0, narrowed = false } = decided() ?? {};
+  const { newcomers, keepDays } = terms();
+  return { isForged, keepDays, cleared, expired, isOpen: newcomers.see === 'all' && !narrowed };
 }

@@ -109,7 +109,9 @@ export class Hosting {
       const days = [before, chat].map(({ keepDays }) => keepDays);
       // Whatever went by either of them does not come back. Not by the server's clock: it may say anything.
       const expired = days.includes(0) ? now : now - Math.min(...days) * DAY_MS;
-      return { ...state, chat, expired: Math.floor(Math.max(state.expired ?? 0, expired)) };
+      const isNarrowed = [before, chat].some(({ newcomers }) => newcomers.see !== 'all');
+      const decided = { ...state, chat, expired: Math.floor(Math.max(state.expired ?? 0, expired)) };
+      return isNarrowed ? { ...decided, narrowed: true } : decided;
     });
   }
 

@@ -1,10 +1,13 @@
 /** Messages that members leave out of a snapshot while those who have them are away, and deletions that look like it. */
 import { describe, expect, test } from 'vitest';
 import { base64url } from '../../../crypto/bytes.ts';
+import { packEntries } from '../../../crypto/chatBlock.ts';
+import { deriveChatKey, newRingSecret } from '../../../crypto/chatKey.ts';
 import { random } from '../../../crypto/primitives.ts';
 import { ChatDocument } from '../../../client/chat/document.ts';
+import { packSnapshot } from '../../../client/e2ee/chat/snapshot.ts';
 import type { ChatSnapshot } from '../../../signal/protocol/chat.ts';
-import { Device, Log, opened, plant, Time, together } from './world.ts';
+import { Device, Log, MEETING, opened, plant, Time, together } from './world.ts';
 
 const SILENT = { added: () => undefined, removed: () => undefined, updated: () => undefined };
 const say = (text: string) => ({ is: 'say', text }) as const;
@@ -20,6 +23,23 @@ async function plantConfirmed(
   outline: Outline,
 ): Promise<ChatSnapshot> {
   const { id } = await plant(log, by, outline);
+  return log.confirm(id, again)!;
+}
+
+/** With nothing in it but a section under a key of their own invention. */
+async function plantHidden(log: Log, [by, again]: readonly [Device, Device]): Promise<ChatSnapshot> {
+  const { id } = await plant(log, by, await nothing());
+  const key = await deriveChatKey({ secret: newRingSecret(), generation: 0, closed: null }, MEETING);
+  const { ring, generation } = by.keys;
+  const { snapshot } = log.offered!;
+  const packed = await packSnapshot(ring.openOf(generation)!.key, MEETING, {
+    covers: snapshot.covers,
+    keys: await by.keys.told(),
+    sections: [{ key, lists: [], block: packEntries([]) }],
+    unread: [],
+  });
+  log.parts.set(id, packed!.parts);
+  log.offered!.snapshot = { ...snapshot, hash: packed!.hash, parts: packed!.parts.length };
   return log.confirm(id, again)!;
 }
 
@@ -44,7 +64,7 @@ const nothing = async (): Promise<Outline> => new ChatDocument(SILENT).outline()
 
 describe('one who confirms their own snapshot while others are away', () => {
   /** Ada and Ben have written, Ada goes; Mal, with two connections, makes and confirms what `made` gives. */
-  async function away(made: (log: Log, mal: Device) => Promise<Outline>) {
+  async function away(made: (log: Log, mal: Device) => Promise<Outline>, planted = plantConfirmed) {
     const { log, time, devices, device } = await together(['Ada', 'Ben', 'Mal', 'Mal again']);
     const [ada, ben, mal, again] = devices as [Device, Device, Device, Device];
     await ada.chat.write([say('Mal owes me ten')]);
@@ -53,7 +73,7 @@ describe('one who confirms their own snapshot while others are away', () => {
     for (const one of [ada, ben]) one.disconnect();
     await mal.chat.write([say('hello')]);
     await time.pass(3000);
-    await plantConfirmed(log, [mal, again], await made(log, mal));
+    await planted(log, [mal, again], await made(log, mal));
     for (const one of [mal, again]) one.kill();
     return { log, time, ada, ben, device };
   }
@@ -99,6 +119,23 @@ describe('one who confirms their own snapshot while others are away', () => {
     await time.pass(5 * MINUTES);
     for (const one of [ada, ben, again]) expect(one.alarms).toEqual([]);
     expect(again.texts.sort()).toEqual(['Mal owes me ten', 'me too']);
+  });
+
+  test('hides nothing under a key that nobody has, where newcomers have always seen everything', async () => {
+    const { time, ada, ben, device } = await away(nothing, plantHidden);
+    for (const one of [ada, ben]) one.connect();
+    await time.pass(5 * MINUTES);
+    for (const one of [ada, ben]) expect(one.alarms).toEqual(['dropped']);
+    const late = await device('Eve');
+    late.connect();
+    await time.pass(MINUTES);
+    expect([late.texts.sort(), late.alarms]).toEqual([['Mal owes me ten', 'me too'], []]);
+    // And another snapshot takes its place.
+    await time.pass(10 * MINUTES);
+    const again = await device('Fay');
+    again.connect();
+    await time.pass(5 * MINUTES);
+    expect([again.texts.sort(), again.alarms]).toEqual([['Mal owes me ten', 'me too'], []]);
   });
 
   test('is found out though something in the log opens for nobody', async () => {

@@ -343,7 +343,7 @@ export class Device {
       word: {
         hear: (state) => states.accept(state),
         decided: () => states.state,
-        keepDays: () => states.state?.chat?.keepDays ?? 30,
+        terms: () => ({ keepDays: states.state?.chat?.keepDays ?? 30, newcomers: this.newcomers() }),
       },
       identity: this.person.identity,
       host: false,
