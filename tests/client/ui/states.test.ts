@@ -125,6 +125,9 @@ describe.each(LOOKS)('$look', ({ look, colorScheme, viewport, isMobile }) => {
         .click();
     for (const id of opens?.clicks ?? []) await click(id);
     if (opens && !state!.endsWith('-opening')) await page.locator(opens.shows).waitFor();
+    // Messages are hidden until they have been measured, and take no focus before that.
+    if ((await page.getByTestId('chat-list').count()) > 0)
+      await page.locator('[data-testid=chat-list] [tabindex="0"]').last().waitFor();
     for (const id of rest.length > 0 ? OPENED[name]! : []) await click(id);
     await page.evaluate(() => document.fonts.ready);
 
