@@ -3,11 +3,14 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { Chat } from '../../client/chat/chat.ts';
 import { openDatabase } from '../../signal/store/open.ts';
+import { numbers } from '../crypto/seeded.ts';
 import { startApp, type StartedApp } from '../support/startApp.ts';
 import { RealPerson, until, type RealMeeting } from './support/realPerson.ts';
 
 /** Pages wait for seconds, so that not all do the same at once: here they wait for less. */
 const FASTER = 50;
+/** Each waits for another while, and in each run for the same. */
+const random = numbers(20);
 
 let app: StartedApp;
 let open: { person: RealPerson; chat: Chat }[] = [];
@@ -34,7 +37,7 @@ async function chatOf(person: RealPerson): Promise<Chat> {
       const timer = setTimeout(run, ms / FASTER);
       return () => clearTimeout(timer);
     },
-    random: Math.random,
+    random,
     openDirect: null,
   });
   person.onPush = (push) => chat.signal.pushed(push);
